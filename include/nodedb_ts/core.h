@@ -1,0 +1,364 @@
+/*
+ * core.h - the wall between PostgreSQL (C, src/pg) and the core (C++20).
+ *
+ * The core knows nothing of PostgreSQL: bytes in, bytes out, status back. It
+ * never calls back, never longjmps, never throws across this file: every
+ * function is noexcept, turns C++ exceptions into codes, and reports failure by
+ * returning a code other than NTS_OK with the same code and a message in
+ * *status (which is untouched on success). It does no I/O and takes no lock;
+ * a handle belongs to one thread.
+ *
+ * Words. A *part* holds the rows that one (sub)transaction put into one table
+ * and that are not in shared storage yet. All parts of a backend share one
+ * *manager*, which holds the memory budget. A *segment* is an immutable byte
+ * string of row groups of column chunks of vectors. A *batch* is a small byte
+ * string of rows that fits in one page. FORMAT.md in src/segment describes the
+ * bytes.
+ */
+#ifndef NODEDB_TS_CORE_H
+#define NODEDB_TS_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#define NTS_NOEXCEPT noexcept
+#else
+#define NTS_NOEXCEPT
+#endif
+
+/* ---- status ---------------------------------------------------------- */
+
+typedef enum NtsCode
+{
+	NTS_OK = 0,
+	NTS_ERR_CORRUPT = 1,		/* stored bytes are not what was written */
+	NTS_ERR_MEMORY = 2,			/* allocation failed */
+	NTS_ERR_UNSUPPORTED = 3,	/* valid, but this version cannot do it */
+	NTS_ERR_LIMIT = 4,			/* a documented limit was exceeded */
+	NTS_ERR_BUG = 5				/* a broken precondition or invariant */
+} NtsCode;
+
+typedef struct NtsStatus
+{
+	int32_t		code;			/* an NtsCode */
+	char		message[252];	/* English, NUL-terminated, no newline */
+} NtsStatus;
+
+/* ---- schema and values ----------------------------------------------- */
+
+/* Physical kinds of a column. Numbers are stored on disk: never reuse one. */
+typedef enum NtsKind
+{
+	NTS_KIND_NONE = 0,			/* dropped column: every value is NULL */
+	NTS_KIND_INT = 1,			/* passed by value: width 1, 2, 4 or 8 bytes, signed */
+	NTS_KIND_FLOAT4 = 2,		/* IEEE 754 binary32 */
+	NTS_KIND_FLOAT8 = 3,		/* IEEE 754 binary64 */
+	NTS_KIND_FIXED = 4,			/* exactly `width` opaque bytes, 1..32767 */
+	NTS_KIND_VAR = 5			/* 0..2^30-9 opaque bytes */
+} NtsKind;
+
+/* Flags of a column */
+#define NTS_COLUMN_LABEL 1		/* text-like, enum, uuid, boolean ...: a likely
+								 * series column (tag) rather than a metric */
+
+typedef struct NtsColumn
+{
+	uint8_t		kind;			/* an NtsKind */
+	uint8_t		align;			/* alignment of a decoded value: 1, 2, 4 or 8 bytes */
+	uint16_t	flags;			/* NTS_COLUMN_* */
+	uint32_t	width;			/* bytes: INT 1/2/4/8, FLOAT4 4, FLOAT8 8, FIXED n, else 0 */
+} NtsColumn;
+
+typedef struct NtsSchema
+{
+	const NtsColumn *columns;	/* copied by whoever takes a schema */
+	uint32_t	column_count;	/* 0..1600 */
+	int32_t		time_column;	/* index of an INT column, or -1: no time */
+	int64_t		bucket_width;	/* in the unit of the time column; 0: a single
+								 * bucket. Buckets are [k*width, (k+1)*width) with
+								 * floor division; NULL time has a bucket of its own,
+								 * before all others */
+} NtsSchema;
+
+/* One value on its way in (or back out of a part). */
+typedef struct NtsValue
+{
+	uint64_t	word;			/* INT: two's complement, only the low `width`
+								 * bytes count; FLOAT4: bits in the low half;
+								 * FLOAT8: bits; FIXED, VAR: address of the bytes */
+	uint32_t	length;			/* VAR: bytes at the address; otherwise ignored */
+	uint32_t	is_null;		/* 0 or 1; 1: the other members are ignored */
+} NtsValue;
+
+#define NTS_NO_ROW_ID UINT64_MAX	/* row without an id yet; real ids are < 2^40 */
+
+/* ---- memtable manager ------------------------------------------------ */
+
+typedef struct NtsManager NtsManager;
+typedef struct NtsPart NtsPart;
+
+typedef struct NtsManagerOptions
+{
+	uint64_t	memory_budget_bytes;	/* hard limit over all parts; >= 1024 */
+	double		active_fraction;	/* (0, 1]: share of the budget at which an
+									 * append reports FLUSH_NEEDED */
+	uint64_t	max_series;		/* >= 1, per part; over it the coldest series is
+								 * evicted to the part's flush queue */
+} NtsManagerOptions;
+
+typedef struct NtsCounters
+{
+	uint64_t	flushes;		/* frozen memtables that were flushed successfully */
+	uint64_t	ingested;		/* rows accepted */
+	uint64_t	rejected;		/* appends answered REJECTED */
+	uint64_t	evictions;		/* series evicted to a flush queue */
+	uint64_t	active_bytes;	/* bytes held by active memtables, real allocations */
+	uint64_t	frozen_bytes;	/* bytes held by frozen memtables and flush queues */
+	uint64_t	active_series;	/* series in active memtables */
+	uint64_t	active_rows;
+	uint64_t	has_frozen;		/* 1 when any part holds frozen or queued rows */
+} NtsCounters;
+
+typedef enum NtsIngest
+{
+	NTS_INGEST_OK = 0,
+	NTS_INGEST_FLUSH_NEEDED = 1,	/* the row is in; flush soon (active bytes of all
+									 * parts reached active_fraction * budget) */
+	NTS_INGEST_REJECTED = 2		/* the row is NOT in; flush, then try once more */
+} NtsIngest;
+
+NtsManager *nts_manager_new(const NtsManagerOptions *options, NtsStatus *status) NTS_NOEXCEPT;
+/* Frees the manager and every part still open. NULL is allowed. */
+void		nts_manager_free(NtsManager *manager) NTS_NOEXCEPT;
+/* Takes effect with the next append; rows already held stay. */
+int			nts_manager_configure(NtsManager *manager, const NtsManagerOptions *options,
+								  NtsStatus *status) NTS_NOEXCEPT;
+void		nts_manager_counters(const NtsManager *manager, NtsCounters *counters) NTS_NOEXCEPT;
+/* The part that holds most bytes, or NULL when none holds a row. */
+NtsPart    *nts_manager_largest(NtsManager *manager) NTS_NOEXCEPT;
+
+NtsPart    *nts_part_new(NtsManager *manager, const NtsSchema *schema, NtsStatus *status) NTS_NOEXCEPT;
+void		nts_part_free(NtsPart *part) NTS_NOEXCEPT;	/* drops its rows; NULL is allowed */
+/* Drops all rows (active, queued, frozen), keeps small buffers and the choice of
+ * series columns for reuse by a later transaction; large buffers are released. */
+void		nts_part_reset(NtsPart *part) NTS_NOEXCEPT;
+void		nts_part_set_owner(NtsPart *part, void *owner) NTS_NOEXCEPT;
+void	   *nts_part_owner(const NtsPart *part) NTS_NOEXCEPT;
+/* Rows held: active + queued + frozen. */
+uint64_t	nts_part_rows(const NtsPart *part) NTS_NOEXCEPT;
+uint64_t	nts_part_bytes(const NtsPart *part) NTS_NOEXCEPT;
+
+/*
+ * Sets the series columns (indexes, ascending) that the newest segment was
+ * sorted by. Ignored when rows were already keyed. Without it the part chooses
+ * at its 10 000th row or first freeze. count 0: "no series columns" is the choice.
+ */
+int			nts_part_set_series(NtsPart *part, const uint16_t *columns, uint32_t count,
+								NtsStatus *status) NTS_NOEXCEPT;
+/* True once the part has chosen or was told its series columns. */
+bool		nts_part_has_series(const NtsPart *part) NTS_NOEXCEPT;
+
+/*
+ * Appends one row: values[column_count of the schema]. Bytes are copied.
+ * *result is set when NTS_OK is returned. A failure leaves the part as it was.
+ * row_id: the id that was (or may have been) handed out, or NTS_NO_ROW_ID.
+ */
+int			nts_part_append(NtsPart *part, const NtsValue *values, uint64_t row_id,
+							uint32_t command_id, int *result, NtsStatus *status) NTS_NOEXCEPT;
+
+/* Bytes that appending this row would add at most; for the bypass of large rows. */
+uint64_t	nts_part_row_bytes(const NtsPart *part, const NtsValue *values) NTS_NOEXCEPT;
+
+/* Moves all rows of `from` behind those of `into` (same schema); `from` is empty
+ * afterwards. On failure both are unchanged. */
+int			nts_part_merge(NtsPart *into, NtsPart *from, NtsStatus *status) NTS_NOEXCEPT;
+
+/*
+ * Finds the row with this id. *found = false when the part does not hold it.
+ * values[column_count]: addresses point into the part and are valid until the
+ * next call that changes it.
+ */
+int			nts_part_fetch(NtsPart *part, uint64_t row_id, NtsValue *values, uint32_t *command_id,
+						   bool *found, NtsStatus *status) NTS_NOEXCEPT;
+
+/* ---- flushing a part ------------------------------------------------- */
+
+typedef struct NtsFlushOptions
+{
+	uint32_t	max_batch_bytes;	/* largest batch payload; rows that do not fit go
+									 * into a segment */
+	uint32_t	max_batch_rows;	/* <= 65535 */
+	uint64_t	min_segment_rows;	/* fewer rows than this (and fewer than
+									 * min_segment_bytes) make batches; 1: always
+									 * segments. Neighbouring time buckets are
+									 * joined until a segment has this many */
+	uint64_t	min_segment_bytes;	/* raw bytes */
+	uint64_t	max_segment_rows;
+	uint64_t	max_segment_bytes;	/* raw bytes */
+	bool		keep_command_ids;	/* false: nobody will look at them any more */
+	uint8_t		level;			/* 1 or 2: which codecs to prefer (speed or size) */
+} NtsFlushOptions;
+
+typedef enum NtsOutputKind
+{
+	NTS_OUTPUT_END = 0,
+	NTS_OUTPUT_BATCH = 1,
+	NTS_OUTPUT_SEGMENT = 2
+} NtsOutputKind;
+
+typedef struct NtsOutput
+{
+	int32_t		kind;			/* NtsOutputKind */
+	uint8_t		has_time;		/* min_time/max_time are set (some non-NULL time) */
+	uint8_t		has_null_time;	/* some row has NULL time (or the table no time column) */
+	uint8_t		has_row_ids;	/* the rows have ids of their own: a batch's are
+								 * first_row_id + i; a segment stores an id column */
+	uint8_t		batch_layout;	/* batch: 0 plain rows, 1 columns (FORMAT.md) */
+	const uint8_t *bytes;		/* owned by the part, until the next call */
+	uint64_t	length;
+	uint64_t	rows;
+	int64_t		min_time;
+	int64_t		max_time;
+	uint64_t	min_row_id;		/* has_row_ids: smallest and largest id */
+	uint64_t	max_row_id;
+	uint32_t	min_command_id; /* of the rows, whether or not they are kept */
+	uint32_t	max_command_id;
+	uint64_t	footer_offset;	/* segment: where its footer starts; it ends at length */
+} NtsOutput;
+
+/*
+ * Freezes the active rows together with the flush queue and plans the outputs.
+ * When an earlier flush failed, its frozen rows are planned again. A batch never
+ * mixes rows with and without ids; its ids are consecutive; when
+ * keep_command_ids, its rows are stored with command ids unless all are equal.
+ */
+int			nts_flush_begin(NtsPart *part, const NtsFlushOptions *options, NtsStatus *status) NTS_NOEXCEPT;
+/* Encodes the next output; kind END when there is none. */
+int			nts_flush_next(NtsPart *part, NtsOutput *output, NtsStatus *status) NTS_NOEXCEPT;
+/* success: the frozen rows are in shared storage, drop them and count one flush.
+ * Otherwise they stay frozen and a later nts_flush_begin starts again. */
+void		nts_flush_end(NtsPart *part, bool success) NTS_NOEXCEPT;
+
+/* ---- reading batches ------------------------------------------------- */
+
+typedef struct NtsBatchInfo
+{
+	uint32_t	column_count;	/* columns stored: the row type may have grown since */
+	uint32_t	has_command_ids;
+	uint64_t	data_bytes;		/* room that decoding the by-reference values takes,
+								 * with alignment padding, if data is 8-aligned */
+} NtsBatchInfo;
+
+/* Validates what it reports; columns/column_count: the current row type. */
+int			nts_batch_info(const NtsColumn *columns, uint32_t column_count,
+						   const uint8_t *payload, size_t length, uint32_t rows, uint8_t layout,
+						   NtsBatchInfo *info, NtsStatus *status) NTS_NOEXCEPT;
+
+/*
+ * Decodes a batch into column-major arrays: value of column c, row r goes to
+ * values[c * stride + r], nulls[c * stride + r] (0 or 1; values of NULLs are 0).
+ * Only columns < min(column_count, stored) are written.
+ * Words: INT sign-extended to 64 bits, FLOAT4 bits zero-extended, FLOAT8 bits,
+ * FIXED: address in `data`, VAR: address in `data` of a 4-byte native-endian word
+ * (length + 4) << 2 followed by the bytes; every address is aligned to the
+ * column's align. data must be 8-aligned and hold data_bytes.
+ * command_ids: NULL or room for rows; written only when has_command_ids.
+ */
+int			nts_batch_decode(const NtsColumn *columns, uint32_t column_count,
+							 const uint8_t *payload, size_t length, uint32_t rows, uint8_t layout,
+							 size_t stride, uint64_t *values, uint8_t *nulls,
+							 uint8_t *data, uint64_t data_bytes, uint32_t *command_ids,
+							 NtsStatus *status) NTS_NOEXCEPT;
+
+/* ---- reading segments ------------------------------------------------ */
+
+typedef struct NtsSegment NtsSegment;	/* a parsed footer */
+
+/* Hidden columns that a segment may have */
+#define NTS_COLUMN_ROW_ID (-1)
+#define NTS_COLUMN_COMMAND_ID (-2)
+
+typedef struct NtsSegmentInfo
+{
+	uint64_t	rows;
+	uint32_t	row_groups;
+	uint32_t	column_count;	/* stored; later columns take their defaults */
+	uint8_t		level;
+	uint8_t		has_row_ids;
+	uint8_t		has_command_ids;
+	uint8_t		reserved;
+	uint64_t	series;			/* distinct series */
+	int32_t		time_column;	/* the one it was built with, or -1 */
+	uint32_t	series_column_count;
+	uint16_t	series_columns[16];
+} NtsSegmentInfo;
+
+typedef struct NtsRowGroupInfo
+{
+	uint64_t	first_row;		/* position of its first row in the segment */
+	uint64_t	first_byte;		/* offset of its first chunk in the segment */
+	uint32_t	rows;
+	uint32_t	vectors;
+} NtsRowGroupInfo;
+
+typedef struct NtsChunkInfo
+{
+	uint64_t	offset;			/* from the segment's first byte */
+	uint64_t	length;
+	uint32_t	crc32c;
+	uint32_t	null_count;
+	uint8_t		codec;			/* chunk-level codec number, FORMAT.md */
+} NtsChunkInfo;
+
+/*
+ * Parses a footer (copied) and checks it against segment_length, its own
+ * checksum and the current row type (a stored column's kind and width must agree,
+ * unless either is NONE). Close it with nts_segment_close.
+ */
+NtsSegment *nts_segment_open(const uint8_t *footer, size_t footer_length, uint64_t segment_length,
+							 const NtsColumn *columns, uint32_t column_count,
+							 NtsStatus *status) NTS_NOEXCEPT;
+void		nts_segment_close(NtsSegment *segment) NTS_NOEXCEPT;	/* NULL is allowed */
+void		nts_segment_info(const NtsSegment *segment, NtsSegmentInfo *info) NTS_NOEXCEPT;
+int			nts_segment_row_group(const NtsSegment *segment, uint32_t group,
+								  NtsRowGroupInfo *info, NtsStatus *status) NTS_NOEXCEPT;
+/* Rows of one vector (1..1024) and the position of its first row in the row group. */
+int			nts_segment_vector(const NtsSegment *segment, uint32_t group, uint32_t vector,
+							   uint32_t *first_row, uint32_t *rows, NtsStatus *status) NTS_NOEXCEPT;
+/* column: 0..column_count-1 (stored) or NTS_COLUMN_*. */
+int			nts_segment_chunk(const NtsSegment *segment, uint32_t group, int32_t column,
+							  NtsChunkInfo *info, NtsStatus *status) NTS_NOEXCEPT;
+/* Compares the chunk's bytes with its CRC-32C. */
+int			nts_chunk_verify(const NtsSegment *segment, uint32_t group, int32_t column,
+							 const uint8_t *chunk, size_t length, NtsStatus *status) NTS_NOEXCEPT;
+/* Bytes of room that nts_vector_decode needs in `data` (0 for INT, FLOAT4, FLOAT8). */
+int			nts_vector_size(const NtsSegment *segment, uint32_t group, int32_t column,
+							const uint8_t *chunk, size_t length, uint32_t vector,
+							uint64_t *data_bytes, NtsStatus *status) NTS_NOEXCEPT;
+/*
+ * Decodes one vector. values[rows], nulls[rows]: words and flags as for
+ * nts_batch_decode. chunk, length: the chunk's bytes in memory. *any_null tells
+ * whether some flag is 1.
+ */
+int			nts_vector_decode(const NtsSegment *segment, uint32_t group, int32_t column,
+							  const uint8_t *chunk, size_t length, uint32_t vector,
+							  uint64_t *values, uint8_t *nulls, uint8_t *data, uint64_t data_bytes,
+							  bool *any_null, NtsStatus *status) NTS_NOEXCEPT;
+
+/* ---- checksums ------------------------------------------------------- */
+
+/* CRC-32C (Castagnoli) of bytes, starting from `seed` (0 for a new one). */
+uint32_t	nts_crc32c(uint32_t seed, const void *bytes, size_t length) NTS_NOEXCEPT;
+
+/* True when the core was built from the same version of this file. */
+#define NTS_CORE_VERSION 1
+int32_t		nts_core_version(void) NTS_NOEXCEPT;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif							/* NODEDB_TS_CORE_H */

@@ -1,0 +1,137 @@
+-- COPY: errors in the middle, formats, options, FREEZE, and what is left afterwards.
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS nodedb_ts;
+DROP SCHEMA IF EXISTS copy CASCADE;
+RESET client_min_messages;
+CREATE SCHEMA copy;
+SET search_path = copy, public;
+-- rows (as text) that stand in only one of two tables, duplicates counted
+CREATE FUNCTION twin_diff(a regclass, b regclass) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE n bigint;
+BEGIN
+  EXECUTE format('SELECT count(*) FROM ((SELECT x::text FROM %1$s x EXCEPT ALL SELECT x::text FROM %2$s x)
+                  UNION ALL (SELECT x::text FROM %2$s x EXCEPT ALL SELECT x::text FROM %1$s x)) d', a, b) INTO n;
+  RETURN n;
+END $$;
+
+CREATE TABLE t (ts timestamptz, i int, s text) USING nodedb_ts;
+-- a bad line
+COPY t FROM stdin;
+2024-01-01	1	a
+2024-01-02	2	b
+2024-01-03	three	c
+\.
+SELECT count(*) FROM t;
+COPY t FROM stdin;
+2024-01-01	1	a
+2024-01-02	2
+\.
+SELECT count(*) FROM t;
+-- a bad line inside a transaction with savepoints
+BEGIN;
+INSERT INTO t VALUES ('2024-01-01', 0, 'before');
+SAVEPOINT s;
+COPY t FROM stdin;
+2024-01-01	1	a
+x	2	b
+\.
+ROLLBACK TO s;
+COPY t FROM stdin;
+2024-01-01	1	a
+2024-01-01	2	b
+\.
+COMMIT;
+SELECT i, s FROM t ORDER BY i;
+
+-- an error after many rows: buffers were written before it
+CREATE TABLE h (LIKE t);
+INSERT INTO h SELECT '2024-01-01'::timestamptz + i * interval '1 s', i, 'text ' || i % 100 FROM generate_series(1, 30000) i;
+INSERT INTO h VALUES ('2024-01-01', -1, 'the bad one');
+ALTER TABLE t ADD CONSTRAINT good CHECK (i >= 0);
+\getenv abs_builddir PG_ABS_BUILDDIR
+\set file :abs_builddir '/results/copy.data'
+COPY h TO :'file';
+COPY t FROM :'file';
+SELECT count(*) FROM t;
+SELECT ts_flush('t') >= 0 AS flushed;
+SELECT count(*) FROM t;
+BEGIN;
+COPY t FROM :'file' WHERE i >= 0;
+SELECT count(*) FROM t;
+SAVEPOINT s;
+COPY t FROM :'file';
+ROLLBACK TO s;
+SELECT count(*) FROM t;
+COMMIT;
+SELECT count(*), sum(i) FROM t;
+DELETE FROM h WHERE i < 0;
+TRUNCATE t;
+-- what was aborted does not come back, and its room is not read
+INSERT INTO t SELECT * FROM h;
+SELECT count(*), twin_diff('t', 'h') FROM t;
+BEGIN;
+COPY t FROM :'file' WHERE i >= 0;
+ROLLBACK;
+SELECT count(*), twin_diff('t', 'h') FROM t;
+SELECT ts_flush('t') >= 0 AS flushed;
+SELECT count(*), twin_diff('t', 'h') FROM t;
+
+-- into a table made or emptied in the same transaction, with FREEZE too
+COPY h TO :'file';
+BEGIN;
+CREATE TABLE n (LIKE t) USING nodedb_ts;
+COPY n FROM :'file';
+SELECT count(*), twin_diff('n', 'h') FROM n;
+COMMIT;
+SELECT count(*), twin_diff('n', 'h') FROM n;
+BEGIN;
+TRUNCATE n;
+COPY n FROM :'file' (FREEZE);
+COMMIT;
+SELECT count(*), twin_diff('n', 'h') FROM n;
+BEGIN;
+TRUNCATE n;
+SAVEPOINT s;
+COPY n FROM :'file';
+ROLLBACK TO s;
+SELECT count(*) FROM n;
+COPY n FROM :'file' WHERE i <= 10;
+COMMIT;
+SELECT count(*) FROM n;
+
+-- options
+CREATE TABLE o (a int, b text, c text DEFAULT 'def') USING nodedb_ts;
+COPY o (a, b) FROM stdin (FORMAT csv, DELIMITER ';', NULL 'none', QUOTE '''');
+1;'a;b'
+2;none
+3;'none'
+4;''
+\.
+COPY o FROM stdin (FORMAT csv, HEADER match, FORCE_NOT_NULL (b), FORCE_NULL (c));
+a,b,c
+5,,""
+6,"x","y"
+\.
+SELECT a, b, b IS NULL AS n, c, c IS NULL AS n FROM o ORDER BY a;
+COPY o FROM stdin (FORMAT csv, HEADER match);
+a,c,b
+7,x,y
+\.
+COPY (SELECT * FROM o ORDER BY a) TO stdout (FORMAT csv, HEADER, NULL 'NIL');
+-- from a program
+COPY o (a) FROM PROGRAM 'printf "100\n200\n"';
+SELECT a, c FROM o WHERE a >= 100 ORDER BY a;
+-- a line without an end, an empty one, none
+COPY o FROM stdin;
+\.
+COPY o (b) FROM stdin;
+
+\.
+SELECT count(*) FROM o;
+-- a table that is empty, whose COPY TO gives nothing
+TRUNCATE o;
+COPY o TO stdout;
+COPY (SELECT 'done') TO :'file';
+
+SET client_min_messages = warning;
+DROP SCHEMA copy CASCADE;

@@ -1,0 +1,147 @@
+-- Scans: joins, rescans, system columns, whole rows, tuple ids.
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS nodedb_ts;
+DROP SCHEMA IF EXISTS scan CASCADE;
+RESET client_min_messages;
+CREATE SCHEMA scan;
+SET search_path = scan, public;
+-- rows (as text) that stand in only one of two tables, duplicates counted
+CREATE FUNCTION twin_diff(a regclass, b regclass) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE n bigint;
+BEGIN
+  EXECUTE format('SELECT count(*) FROM ((SELECT x::text FROM %1$s x EXCEPT ALL SELECT x::text FROM %2$s x)
+                  UNION ALL (SELECT x::text FROM %2$s x EXCEPT ALL SELECT x::text FROM %1$s x)) d', a, b) INTO n;
+  RETURN n;
+END $$;
+
+CREATE TABLE t (ts timestamptz, host text, i int, v float8) USING nodedb_ts;
+CREATE TABLE h (LIKE t) USING heap;
+INSERT INTO h SELECT '2024-01-01'::timestamptz + i * interval '30 s', 'h' || i % 10, i, i / 4.0 FROM generate_series(1, 30000) i;
+-- in three states: segments, batches, and rows of the running transaction
+INSERT INTO t SELECT * FROM h WHERE i <= 15000;
+SELECT ts_flush('t') >= 0 AS flushed;
+INSERT INTO t SELECT * FROM h WHERE i > 15000 AND i <= 20000;
+DO $$ BEGIN FOR k IN 20001 .. 20100 LOOP INSERT INTO t SELECT * FROM h WHERE i = k; COMMIT; END LOOP; END $$;
+BEGIN;
+INSERT INTO t SELECT * FROM h WHERE i > 20100 AND i <= 29000;
+SAVEPOINT s;
+INSERT INTO t SELECT * FROM h;
+ROLLBACK TO s;
+INSERT INTO t SELECT * FROM h WHERE i > 29000;
+SELECT count(*), twin_diff('t', 'h') FROM t;
+
+-- columns in every combination of need
+SELECT count(*) FROM t;
+SELECT count(i) FROM t WHERE host = 'h3';
+SELECT sum(v) FROM t;
+SELECT max(ts), min(host) FROM t;
+SELECT count(*) FROM t WHERE i > 100 AND host < 'h5' AND v < 5000;
+SELECT count(*) FROM (SELECT DISTINCT host, i % 3 FROM t) x;
+
+-- rescans: nested loops with the table inside, correlated subqueries, LATERAL with LIMIT
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+SET enable_material = off;
+SET enable_memoize = off;
+SET max_parallel_workers_per_gather = 0;
+SELECT x.n, count(*), sum(t.i) FROM (VALUES (0), (1), (7)) x(n) JOIN t ON t.host = 'h' || x.n GROUP BY x.n ORDER BY x.n;
+SELECT x.n, (SELECT count(*) FROM t WHERE t.i % 100 = x.n) FROM (VALUES (0), (1), (99), (100)) x(n) ORDER BY x.n;
+SELECT x.n, l.i FROM (VALUES (0), (5), (9), (11)) x(n) LEFT JOIN LATERAL (SELECT i FROM t WHERE host = 'h' || x.n ORDER BY ts DESC LIMIT 2) l ON true ORDER BY x.n, l.i;
+SELECT x.n, l.c FROM generate_series(1, 5) x(n), LATERAL (SELECT count(*) AS c FROM (SELECT 1 FROM t LIMIT x.n * 100) y) l ORDER BY x.n;
+SELECT count(*) FROM generate_series(1, 50) x WHERE EXISTS (SELECT 1 FROM t WHERE t.i = x * 1000);
+RESET enable_hashjoin;
+RESET enable_mergejoin;
+RESET enable_material;
+RESET enable_memoize;
+-- self joins by every method
+SELECT count(*) FROM t a JOIN t b USING (i);
+SET enable_hashjoin = off;
+SELECT count(*) FROM t a JOIN t b USING (i);
+SELECT count(*) FROM t a JOIN t b ON a.i = b.i + 1 AND a.ts > b.ts;
+RESET enable_hashjoin;
+SELECT count(*) FROM t a JOIN h b USING (ts, host, i, v);
+SELECT count(*) FROM h WHERE (ts, host, i, v) IN (SELECT * FROM t);
+SELECT count(*) FROM t a FULL JOIN h b USING (i) WHERE a.i IS NULL OR b.i IS NULL;
+RESET max_parallel_workers_per_gather;
+
+-- sorting and windows over it, with little memory
+SET work_mem = '64kB';
+SELECT count(*), count(DISTINCT i) FROM t;
+SELECT sum(d) FROM (SELECT i - lag(i) OVER (ORDER BY ts) AS d FROM t) x;
+SELECT array_agg(i) FROM (SELECT i FROM t ORDER BY v DESC, ts LIMIT 5) x;
+SELECT count(*) FROM (SELECT host, i, row_number() OVER (PARTITION BY host ORDER BY ts) AS n FROM t) x WHERE n <= 2;
+RESET work_mem;
+
+-- whole rows
+SELECT t FROM t WHERE i = 12345;
+SELECT (t).i, (t).host, t.* FROM t WHERE i = 5;
+SELECT count(DISTINCT t::text) FROM t;
+SELECT count(*) FROM t WHERE t IS NOT NULL;
+SELECT count(*) FROM (SELECT row_to_json(t)->>'i' AS j FROM t) x WHERE j::int % 1000 = 0;
+
+-- system columns
+SELECT DISTINCT tableoid::regclass FROM t;
+SELECT count(DISTINCT ctid), count(DISTINCT xmin::text) > 100 AS many_xmin, min(xmax::text), max(xmax::text) FROM t;
+SELECT xmin = pg_current_xact_id()::xid OR i <= 20100 AS mine, count(*) FROM t GROUP BY 1 ORDER BY 1;
+SELECT count(*) FROM t WHERE cmin IS NULL OR cmax IS NULL;
+-- by tuple id
+CREATE TEMP TABLE ids ON COMMIT PRESERVE ROWS AS SELECT ctid AS c, i FROM t WHERE i % 500 = 0;
+SELECT count(*), count(*) FILTER (WHERE t.i = ids.i) FROM ids JOIN t ON t.ctid = ids.c;
+SELECT count(*), count(*) FILTER (WHERE t.i = ids.i) FROM ids, LATERAL (SELECT i FROM t WHERE t.ctid = ids.c) t;
+COMMIT;
+SELECT count(*), twin_diff('t', 'h') FROM t;
+SET enable_hashjoin = off;
+SET enable_mergejoin = off;
+SET enable_seqscan = off;
+SELECT count(*), count(*) FILTER (WHERE t.i = ids.i) FROM ids JOIN t ON t.ctid = ids.c;
+SELECT count(*) FROM t WHERE ctid = ANY (ARRAY(SELECT c FROM ids LIMIT 10));
+SELECT i FROM ids WHERE EXISTS (SELECT 1 FROM t WHERE t.ctid = ids.c AND t.i <> ids.i);
+RESET enable_hashjoin;
+RESET enable_mergejoin;
+RESET enable_seqscan;
+-- ids that no row has, or can have
+SELECT count(*) FROM t WHERE ctid = '(4294967294,1)';
+SELECT count(*) FROM t WHERE ctid = '(4294967295,65535)';
+SELECT count(*) FROM t WHERE ctid = '(0,0)';
+SELECT count(*) FROM t WHERE ctid = '(1000000,300)';
+SELECT count(*) FROM t WHERE ctid IN ('(4294967295,1)', NULL);
+-- ranges of them
+SELECT count(*) FROM t WHERE ctid >= '(0,0)';
+SELECT count(*) FROM t WHERE ctid < '(0,0)';
+SELECT (SELECT count(*) FROM t WHERE ctid <= x.c) + (SELECT count(*) FROM t WHERE ctid > x.c) AS all_rows FROM (SELECT c FROM ids ORDER BY i LIMIT 1) x;
+-- of a row that was rolled back, or is not there yet
+CREATE TEMP TABLE lost (c tid);
+BEGIN;
+SAVEPOINT s;
+INSERT INTO t (i) VALUES (-1) RETURNING ctid AS c \gset
+ROLLBACK TO s;
+SELECT count(*) FROM t WHERE ctid = :'c' AND i = -1;
+COMMIT;
+SELECT count(*) FROM t WHERE ctid = :'c' AND i = -1;
+
+-- latest versions and currtid are for rows that exist
+SELECT currtid2('t', c) = c AS same FROM ids ORDER BY i LIMIT 1;
+
+-- EXPLAIN ANALYZE runs, and a generic plan too
+DO $$
+DECLARE l text; n int := 0;
+BEGIN
+  FOR l IN EXPLAIN (ANALYZE, BUFFERS, VERBOSE, TIMING OFF, SUMMARY OFF) SELECT host, count(*) FROM t GROUP BY host LOOP n := n + 1; END LOOP;
+  RAISE INFO '%', n > 2;
+END $$;
+PREPARE q(int) AS SELECT count(*) FROM t WHERE i < $1;
+SET plan_cache_mode = force_generic_plan;
+EXECUTE q(100);
+EXECUTE q(20000);
+INSERT INTO t (i) VALUES (1);
+EXECUTE q(100);
+RESET plan_cache_mode;
+
+-- set operations, recursion, grouping sets
+SELECT count(*) FROM (SELECT i FROM t WHERE i < 100 UNION SELECT i FROM t WHERE i < 200) x;
+SELECT count(*) FROM (TABLE h EXCEPT SELECT * FROM t) x;
+WITH RECURSIVE r AS (SELECT i FROM t WHERE i = 2 UNION ALL SELECT t.i FROM r JOIN t ON t.i = r.i * 3) SELECT array_agg(i ORDER BY i) FROM r;
+SELECT host, i % 2 AS odd, count(*) FROM t WHERE i <= 100 AND host IN ('h1', 'h2') GROUP BY GROUPING SETS ((host), (i % 2), ()) ORDER BY 1, 2;
+
+SET client_min_messages = warning;
+DROP SCHEMA scan CASCADE;

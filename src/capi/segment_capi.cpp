@@ -1,0 +1,114 @@
+// segment_capi.cpp - the reading half of core.h: batches, segments, checksums.
+#include <memory>
+#include <span>
+
+#include "base/crc32c.h"
+#include "capi/capi.h"
+#include "nodedb_ts/core.h"
+#include "segment/batch_reader.h"
+#include "segment/segment_reader.h"
+
+using nodedb_ts::base::Status;
+using nodedb_ts::capi::Guard;
+using nodedb_ts::segment::ChunkEntry;
+using nodedb_ts::segment::Segment;
+
+struct NtsSegment {
+  std::unique_ptr<Segment> segment;
+};
+
+extern "C" {
+
+int nts_batch_info(const NtsColumn* columns, uint32_t column_count, const uint8_t* payload,
+                   size_t length, uint32_t rows, uint8_t layout, NtsBatchInfo* info,
+                   NtsStatus* status) noexcept {
+  return Guard(status, [&] {
+    return nodedb_ts::segment::ReadBatchInfo({columns, column_count}, {payload, length}, rows,
+                                             layout, info);
+  });
+}
+
+int nts_batch_decode(const NtsColumn* columns, uint32_t column_count, const uint8_t* payload,
+                     size_t length, uint32_t rows, uint8_t layout, size_t stride,
+                     uint64_t* values, uint8_t* nulls, uint8_t* data, uint64_t data_bytes,
+                     uint32_t* command_ids, NtsStatus* status) noexcept {
+  return Guard(status, [&] {
+    return nodedb_ts::segment::DecodeBatch(
+        {columns, column_count}, {payload, length}, rows, layout,
+        {stride, values, nulls, data, data_bytes, command_ids});
+  });
+}
+
+NtsSegment* nts_segment_open(const uint8_t* footer, size_t footer_length,
+                             uint64_t segment_length, const NtsColumn* columns,
+                             uint32_t column_count, NtsStatus* status) noexcept {
+  NtsSegment* opened = nullptr;
+  Guard(status, [&] {
+    auto handle = std::make_unique<NtsSegment>();
+    Status result = Segment::Open({footer, footer_length}, segment_length,
+                                  {columns, column_count}, &handle->segment);
+    if (result.ok()) opened = handle.release();
+    return result;
+  });
+  return opened;
+}
+
+void nts_segment_close(NtsSegment* segment) noexcept { delete segment; }
+
+void nts_segment_info(const NtsSegment* segment, NtsSegmentInfo* info) noexcept {
+  segment->segment->Info(info);
+}
+
+int nts_segment_row_group(const NtsSegment* segment, uint32_t group, NtsRowGroupInfo* info,
+                          NtsStatus* status) noexcept {
+  return Guard(status, [&] { return segment->segment->RowGroup(group, info); });
+}
+
+int nts_segment_vector(const NtsSegment* segment, uint32_t group, uint32_t vector,
+                       uint32_t* first_row, uint32_t* rows, NtsStatus* status) noexcept {
+  return Guard(status, [&] { return segment->segment->Vector(group, vector, first_row, rows); });
+}
+
+int nts_segment_chunk(const NtsSegment* segment, uint32_t group, int32_t column,
+                      NtsChunkInfo* info, NtsStatus* status) noexcept {
+  return Guard(status, [&] {
+    const ChunkEntry* entry;
+    Status result = segment->segment->Chunk(group, column, &entry);
+    if (result.ok()) {
+      *info = {entry->offset, entry->length, entry->crc32c, entry->null_count, entry->codec};
+    }
+    return result;
+  });
+}
+
+int nts_chunk_verify(const NtsSegment* segment, uint32_t group, int32_t column,
+                     const uint8_t* chunk, size_t length, NtsStatus* status) noexcept {
+  return Guard(status,
+               [&] { return segment->segment->Verify(group, column, {chunk, length}); });
+}
+
+int nts_vector_size(const NtsSegment* segment, uint32_t group, int32_t column,
+                    const uint8_t* chunk, size_t length, uint32_t vector, uint64_t* data_bytes,
+                    NtsStatus* status) noexcept {
+  return Guard(status, [&] {
+    return segment->segment->VectorSize(group, column, {chunk, length}, vector, data_bytes);
+  });
+}
+
+int nts_vector_decode(const NtsSegment* segment, uint32_t group, int32_t column,
+                      const uint8_t* chunk, size_t length, uint32_t vector, uint64_t* values,
+                      uint8_t* nulls, uint8_t* data, uint64_t data_bytes, bool* any_null,
+                      NtsStatus* status) noexcept {
+  return Guard(status, [&] {
+    return segment->segment->Decode(group, column, {chunk, length}, vector, values, nulls, data,
+                                    data_bytes, any_null);
+  });
+}
+
+uint32_t nts_crc32c(uint32_t seed, const void* bytes, size_t length) noexcept {
+  return nodedb_ts::base::Crc32c(seed, bytes, length);
+}
+
+int32_t nts_core_version(void) noexcept { return NTS_CORE_VERSION; }
+
+}  // extern "C"

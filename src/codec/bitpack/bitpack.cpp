@@ -1,0 +1,205 @@
+#include "codec/bitpack/bitpack.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "base/bits.h"
+
+namespace nodedb_ts::codec {
+namespace {
+
+using base::BitWidth;
+using base::LoadLe;
+
+// Eight values of W bits are W whole bytes, so every offset and shift below is a
+// constant. Reads up to 8 bytes past the group.
+template <unsigned W>
+inline void UnpackGroup(const uint8_t* in, uint64_t base, uint64_t* out) {
+  if constexpr (W == 0) {
+    for (size_t j = 0; j < 8; j++) out[j] = base;
+  } else {
+    constexpr uint64_t kMask = W == 64 ? ~uint64_t{0} : (uint64_t{1} << (W % 64)) - 1;
+#pragma GCC unroll 8
+    for (unsigned j = 0; j < 8; j++) {
+      const unsigned bit = j * W;
+      const unsigned shift = bit % 8;
+      uint64_t v = LoadLe<uint64_t>(in + bit / 8) >> shift;
+      if (shift + W > 64) v |= static_cast<uint64_t>(in[bit / 8 + 8]) << (64 - shift);
+      out[j] = base + (v & kMask);
+    }
+  }
+}
+
+template <unsigned W>
+void UnpackWidth(const uint8_t* in, size_t count, uint64_t base, uint64_t* out) {
+  const uint8_t* end = in + PackedBytes(count, W);
+  while (count >= 8 && static_cast<size_t>(end - in) >= W + 8) {
+    UnpackGroup<W>(in, base, out);
+    in += W;
+    out += 8;
+    count -= 8;
+  }
+  while (count > 0) {  // the last groups go through a buffer with room to over-read
+    uint8_t group[64 + 16] = {};
+    uint64_t values[8];
+    const size_t n = std::min<size_t>(count, 8);
+    const size_t bytes = PackedBytes(n, W);
+    if (bytes > 0) std::memcpy(group, in, bytes);
+    UnpackGroup<W>(group, base, values);
+    std::memcpy(out, values, n * sizeof(uint64_t));
+    in += bytes;
+    out += n;
+    count -= n;
+  }
+}
+
+using UnpackFunction = void (*)(const uint8_t*, size_t, uint64_t, uint64_t*);
+
+template <size_t... W>
+constexpr std::array<UnpackFunction, sizeof...(W)> MakeUnpackTable(std::index_sequence<W...>) {
+  return {UnpackWidth<static_cast<unsigned>(W)>...};
+}
+
+constexpr auto kUnpack = MakeUnpackTable(std::make_index_sequence<65>());
+
+constexpr size_t kExceptionBytes = 8;  // a typical one: gap and value as varints
+
+// The width that makes packed bits plus exceptions smallest, for this base.
+FramePlan PlanWithBase(std::span<const uint64_t> values, uint64_t base) {
+  uint32_t of_width[65] = {};
+  for (const uint64_t v : values) of_width[BitWidth(v - base)]++;
+  FramePlan best;
+  best.base = base;
+  best.bytes = SIZE_MAX;
+  size_t exceptions = 0;
+  for (unsigned width = 65; width-- > 0;) {
+    const size_t bytes = PackedBytes(values.size(), width) + exceptions * kExceptionBytes;
+    if (bytes < best.bytes) {
+      best.width = width;
+      best.exceptions = exceptions;
+      best.bytes = bytes;
+    }
+    exceptions += of_width[width];
+  }
+  return best;
+}
+
+// A base just below the bulk of the values, from a sample, when the extremes
+// seem to be outliers; otherwise the minimum.
+uint64_t BulkBase(std::span<const uint64_t> values, int64_t min, int64_t max) {
+  constexpr size_t kSample = 64;
+  std::array<int64_t, kSample> sample;
+  const size_t step = std::max<size_t>(1, values.size() / kSample);
+  size_t n = 0;
+  for (size_t i = 0; n < kSample && i < values.size(); i += step) {
+    sample[n++] = static_cast<int64_t>(values[i]);
+  }
+  const auto begin = sample.begin();
+  const auto low_at = begin + static_cast<ptrdiff_t>(n / 16);
+  const auto high_at = begin + static_cast<ptrdiff_t>(n - 1 - n / 16);
+  std::nth_element(begin, low_at, begin + static_cast<ptrdiff_t>(n));
+  std::nth_element(low_at + 1, high_at, begin + static_cast<ptrdiff_t>(n));
+  const int64_t low = *low_at;
+  const uint64_t spread = static_cast<uint64_t>(*high_at) - static_cast<uint64_t>(low);
+  const uint64_t full = static_cast<uint64_t>(max) - static_cast<uint64_t>(min);
+  if (BitWidth(full) < BitWidth(spread) + 3) return static_cast<uint64_t>(min);
+  const uint64_t below = static_cast<uint64_t>(low) - static_cast<uint64_t>(min);
+  return static_cast<uint64_t>(low) - std::min(below, spread / 4);
+}
+
+}  // namespace
+
+void PackBits(const uint64_t* values, size_t count, unsigned width, uint8_t* out) {
+  if (width == 0) return;
+  uint64_t pending = 0;
+  unsigned filled = 0;
+  for (size_t i = 0; i < count; i++) {
+    pending |= values[i] << filled;
+    filled += width;
+    if (filled >= 64) {
+      base::StoreLe<uint64_t>(out, pending);
+      out += 8;
+      filled -= 64;
+      pending = filled == 0 ? 0 : values[i] >> (width - filled);
+    }
+  }
+  base::StoreLeWidth(out, pending, (filled + 7) / 8);
+}
+
+void UnpackBits(const uint8_t* in, size_t count, unsigned width, uint64_t base, uint64_t* out) {
+  kUnpack[width](in, count, base, out);
+}
+
+FramePlan PlanFrame(std::span<const uint64_t> values) {
+  int64_t min = static_cast<int64_t>(values[0]);
+  int64_t max = min;
+  for (const uint64_t v : values) {
+    min = std::min(min, static_cast<int64_t>(v));
+    max = std::max(max, static_cast<int64_t>(v));
+  }
+  FramePlan plan;
+  plan.base = static_cast<uint64_t>(min);
+  plan.width = BitWidth(static_cast<uint64_t>(max) - static_cast<uint64_t>(min));
+  plan.bytes = PackedBytes(values.size(), plan.width);
+  if (plan.width >= 3 && values.size() >= 32) {
+    const uint64_t base = BulkBase(values, min, max);
+    if (base != plan.base || plan.width >= 8) {
+      const FramePlan patched = PlanWithBase(values, base);
+      if (patched.bytes < plan.bytes) plan = patched;
+    }
+  }
+  plan.bytes += base::VarintBytes(base::ZigZag(static_cast<int64_t>(plan.base))) + 2;
+  return plan;
+}
+
+void WriteFrame(std::span<const uint64_t> values, const FramePlan& plan, base::ByteWriter* out) {
+  out->Zig(static_cast<int64_t>(plan.base));
+  out->U8(static_cast<uint8_t>(plan.width));
+  const size_t n = values.size();
+  uint64_t offsets[kMaxVectorRows];
+  uint16_t exceptions[kMaxVectorRows];
+  size_t exception_count = 0;
+  offsets[0] = 0;  // n >= 1, but the compiler cannot know
+  for (size_t i = 0; i < n; i++) offsets[i] = values[i] - plan.base;
+  if (plan.exceptions > 0) {
+    for (size_t i = 0; i < n; i++) {
+      if (BitWidth(offsets[i]) <= plan.width) continue;
+      exceptions[exception_count++] = static_cast<uint16_t>(i);
+      offsets[i] = 0;
+    }
+  }
+  out->Varint(exception_count);
+  PackBits(offsets, n, plan.width, out->Extend(PackedBytes(n, plan.width)));
+  size_t next = 0;
+  for (size_t e = 0; e < exception_count; e++) {
+    const size_t i = exceptions[e];
+    out->Varint(i - next);
+    out->Zig(static_cast<int64_t>(values[i] - plan.base));
+    next = i + 1;
+  }
+}
+
+bool ReadFrame(base::ByteReader* in, std::span<uint64_t> out) {
+  int64_t base;
+  uint8_t width;
+  uint64_t exceptions;
+  const uint8_t* packed;
+  if (!in->ReadZigZag(&base) || !in->ReadU8(&width) || width > 64) return false;
+  if (!in->ReadVarint(&exceptions) || exceptions > out.size()) return false;
+  if (!in->ReadBytes(PackedBytes(out.size(), width), &packed)) return false;
+  UnpackBits(packed, out.size(), width, static_cast<uint64_t>(base), out.data());
+  uint64_t next = 0;
+  for (uint64_t e = 0; e < exceptions; e++) {
+    uint64_t gap;
+    int64_t offset;
+    if (!in->ReadVarint(&gap) || !in->ReadZigZag(&offset)) return false;
+    if (next >= out.size() || gap >= out.size() - next) return false;
+    out[next + gap] = static_cast<uint64_t>(base) + static_cast<uint64_t>(offset);
+    next += gap + 1;
+  }
+  return true;
+}
+
+}  // namespace nodedb_ts::codec

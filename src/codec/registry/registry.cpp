@@ -1,0 +1,160 @@
+#include "codec/registry/registry.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+#include "base/bits.h"
+#include "codec/bitpack/bitpack.h"
+#include "codec/constant/constant.h"
+#include "codec/decimal/decimal.h"
+#include "codec/delta/delta.h"
+#include "codec/frame/frame.h"
+#include "codec/gorilla/gorilla.h"
+#include "codec/plain/plain.h"
+#include "codec/runs/runs.h"
+
+namespace nodedb_ts::codec {
+namespace {
+
+constexpr const WordCodec* kWordCodecs[] = {
+    nullptr,        &kPlainCodec, &kConstantCodec, &kFrameCodec, &kDeltaCodec,
+    nullptr,        &kGorillaCodec, &kDecimalCodec, &kRunsCodec,
+};
+
+// Bytes that the runs codec would take, at most.
+size_t RunsBytes(std::span<const uint64_t> values) {
+  size_t bytes = 2;
+  uint64_t before = 0;
+  for (size_t i = 0; i < values.size();) {
+    size_t end = i + 1;
+    while (end < values.size() && values[end] == values[i]) end++;
+    bytes += base::VarintBytes(end - i) +
+             base::VarintBytes(base::ZigZag(static_cast<int64_t>(values[i] - before)));
+    before = values[i];
+    i = end;
+  }
+  return bytes;
+}
+
+void WriteDelta(std::span<const uint64_t> values, std::span<const uint64_t> deltas,
+                const FramePlan& plan, base::ByteWriter* out) {
+  out->Zig(static_cast<int64_t>(values[0]));
+  WriteFrame(deltas, plan, out);
+}
+
+bool Canonical(const WordShape& shape, std::span<const uint64_t> words) {
+  uint64_t wrong = 0;
+  if (shape.kind == WordKind::kFloat4) {
+    for (const uint64_t v : words) wrong |= v >> 32;
+  } else if (shape.kind == WordKind::kInt) {
+    switch (shape.width) {
+      case 1: for (const uint64_t v : words) wrong |= v ^ base::SignExtend(v, 1); break;
+      case 2: for (const uint64_t v : words) wrong |= v ^ base::SignExtend(v, 2); break;
+      case 4: for (const uint64_t v : words) wrong |= v ^ base::SignExtend(v, 4); break;
+      default: break;
+    }
+  }
+  return wrong == 0;
+}
+
+uint8_t EncodeFloats(const WordShape& shape, std::span<const uint64_t> values, size_t runs,
+                     base::ByteWriter* out) {
+  const size_t start = out->size();
+  const size_t plain_bytes = values.size() * shape.width;
+  size_t best_bytes = plain_bytes;
+  uint8_t best = kPlain;
+  if (runs * 8 <= values.size()) {
+    const size_t bytes = RunsBytes(values);
+    if (bytes < best_bytes) {
+      best_bytes = bytes;
+      best = kRuns;
+    }
+  }
+  if (EncodeDecimal(shape, values, out)) {
+    const size_t bytes = out->size() - start;
+    if (bytes < best_bytes) {
+      if (bytes * 2 < plain_bytes && best == kPlain) return kDecimal;
+      best_bytes = bytes;
+      best = kDecimal;
+    }
+  }
+  const size_t after_decimal = out->size();
+  if (EncodeGorilla(shape, values, best_bytes, out) &&
+      out->size() - after_decimal < best_bytes) {
+    out->vector()->erase(out->vector()->begin() + static_cast<ptrdiff_t>(start),
+                         out->vector()->begin() + static_cast<ptrdiff_t>(after_decimal));
+    return kGorilla;
+  }
+  out->vector()->resize(best == kDecimal ? after_decimal : start);
+  if (best != kDecimal) kWordCodecs[best]->encode(shape, values, out);
+  return best;
+}
+
+}  // namespace
+
+const WordCodec* FindWordCodec(uint8_t number) {
+  return number < std::size(kWordCodecs) ? kWordCodecs[number] : nullptr;
+}
+
+const char* CodecName(uint8_t number) {
+  const WordCodec* codec = FindWordCodec(number);
+  if (codec != nullptr) return codec->name;
+  switch (number) {
+    case kNone: return "none";
+    case kDictionary: return "dictionary";
+    case kBytesPlain: return "bytes";
+    case kBytesZstd: return "zstd";
+    default: return "unknown";
+  }
+}
+
+uint8_t EncodeIntegers(std::span<const uint64_t> values, uint8_t width, base::ByteWriter* out) {
+  const WordShape shape{WordKind::kInt, width};
+  const size_t runs = CountRuns(values);
+  if (runs == 1) {
+    kConstantCodec.encode(shape, values, out);
+    return kConstant;
+  }
+  const FramePlan frame = PlanFrame(values);
+  size_t best_bytes = std::min<size_t>(frame.bytes, values.size() * width);
+  uint8_t best = frame.bytes <= best_bytes ? kFrame : kPlain;
+  uint64_t deltas[kMaxVectorRows];
+  const size_t n = values.size() - 1;
+  for (size_t i = 0; i < n; i++) deltas[i] = values[i + 1] - values[i];
+  const FramePlan delta = PlanFrame({deltas, n});
+  const size_t delta_bytes =
+      delta.bytes + base::VarintBytes(base::ZigZag(static_cast<int64_t>(values[0])));
+  // Prefix sums cost time: delta has to pay for them.
+  if (delta_bytes + delta_bytes / 16 < best_bytes) {
+    best_bytes = delta_bytes;
+    best = kDelta;
+  }
+  if (runs * 4 <= values.size() && RunsBytes(values) < best_bytes) best = kRuns;
+  switch (best) {
+    case kFrame: WriteFrame(values, frame, out); break;
+    case kDelta: WriteDelta(values, {deltas, n}, delta, out); break;
+    default: kWordCodecs[best]->encode(shape, values, out); break;
+  }
+  return best;
+}
+
+uint8_t EncodeWords(const WordShape& shape, std::span<const uint64_t> values,
+                    base::ByteWriter* out) {
+  if (shape.kind == WordKind::kInt) return EncodeIntegers(values, shape.width, out);
+  const size_t runs = CountRuns(values);
+  if (runs == 1) {
+    kConstantCodec.encode(shape, values, out);
+    return kConstant;
+  }
+  return EncodeFloats(shape, values, runs, out);
+}
+
+bool DecodeWords(const WordShape& shape, uint8_t number, base::ByteReader in,
+                 std::span<uint64_t> out) {
+  const WordCodec* codec = FindWordCodec(number);
+  if (codec == nullptr || out.empty() || out.size() > kMaxVectorRows) return false;
+  return codec->decode(shape, &in, out) && in.empty() && Canonical(shape, out);
+}
+
+}  // namespace nodedb_ts::codec

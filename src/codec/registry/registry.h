@@ -1,0 +1,68 @@
+// registry.h - the codecs by number, and the choice among them.
+//
+// A *word codec* encodes one vector of 1..1024 words (INT sign-extended, FLOAT4
+// bits zero-extended, FLOAT8 bits), none of them NULL; a *bytes codec* one vector of
+// 1..1024 byte strings. Encoders choose by computed or measured size. Decoders take
+// hostile bytes: false means corrupt; nothing is ever read or written out of bounds.
+#ifndef NODEDB_TS_CODEC_REGISTRY_REGISTRY_H
+#define NODEDB_TS_CODEC_REGISTRY_REGISTRY_H
+
+#include <cstdint>
+#include <span>
+
+#include "base/byte_reader.h"
+#include "base/byte_writer.h"
+
+namespace nodedb_ts::codec {
+
+// Numbers are stored on disk: never reuse one. 0 stands for "no values".
+enum Number : uint8_t {
+  kNone = 0,
+  kPlain = 1,       // words of the column's width
+  kConstant = 2,    // one word
+  kFrame = 3,       // frame of reference + bit packing with exceptions
+  kDelta = 4,       // differences, as a frame
+  kDictionary = 5,  // chunk level only: vectors hold codes
+  kGorilla = 6,     // XOR with the value before
+  kDecimal = 7,     // floats as integers over a power of ten
+  kRuns = 8,        // (length, value) pairs
+  kBytesPlain = 32, // lengths and bytes
+  kBytesZstd = 33,  // lengths and one zstd frame
+};
+
+enum class WordKind : uint8_t { kInt, kFloat4, kFloat8 };
+
+struct WordShape {
+  WordKind kind = WordKind::kInt;
+  uint8_t width = 8;  // bytes of a value: 1, 2, 4, 8
+};
+
+struct WordCodec {
+  uint8_t number;
+  const char* name;
+  // Appends the vector.
+  void (*encode)(const WordShape& shape, std::span<const uint64_t> values, base::ByteWriter* out);
+  // Reads exactly out.size() values; trailing bytes are left in `in`.
+  bool (*decode)(const WordShape& shape, base::ByteReader* in, std::span<uint64_t> out);
+};
+
+// NULL when the number is no word codec of this version.
+const WordCodec* FindWordCodec(uint8_t number);
+// A name for EXPLAIN and tests; "unknown" for numbers of later versions.
+const char* CodecName(uint8_t number);
+
+// Writes the vector with the smallest codec and returns its number. The words must
+// be canonical for the shape (sign- or zero-extended). Integers are planned exactly;
+// floats are measured.
+uint8_t EncodeWords(const WordShape& shape, std::span<const uint64_t> values,
+                    base::ByteWriter* out);
+// As EncodeWords, for integers of any width (dictionary codes, lengths, statistics).
+uint8_t EncodeIntegers(std::span<const uint64_t> values, uint8_t width, base::ByteWriter* out);
+
+// Decodes and checks that all bytes were used and every word is canonical.
+[[nodiscard]] bool DecodeWords(const WordShape& shape, uint8_t number, base::ByteReader in,
+                               std::span<uint64_t> out);
+
+}  // namespace nodedb_ts::codec
+
+#endif  // NODEDB_TS_CODEC_REGISTRY_REGISTRY_H

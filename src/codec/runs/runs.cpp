@@ -1,0 +1,48 @@
+#include "codec/runs/runs.h"
+
+#include <algorithm>
+
+namespace nodedb_ts::codec {
+namespace {
+
+void Encode(const WordShape&, std::span<const uint64_t> values, base::ByteWriter* out) {
+  out->Varint(CountRuns(values));
+  uint64_t before = 0;
+  for (size_t i = 0; i < values.size();) {
+    size_t end = i + 1;
+    while (end < values.size() && values[end] == values[i]) end++;
+    out->Varint(end - i);
+    out->Zig(static_cast<int64_t>(values[i] - before));
+    before = values[i];
+    i = end;
+  }
+}
+
+bool Decode(const WordShape&, base::ByteReader* in, std::span<uint64_t> out) {
+  uint64_t runs;
+  if (!in->ReadVarint(&runs) || runs > out.size()) return false;
+  uint64_t value = 0;
+  size_t at = 0;
+  for (uint64_t r = 0; r < runs; r++) {
+    uint64_t length;
+    int64_t delta;
+    if (!in->ReadVarint(&length) || !in->ReadZigZag(&delta)) return false;
+    if (length == 0 || length > out.size() - at) return false;
+    value += static_cast<uint64_t>(delta);
+    std::fill_n(out.begin() + static_cast<ptrdiff_t>(at), length, value);
+    at += length;
+  }
+  return at == out.size();
+}
+
+}  // namespace
+
+size_t CountRuns(std::span<const uint64_t> values) {
+  size_t changes = 0;
+  for (size_t i = 1; i < values.size(); i++) changes += values[i] != values[i - 1];
+  return changes + 1;
+}
+
+const WordCodec kRunsCodec = {kRuns, "runs", Encode, Decode};
+
+}  // namespace nodedb_ts::codec

@@ -1,0 +1,141 @@
+#include "codec/zstd/zstd.h"
+
+#include <zstd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <new>
+
+#include "codec/bitpack/bitpack.h"
+#include "codec/registry/registry.h"
+
+namespace nodedb_ts::codec {
+namespace {
+
+constexpr size_t kMinCompressBytes = 64;          // a frame has about 12 bytes of its own
+constexpr size_t kHugeBytes = size_t{8} << 20;    // probe a piece first, level 1 only
+constexpr size_t kProbeBytes = size_t{256} << 10;
+// A block of 128 kB takes at least 4 bytes, so no frame grows by more than 2^15.
+constexpr uint64_t kMaxRatio = uint64_t{1} << 16;
+
+struct FreeContext {
+  void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+};
+
+ZSTD_DCtx* DecompressionContext() {
+  // Made once per thread: making one costs more than inflating a small vector.
+  thread_local std::unique_ptr<ZSTD_DCtx, FreeContext> context;
+  if (context == nullptr) context.reset(ZSTD_createDCtx());
+  if (context == nullptr) throw std::bad_alloc();
+  return context.get();
+}
+
+}  // namespace
+
+BytesEncoder::~BytesEncoder() { ZSTD_freeCCtx(context_); }
+
+// Appends one frame, unless it would save less than 1/16.
+bool BytesEncoder::Compress(const char* bytes, size_t size, std::vector<uint8_t>* out) {
+  if (size < kMinCompressBytes) return false;
+  if (context_ == nullptr) context_ = ZSTD_createCCtx();
+  if (context_ == nullptr) throw std::bad_alloc();
+  const bool huge = size >= kHugeBytes;
+  const int level = huge || level_ <= 1 ? 1 : 6;
+  const size_t start = out->size();
+  if (huge) {
+    // Looks at the middle: bytes that do not compress (images, archives) are not
+    // worth a second copy of them.
+    out->resize(start + ZSTD_compressBound(kProbeBytes));
+    const size_t probe = ZSTD_compressCCtx(context_, out->data() + start, out->size() - start,
+                                           bytes + size / 2, kProbeBytes, level);
+    out->resize(start);
+    if (ZSTD_isError(probe) || probe > kProbeBytes - kProbeBytes / 16) return false;
+  }
+  const size_t limit = size - size / 16;
+  out->resize(start + limit);
+  const size_t written =
+      ZSTD_compressCCtx(context_, out->data() + start, limit, bytes, size, level);
+  if (ZSTD_isError(written)) {  // mostly: does not fit into the limit
+    out->resize(start);
+    return false;
+  }
+  out->resize(start + written);
+  return true;
+}
+
+uint8_t BytesEncoder::Encode(uint32_t fixed_width, std::span<const std::string_view> values,
+                             base::ByteWriter* out) {
+  size_t total = 0;
+  if (fixed_width == 0) {
+    uint64_t lengths[kMaxVectorRows];
+    for (size_t i = 0; i < values.size(); i++) {
+      lengths[i] = values[i].size();
+      total += values[i].size();
+    }
+    std::vector<uint8_t> encoded;
+    base::ByteWriter writer(&encoded);
+    const uint8_t number = EncodeIntegers({lengths, values.size()}, 8, &writer);
+    out->U8(number);
+    out->Varint(encoded.size());
+    out->Bytes(encoded.data(), encoded.size());
+  } else {
+    total = values.size() * fixed_width;
+  }
+  if (values.size() == 1) {
+    if (Compress(values[0].data(), total, out->vector())) return kBytesZstd;
+    out->Bytes(values[0].data(), total);
+    return kBytesPlain;
+  }
+  joined_.resize(total);
+  size_t at = 0;
+  for (const std::string_view v : values) {
+    if (!v.empty()) std::memcpy(joined_.data() + at, v.data(), v.size());
+    at += v.size();
+  }
+  if (Compress(joined_.data(), total, out->vector())) return kBytesZstd;
+  out->Bytes(joined_.data(), total);
+  return kBytesPlain;
+}
+
+bool OpenBytes(uint32_t fixed_width, uint8_t number, base::ByteReader in,
+               std::span<uint64_t> lengths, BytesVector* vector) {
+  if (number != kBytesPlain && number != kBytesZstd) return false;
+  uint64_t total = 0;
+  if (fixed_width == 0) {
+    uint8_t lengths_number;
+    uint64_t lengths_size;
+    base::ByteReader encoded;
+    if (!in.ReadU8(&lengths_number) || !in.ReadVarint(&lengths_size)) return false;
+    if (!in.ReadSpan(lengths_size, &encoded)) return false;
+    if (!DecodeWords({WordKind::kInt, 8}, lengths_number, encoded, lengths)) return false;
+    for (const uint64_t length : lengths) {
+      if (length > kMaxValueBytes) return false;
+      total += length;
+    }
+  } else {
+    std::fill(lengths.begin(), lengths.end(), fixed_width);
+    total = uint64_t{fixed_width} * lengths.size();
+  }
+  if (total > (lengths.size() > 1 ? kMaxVectorBytes : kMaxValueBytes)) return false;
+  vector->total = total;
+  vector->stored = in.at();
+  vector->stored_size = in.remaining();
+  vector->compressed = number == kBytesZstd;
+  if (!vector->compressed) return vector->stored_size == total;
+  return total / kMaxRatio <= vector->stored_size &&
+         ZSTD_getFrameContentSize(vector->stored, vector->stored_size) == total;
+}
+
+bool CopyBytes(const BytesVector& vector, uint8_t* out) {
+  if (vector.total == 0) return true;
+  if (!vector.compressed) {
+    std::memcpy(out, vector.stored, vector.total);
+    return true;
+  }
+  const size_t got = ZSTD_decompressDCtx(DecompressionContext(), out, vector.total,
+                                         vector.stored, vector.stored_size);
+  return got == vector.total;
+}
+
+}  // namespace nodedb_ts::codec

@@ -1,0 +1,60 @@
+// zstd.h - vectors of byte strings: lengths, then the bytes, plain or in one zstd
+// frame. Lengths stay outside the frame, so that sizes are known without inflating.
+#ifndef NODEDB_TS_CODEC_ZSTD_ZSTD_H
+#define NODEDB_TS_CODEC_ZSTD_ZSTD_H
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/byte_reader.h"
+#include "base/byte_writer.h"
+
+struct ZSTD_CCtx_s;
+
+namespace nodedb_ts::codec {
+
+// Limits that encoders keep and decoders enforce.
+inline constexpr uint64_t kMaxValueBytes = (uint64_t{1} << 30) - 9;
+inline constexpr uint64_t kMaxVectorBytes = uint64_t{4} << 20;  // unless one value
+
+// Encodes vectors of byte strings; keeps its compression context between calls.
+class BytesEncoder {
+ public:
+  explicit BytesEncoder(uint8_t level) : level_(level) {}
+  ~BytesEncoder();
+  BytesEncoder(const BytesEncoder&) = delete;
+  BytesEncoder& operator=(const BytesEncoder&) = delete;
+
+  // Appends 1..1024 values; returns the codec number. fixed_width: bytes of every
+  // value, 0 when lengths vary. Throws std::bad_alloc.
+  uint8_t Encode(uint32_t fixed_width, std::span<const std::string_view> values,
+                 base::ByteWriter* out);
+
+ private:
+  bool Compress(const char* bytes, size_t size, std::vector<uint8_t>* out);
+
+  uint8_t level_;
+  ZSTD_CCtx_s* context_ = nullptr;
+  std::vector<char> joined_;
+};
+
+// A parsed vector: its bytes are one after the other in `stored`, or in its frame.
+struct BytesVector {
+  uint64_t total = 0;
+  const uint8_t* stored = nullptr;
+  size_t stored_size = 0;
+  bool compressed = false;
+};
+
+// lengths.size() values; fills the lengths. Borrows the bytes.
+[[nodiscard]] bool OpenBytes(uint32_t fixed_width, uint8_t number, base::ByteReader in,
+                             std::span<uint64_t> lengths, BytesVector* vector);
+// Writes the vector's `total` bytes to `out`.
+[[nodiscard]] bool CopyBytes(const BytesVector& vector, uint8_t* out);
+
+}  // namespace nodedb_ts::codec
+
+#endif  // NODEDB_TS_CODEC_ZSTD_ZSTD_H

@@ -1,0 +1,162 @@
+// column_store.h - cells of rows in chunks, by column or by row.
+//
+// A chunk holds all columns of up to `capacity` rows in one allocation. By column
+// (rows of a table), column c begins at offset_c * capacity and its cells lie side
+// by side; by row (keys of series, which are compared as a whole), the cells of a
+// row do. Cells: INT and floats at their width, FIXED inline, VAR a pointer into
+// the arena (nullptr: NULL). The other kinds have a bitmap per chunk, made when
+// the first NULL arrives in it.
+#ifndef NODEDB_TS_MEMTABLE_COLUMN_STORE_H
+#define NODEDB_TS_MEMTABLE_COLUMN_STORE_H
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "memtable/arena.h"
+#include "memtable/buffers.h"
+#include "nodedb_ts/core.h"
+
+namespace nodedb_ts::memtable {
+
+enum class CellKind : uint8_t { kWord1, kWord2, kWord4, kWord8, kFixed, kVar };
+
+struct Slot {
+  CellKind cell;
+  bool is_signed;   // INT: extend the sign
+  uint16_t column;  // of the schema
+  uint32_t width;   // bytes of a cell
+  uint32_t offset;  // bytes of the cells of the slots before it
+};
+
+struct StoreLayout {
+  std::vector<Slot> slots;
+  uint32_t row_bytes = 0;
+  bool by_row = false;
+  ChunkGeometry geometry;
+
+  void Add(uint16_t column, const NtsColumn& type);
+  // Places the widest cells first and sizes the chunks.
+  void Finish(bool rows_together, uint32_t full_bytes);
+};
+
+// One row of a chunk.
+struct RowPlace {
+  uint8_t* data;
+  uint8_t* nulls;     // nullptr: no NULL in this chunk
+  uint32_t capacity;  // rows of the chunk
+  uint32_t offset;    // of the row
+};
+
+class ColumnStore {
+ public:
+  // `layout` must outlive the store.
+  ColumnStore(Account* account, const StoreLayout* layout)
+      : account_(account), layout_(layout), chunks_(account) {}
+  ~ColumnStore() { Release(); }
+  ColumnStore(const ColumnStore&) = delete;
+  ColumnStore& operator=(const ColumnStore&) = delete;
+
+  const StoreLayout& layout() const { return *layout_; }
+
+  // Room for the row at this position (rows are added one after the other).
+  bool Reserve(uint32_t row) { return row < capacity_ || Grow(); }
+  RowPlace At(uint32_t row) const {
+    const ChunkPlace place = layout_->geometry.Locate(row);
+    const Chunk& chunk = chunks_[place.chunk];
+    return {chunk.data, chunk.nulls, place.capacity, place.offset};
+  }
+  uint8_t* Cell(const RowPlace& place, uint32_t slot) const {
+    const Slot& s = layout_->slots[slot];
+    if (layout_->by_row) {
+      return place.data + uint64_t{place.offset} * layout_->row_bytes + s.offset;
+    }
+    return place.data + ColumnStart(s.offset, slot, place.capacity) +
+           uint64_t{place.offset} * s.width;
+  }
+  // NULL flag of a cell that is not VAR.
+  static bool IsNull(const RowPlace& place, uint32_t slot) {
+    if (place.nulls == nullptr) return false;
+    const uint64_t bit = uint64_t{slot} * place.capacity + place.offset;
+    return (place.nulls[bit >> 3] >> (bit & 7)) & 1;
+  }
+  // Marks a cell NULL, making the bitmap if need be.
+  bool SetNull(uint32_t row, RowPlace* place, uint32_t slot);
+  // Unmarks all cells of a row: it was not completed.
+  void ClearNulls(uint32_t row);
+
+  // Forgets all rows, keeps the chunks (and drops their bitmaps).
+  void Clear();
+  void Release();
+
+  // Start of a column in a chunk. Large chunks shift each column by a cache line:
+  // columns at a power-of-two distance would share the same few cache sets.
+  static uint64_t ColumnStart(uint32_t slot_offset, uint32_t slot, uint32_t capacity) {
+    return uint64_t{slot_offset} * capacity + (capacity >= kSkewRows ? uint64_t{slot} * 64 : 0);
+  }
+
+ private:
+  static constexpr uint32_t kSkewRows = 128;
+  struct Chunk {
+    uint8_t* data;
+    uint8_t* nulls;
+  };
+  bool Grow();
+
+  Account* account_;
+  const StoreLayout* layout_;
+  PodVector<Chunk> chunks_;
+  uint32_t capacity_ = 0;
+};
+
+// ---- cells -------------------------------------------------------------
+
+template <typename T>
+inline T LoadAs(const void* bytes) {
+  T value;
+  std::memcpy(&value, bytes, sizeof(T));
+  return value;
+}
+
+// Short byte strings are compared so often that calling memcmp shows.
+inline bool EqualBytes(const void* left, const void* right, size_t length) {
+  const uint8_t* a = static_cast<const uint8_t*>(left);
+  const uint8_t* b = static_cast<const uint8_t*>(right);
+  if (length > 16) return std::memcmp(a, b, length) == 0;
+  if (length >= 8) {
+    return ((LoadAs<uint64_t>(a) ^ LoadAs<uint64_t>(b)) |
+            (LoadAs<uint64_t>(a + length - 8) ^ LoadAs<uint64_t>(b + length - 8))) == 0;
+  }
+  if (length >= 4) {
+    return ((LoadAs<uint32_t>(a) ^ LoadAs<uint32_t>(b)) |
+            (LoadAs<uint32_t>(a + length - 4) ^ LoadAs<uint32_t>(b + length - 4))) == 0;
+  }
+  if (length == 0) return true;
+  return a[0] == b[0] && a[length / 2] == b[length / 2] && a[length - 1] == b[length - 1];
+}
+
+inline const uint8_t* LoadVar(const uint8_t* cell) { return LoadAs<const uint8_t*>(cell); }
+
+inline const void* BytesOf(const NtsValue& value) {
+  return reinterpret_cast<const void*>(static_cast<uintptr_t>(value.word));
+}
+
+// Is the stored value of variable length these bytes?
+inline bool EqualVar(const uint8_t* stored, const NtsValue& value) {
+  if (value.length < 255) {
+    return stored[0] == value.length && EqualBytes(stored + 1, BytesOf(value), value.length);
+  }
+  return stored[0] == 255 && LoadAs<uint32_t>(stored + 1) == value.length &&
+         std::memcmp(stored + 5, BytesOf(value), value.length) == 0;
+}
+
+uint64_t LoadWord(const Slot& slot, const uint8_t* cell);
+// Reads a cell back as a value; VAR and FIXED point into the store.
+NtsValue ReadCell(const ColumnStore& store, const RowPlace& place, uint32_t slot);
+// Order of two cells of the same slot: numbers by value, bytes by memcmp, NULLs last.
+int CompareCells(const ColumnStore& store, const RowPlace& left, const RowPlace& right,
+                 uint32_t slot);
+
+}  // namespace nodedb_ts::memtable
+
+#endif  // NODEDB_TS_MEMTABLE_COLUMN_STORE_H

@@ -1,0 +1,80 @@
+// flush_plan.h - from one frozen memtable to batches and segments.
+#ifndef NODEDB_TS_MEMTABLE_FLUSH_PLAN_H
+#define NODEDB_TS_MEMTABLE_FLUSH_PLAN_H
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/status.h"
+#include "memtable/memtable.h"
+#include "memtable/series_order.h"
+#include "nodedb_ts/core.h"
+
+namespace nodedb_ts::memtable {
+
+// Few rows become batches in arrival order. Many become segments: rows are grouped by
+// time bucket, neighbouring buckets joined until a segment is large enough, groups
+// split where they are too large, and sorted by (series, time) one group at a time,
+// when its turn to be encoded comes. A plan may be begun again at any time.
+class FlushPlan {
+ public:
+  // `source` must stay unchanged until the plan ends. series_columns: what segments
+  // are sorted by; those of the memtable if it is keyed.
+  void Begin(const Memtable* source, const NtsFlushOptions& options,
+             std::span<const uint16_t> series_columns);
+
+  // True when so many rows become segments.
+  static bool MakesSegments(const Memtable& source, const NtsFlushOptions& options);
+
+  // Encodes the next output; kind END when there is none. Its bytes are valid until
+  // the next call.
+  base::Status Next(NtsOutput* output);
+
+  // True when each row has been put out.
+  bool finished() const;
+  // Ends the plan; keeps small scratch buffers.
+  void End();
+
+ private:
+  struct Group {
+    size_t begin;  // in order_
+    size_t end;
+  };
+
+  base::Status NextBatch(NtsOutput* output);
+  base::Status NextSegment(NtsOutput* output);
+  uint32_t BatchCandidates();
+  bool CommandsDiffer(std::span<const uint32_t> rows);
+  void PlanSegments();
+  void JoinBuckets(const std::vector<size_t>& ends);
+  void SplitGroup(Group group);
+  void SplitByBytes(Group group);
+  void SplitByIds(Group group);
+  void Describe(std::span<const uint32_t> rows, NtsOutput* output);
+  void DescribeTimes(const uint64_t* times, const uint8_t* nulls, size_t rows,
+                     NtsOutput* output) const;
+
+  const Memtable* source_ = nullptr;
+  NtsFlushOptions options_ = {};
+  std::vector<uint16_t> series_columns_;
+  bool batches_ = false;           // rows are tried as batches first
+  bool segments_planned_ = false;
+  uint32_t next_row_ = 0;          // of the batches
+  std::vector<uint32_t> order_;    // rows that become segments
+  std::vector<Group> groups_;      // of order_, one segment each
+  size_t next_group_ = 0;
+  SeriesOrder series_order_;
+
+  std::vector<uint8_t> bytes_;     // of the output
+  std::vector<uint32_t> rows_;     // of the output
+  std::vector<uint32_t> starts_;
+  std::vector<uint64_t> words_;
+  std::vector<uint8_t> nulls_;
+  std::vector<uint32_t> command_ids_;
+};
+
+}  // namespace nodedb_ts::memtable
+
+#endif  // NODEDB_TS_MEMTABLE_FLUSH_PLAN_H

@@ -1,0 +1,236 @@
+#include "memtable/memtable.h"
+
+namespace nodedb_ts::memtable {
+
+namespace {
+
+constexpr uint32_t kNoRow = UINT32_MAX;
+
+// Values up to this length are compared with the previous row of the same series
+// and shared with it when equal: tags that the series columns determine would
+// otherwise be stored once per row.
+constexpr uint32_t kSharedBytes = 64;
+
+}  // namespace
+
+Memtable::Memtable(Budget* budget, std::shared_ptr<const TableLayout> layout)
+    : layout_(std::move(layout)),
+      account_(budget, this),
+      arena_(&account_, layout_->full_chunk_bytes()),
+      store_(&account_, &layout_->rows()),
+      series_(&account_, &layout_->keys(), layout_->full_chunk_bytes()),
+      row_ids_(&account_, layout_->full_chunk_bytes()),
+      command_ids_(&account_, layout_->full_chunk_bytes()) {}
+
+uint32_t Memtable::active_series() const {
+  if (layout_->has_keys()) return series_.active();
+  return layout_->keyed() && rows_ > 0 ? 1 : 0;
+}
+
+uint64_t Memtable::RowBytes(const TableLayout& layout, const NtsValue* values) {
+  // Row, key, series entry and bucket, two runs, null flags; each rounded up.
+  uint64_t bytes = layout.rows().row_bytes + layout.keys().row_bytes + sizeof(Series) + 4 +
+                   sizeof(IdRun) + sizeof(CommandRun) + layout.rows().slots.size() / 8 + 64;
+  const NtsSchema& schema = layout.schema();
+  for (uint32_t i = 0; i < schema.column_count; ++i) {
+    if (schema.columns[i].kind != NTS_KIND_VAR || values[i].is_null) continue;
+    bytes += uint64_t{values[i].length} + (values[i].length < 255 ? 1 : 16);
+  }
+  return bytes;
+}
+
+Grow Memtable::Append(const NtsValue* values, uint64_t row_id, uint32_t command_id) {
+  if (rows_ == kMaxRows) return Grow::kNoBudget;
+  // An empty memtable would otherwise give back its own buffers to make room.
+  if (rows_ == 0) account_.MoveTo(Pool::kActive);
+  const Grow result = TryAppend(values, row_id, command_id);
+  if (result != Grow::kOk) {
+    Rollback();
+    if (rows_ == 0) {
+      account_.MoveTo(Pool::kCached);
+      Clear(0);
+    }
+  }
+  return result;
+}
+
+Grow Memtable::TryAppend(const NtsValue* values, uint64_t row_id, uint32_t command_id) {
+  if (!store_.Reserve(rows_) || !row_ids_.Reserve(row_id) || !command_ids_.Reserve()) {
+    return account_.failure();
+  }
+  uint32_t series = kNoSeries;
+  uint32_t hash = 0;
+  uint32_t key_bytes = 0;
+  bool is_new = false;
+  uint32_t previous_row = rows_ == 0 ? kNoRow : rows_ - 1;
+  if (layout_->has_keys()) {
+    series = series_.Find(values, &hash);
+    is_new = series == kNoSeries;
+    if (is_new) {
+      series = series_.size();
+      if (!series_.Prepare(values, &arena_, &key_bytes)) return account_.failure();
+    } else {
+      previous_row = series_[series].last_row;
+      key_bytes = series_[series].key_bytes;
+    }
+  }
+  uint64_t var_bytes = key_bytes;
+  if (!WriteRow(values, series, previous_row, &var_bytes)) return account_.failure();
+
+  // From here on nothing can fail.
+  if (layout_->has_keys()) {
+    if (is_new) series_.CommitPrepared(hash, key_bytes);
+    series_.AddRow(series, rows_);
+  }
+  row_ids_.Append(rows_, row_id);
+  command_ids_.Append(rows_, command_id);
+  raw_bytes_ += layout_->fixed_raw_bytes() + var_bytes;
+  mark_ = arena_.mark();
+  ++rows_;
+  return Grow::kOk;
+}
+
+bool Memtable::WriteRow(const NtsValue* values, uint32_t series, uint32_t previous_row,
+                        uint64_t* var_bytes) {
+  RowPlace here = store_.At(rows_);
+  const RowPlace before = previous_row == kNoRow ? here : store_.At(previous_row);
+  const std::vector<Slot>& slots = layout_->rows().slots;
+  const uint32_t count = static_cast<uint32_t>(slots.size());
+  uint32_t i = 0;
+  if (layout_->has_keys()) {
+    std::memcpy(store_.Cell(here, 0), &series, sizeof(series));
+    i = 1;
+  }
+  for (; i < count; ++i) {
+    const Slot& slot = slots[i];
+    const NtsValue& value = values[slot.column];
+    uint8_t* cell = here.data + ColumnStore::ColumnStart(slot.offset, i, here.capacity) +
+                    uint64_t{here.offset} * slot.width;
+    if (slot.cell == CellKind::kVar) {
+      const uint8_t* stored = nullptr;
+      if (!value.is_null) {
+        *var_bytes += value.length;
+        if (value.length <= kSharedBytes && previous_row != kNoRow) {
+          stored = LoadVar(store_.Cell(before, i));
+          if (stored != nullptr && !EqualVar(stored, value)) stored = nullptr;
+        }
+        if (stored == nullptr) stored = arena_.Store(BytesOf(value), value.length);
+        if (stored == nullptr) return false;
+      }
+      std::memcpy(cell, &stored, sizeof(stored));
+      continue;
+    }
+    if (value.is_null) {
+      std::memset(cell, 0, slot.width);
+      if (!store_.SetNull(rows_, &here, i)) return false;
+      continue;
+    }
+    switch (slot.cell) {
+      case CellKind::kWord8:
+        std::memcpy(cell, &value.word, 8);
+        break;
+      case CellKind::kWord4:
+        std::memcpy(cell, &value.word, 4);
+        break;
+      case CellKind::kWord2:
+        std::memcpy(cell, &value.word, 2);
+        break;
+      case CellKind::kWord1:
+        std::memcpy(cell, &value.word, 1);
+        break;
+      default:
+        std::memcpy(cell, BytesOf(value), slot.width);
+        break;
+    }
+  }
+  return true;
+}
+
+void Memtable::Rollback() {
+  arena_.Rewind(mark_);
+  store_.ClearNulls(rows_);
+  if (layout_->has_keys()) series_.AbandonPrepared();
+}
+
+Grow Memtable::AppendAll(const Memtable& other) {
+  const uint32_t rows_before = rows_;
+  const uint32_t series_before = series_.size();
+  std::vector<NtsValue> values(layout_->schema().column_count);
+  uint32_t id_hint = 0;
+  uint32_t command_hint = 0;
+  for (uint32_t row = 0; row < other.rows_; ++row) {
+    other.ReadRow(row, values.data());
+    const Grow result = Append(values.data(), other.row_ids_.Get(row, &id_hint),
+                               other.command_ids_.Get(row, &command_hint));
+    if (result == Grow::kOk) continue;
+    Truncate(rows_before, series_before);
+    return result;
+  }
+  return Grow::kOk;
+}
+
+// Takes back the newest rows. Arena bytes they used stay unused: this is the way
+// out of a merge that ran out of memory, nothing else.
+void Memtable::Truncate(uint32_t rows, uint32_t series) {
+  for (uint32_t row = rows; row < rows_; ++row) {
+    raw_bytes_ -= RawRowBytes(row);
+    store_.ClearNulls(row);
+  }
+  row_ids_.Truncate(rows, rows_);
+  command_ids_.Truncate(rows);
+  rows_ = rows;
+  if (layout_->has_keys()) {
+    series_.Truncate(series);
+    for (uint32_t i = 0; i < series; ++i) series_.entry(i).rows = 0;
+    for (uint32_t row = 0; row < rows; ++row) {
+      Series& entry = series_.entry(SeriesOf(row));
+      ++entry.rows;
+      if (entry.last_row != kEvictedRow) entry.last_row = row;
+    }
+    eviction_cursor_ = 0;
+  }
+  if (rows_ == 0) {
+    account_.MoveTo(Pool::kCached);
+    Clear(0);
+  }
+}
+
+void Memtable::EvictColdest() {
+  // A series' newest row only moves towards the end, so the cursor never goes back.
+  while (true) {
+    const uint32_t row = eviction_cursor_++;
+    const uint32_t series = SeriesOf(row);
+    if (series_[series].last_row != row) continue;
+    evicted_rows_ += series_[series].rows;
+    series_.Evict(series);
+    return;
+  }
+}
+
+uint32_t Memtable::SeriesOf(uint32_t row) const {
+  return LoadAs<uint32_t>(store_.Cell(store_.At(row), 0));
+}
+
+void Memtable::Clear(uint64_t keep_bytes) {
+  rows_ = evicted_rows_ = eviction_cursor_ = 0;
+  raw_bytes_ = 0;
+  arena_.Clear();
+  mark_ = arena_.mark();
+  store_.Clear();
+  series_.Clear();
+  row_ids_.Clear();
+  command_ids_.Clear();
+  account_.MoveTo(Pool::kCached);
+  if (account_.bytes() > keep_bytes) ReleaseBuffers();
+}
+
+void Memtable::ReleaseBuffers() {
+  arena_.Release();
+  mark_ = arena_.mark();
+  store_.Release();
+  series_.Release();
+  row_ids_.Release();
+  command_ids_.Release();
+}
+
+}  // namespace nodedb_ts::memtable

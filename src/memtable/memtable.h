@@ -1,0 +1,110 @@
+// memtable.h - rows of one table in memory, by column, in arrival order.
+//
+// Rows are only added. A keyed memtable assigns each row to its series on arrival
+// and stores the values of series columns once per series. Everything it allocates
+// is charged to its Account. Not thread-safe.
+#ifndef NODEDB_TS_MEMTABLE_MEMTABLE_H
+#define NODEDB_TS_MEMTABLE_MEMTABLE_H
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "memtable/account.h"
+#include "memtable/arena.h"
+#include "memtable/column_store.h"
+#include "memtable/run_list.h"
+#include "memtable/series_map.h"
+#include "memtable/table_layout.h"
+#include "segment/row_source.h"
+
+namespace nodedb_ts::memtable {
+
+class Memtable final : public segment::RowSource, private CacheOwner {
+ public:
+  // `budget` must outlive the memtable.
+  Memtable(Budget* budget, std::shared_ptr<const TableLayout> layout);
+
+  // Adds a row; unless kOk is returned nothing changed. values: one per column.
+  Grow Append(const NtsValue* values, uint64_t row_id, uint32_t command_id);
+  // Adds all rows of another memtable of the same schema; on failure nothing changed.
+  Grow AppendAll(const Memtable& other);
+  // What one row would add at most by itself, not counting the rest of a chunk.
+  static uint64_t RowBytes(const TableLayout& layout, const NtsValue* values);
+
+  // Rows of the series that was written least recently become "evicted": they stay,
+  // but the series takes no more rows (a later row with its key starts a new one).
+  // O(1) amortized over the rows. REQUIRES: active_series() > 0 and has_keys().
+  void EvictColdest();
+
+  uint32_t rows() const { return rows_; }
+  uint32_t evicted_rows() const { return evicted_rows_; }
+  uint32_t active_series() const;
+  uint64_t raw_bytes() const { return raw_bytes_; }
+  uint64_t bytes() const { return account_.bytes(); }
+  const TableLayout& layout() const { return *layout_; }
+  const std::shared_ptr<const TableLayout>& shared_layout() const { return layout_; }
+  Account& account() { return account_; }
+  const Account& account() const { return account_; }
+
+  std::optional<uint32_t> FindRow(uint64_t row_id) const {
+    return row_ids_.Find(row_id, rows_);
+  }
+  // values: one per column; addresses are valid while the memtable is unchanged.
+  void ReadRow(uint32_t row, NtsValue* values) const;
+  uint32_t CommandId(uint32_t row) const {
+    uint32_t hint = 0;
+    return command_ids_.Get(row, &hint);
+  }
+  uint64_t RawRowBytes(uint32_t row) const;
+  const RowIds& row_ids() const { return row_ids_; }
+  const CommandIds& command_ids() const { return command_ids_; }
+
+  // Series numbers of rows. REQUIRES: layout().has_keys().
+  void GatherSeries(std::span<const uint32_t> rows, uint32_t* series) const;
+  const SeriesMap& series() const { return series_; }
+  // Order of two series by key, and of two rows in some columns: numbers by value, bytes by memcmp, NULLs last.
+  int CompareSeries(uint32_t left, uint32_t right) const;
+  int CompareRows(uint32_t left, uint32_t right, std::span<const uint16_t> columns) const;
+
+  // Forgets all rows. Keeps the buffers when they are at most keep_bytes.
+  void Clear(uint64_t keep_bytes);
+
+  void GatherWords(size_t column, std::span<const uint32_t> rows, uint64_t* words,
+                   uint8_t* nulls) const override;
+  void GatherBytes(size_t column, std::span<const uint32_t> rows, std::string_view* values,
+                   uint8_t* nulls) const override;
+  void GatherRowIds(std::span<const uint32_t> rows, uint64_t* row_ids) const override;
+  void GatherCommandIds(std::span<const uint32_t> rows, uint32_t* command_ids) const override;
+
+ private:
+  static constexpr uint32_t kMaxRows = UINT32_MAX - 16;
+
+  Grow TryAppend(const NtsValue* values, uint64_t row_id, uint32_t command_id);
+  bool WriteRow(const NtsValue* values, uint32_t series, uint32_t previous_row,
+                uint64_t* var_bytes);
+  void Rollback();
+  void Truncate(uint32_t rows, uint32_t series);
+  void ReleaseBuffers() override;
+  uint32_t SeriesOf(uint32_t row) const;
+
+  std::shared_ptr<const TableLayout> layout_;
+  Account account_;
+  Arena arena_;
+  Arena::Mark mark_;  // what the rows need of the arena
+  ColumnStore store_;
+  SeriesMap series_;
+  RowIds row_ids_;
+  CommandIds command_ids_;
+  uint32_t rows_ = 0;
+  uint32_t evicted_rows_ = 0;
+  uint32_t eviction_cursor_ = 0;  // no row before it is the newest of an active series
+  uint64_t raw_bytes_ = 0;
+};
+
+}  // namespace nodedb_ts::memtable
+
+#endif  // NODEDB_TS_MEMTABLE_MEMTABLE_H

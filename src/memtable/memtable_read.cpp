@@ -1,0 +1,183 @@
+// Reading a memtable: single rows for look-up, columns for the segment builders.
+#include <algorithm>
+
+#include "memtable/memtable.h"
+
+namespace nodedb_ts::memtable {
+
+namespace {
+
+using Home = TableLayout::Home;
+
+// Calls visit(i, place of rows[i]); full chunks, where most rows are, first.
+template <typename Visit>
+void ForEachRow(const ColumnStore& store, std::span<const uint32_t> rows, Visit&& visit) {
+  for (size_t i = 0; i < rows.size(); ++i) visit(i, store.At(rows[i]));
+}
+
+// Words of one column of a store of cells of type Stored, widened like Wide.
+template <typename Stored, typename Wide>
+void GatherColumn(const ColumnStore& store, uint32_t slot, std::span<const uint32_t> rows,
+                  uint64_t* words, uint8_t* nulls) {
+  const Slot& s = store.layout().slots[slot];
+  ForEachRow(store, rows, [&](size_t i, const RowPlace& place) {
+    const uint8_t* cell = place.data +
+                          ColumnStore::ColumnStart(s.offset, slot, place.capacity) +
+                          uint64_t{place.offset} * sizeof(Stored);
+    words[i] = static_cast<uint64_t>(static_cast<Wide>(LoadAs<Stored>(cell)));
+    nulls[i] = ColumnStore::IsNull(place, slot) ? 1 : 0;
+  });
+}
+
+}  // namespace
+
+void Memtable::GatherWords(size_t column, std::span<const uint32_t> rows, uint64_t* words,
+                           uint8_t* nulls) const {
+  const TableLayout::Place place = layout_->place(column);
+  if (place.home == Home::kNowhere) {
+    std::fill_n(words, rows.size(), 0);
+    std::fill_n(nulls, rows.size(), 1);
+    return;
+  }
+  if (place.home == Home::kKey) {
+    uint32_t last = kNoSeries;
+    NtsValue value = {0, 0, 0};
+    ForEachRow(store_, rows, [&](size_t i, const RowPlace& row) {
+      const uint32_t series = LoadAs<uint32_t>(store_.Cell(row, 0));
+      if (series != last) {
+        value = ReadCell(series_.keys(), series_.keys().At(series), place.slot);
+        last = series;
+      }
+      words[i] = value.word;
+      nulls[i] = static_cast<uint8_t>(value.is_null);
+    });
+    return;
+  }
+  const Slot& slot = layout_->rows().slots[place.slot];
+  switch (slot.cell) {
+    case CellKind::kWord1:
+      return GatherColumn<int8_t, int64_t>(store_, place.slot, rows, words, nulls);
+    case CellKind::kWord2:
+      return GatherColumn<int16_t, int64_t>(store_, place.slot, rows, words, nulls);
+    case CellKind::kWord4:
+      if (slot.is_signed) {
+        return GatherColumn<int32_t, int64_t>(store_, place.slot, rows, words, nulls);
+      }
+      return GatherColumn<uint32_t, uint64_t>(store_, place.slot, rows, words, nulls);
+    default:
+      return GatherColumn<uint64_t, uint64_t>(store_, place.slot, rows, words, nulls);
+  }
+}
+
+void Memtable::GatherBytes(size_t column, std::span<const uint32_t> rows,
+                           std::string_view* values, uint8_t* nulls) const {
+  const TableLayout::Place place = layout_->place(column);
+  const auto set = [&](size_t i, const NtsValue& value) {
+    nulls[i] = static_cast<uint8_t>(value.is_null);
+    values[i] = value.is_null ? std::string_view()
+                              : std::string_view(static_cast<const char*>(BytesOf(value)),
+                                                 value.length);
+  };
+  if (place.home == Home::kNowhere) {
+    for (size_t i = 0; i < rows.size(); ++i) set(i, {0, 0, 1});
+    return;
+  }
+  if (place.home == Home::kKey) {
+    uint32_t last = kNoSeries;
+    NtsValue value = {0, 0, 1};
+    ForEachRow(store_, rows, [&](size_t i, const RowPlace& row) {
+      const uint32_t series = LoadAs<uint32_t>(store_.Cell(row, 0));
+      if (series != last) {
+        value = ReadCell(series_.keys(), series_.keys().At(series), place.slot);
+        last = series;
+      }
+      set(i, value);
+    });
+    return;
+  }
+  const Slot& slot = layout_->rows().slots[place.slot];
+  if (slot.cell != CellKind::kVar) {
+    ForEachRow(store_, rows, [&](size_t i, const RowPlace& row) {
+      set(i, ReadCell(store_, row, place.slot));
+    });
+    return;
+  }
+  ForEachRow(store_, rows, [&](size_t i, const RowPlace& row) {
+    const uint8_t* stored = LoadVar(store_.Cell(row, place.slot));
+    nulls[i] = stored == nullptr ? 1 : 0;
+    values[i] = stored == nullptr ? std::string_view() : Arena::View(stored);
+  });
+}
+
+void Memtable::GatherRowIds(std::span<const uint32_t> rows, uint64_t* row_ids) const {
+  uint32_t hint = 0;
+  for (size_t i = 0; i < rows.size(); ++i) row_ids[i] = row_ids_.Get(rows[i], &hint);
+}
+
+void Memtable::GatherCommandIds(std::span<const uint32_t> rows, uint32_t* command_ids) const {
+  uint32_t hint = 0;
+  for (size_t i = 0; i < rows.size(); ++i) command_ids[i] = command_ids_.Get(rows[i], &hint);
+}
+
+void Memtable::GatherSeries(std::span<const uint32_t> rows, uint32_t* series) const {
+  for (size_t i = 0; i < rows.size(); ++i) series[i] = SeriesOf(rows[i]);
+}
+
+void Memtable::ReadRow(uint32_t row, NtsValue* values) const {
+  const RowPlace place = store_.At(row);
+  const RowPlace key = layout_->has_keys() ? series_.keys().At(SeriesOf(row)) : place;
+  for (uint32_t i = 0; i < layout_->schema().column_count; ++i) {
+    const TableLayout::Place at = layout_->place(i);
+    if (at.home == Home::kNowhere) {
+      values[i] = {0, 0, 1};
+    } else if (at.home == Home::kKey) {
+      values[i] = ReadCell(series_.keys(), key, at.slot);
+    } else {
+      values[i] = ReadCell(store_, place, at.slot);
+    }
+  }
+}
+
+uint64_t Memtable::RawRowBytes(uint32_t row) const {
+  const RowPlace place = store_.At(row);
+  uint64_t bytes = layout_->fixed_raw_bytes();
+  if (layout_->has_keys()) bytes += series_[SeriesOf(row)].key_bytes;
+  const std::vector<Slot>& slots = layout_->rows().slots;
+  for (uint32_t i = 0; i < slots.size(); ++i) {
+    if (slots[i].cell != CellKind::kVar) continue;
+    const uint8_t* stored = LoadVar(store_.Cell(place, i));
+    if (stored != nullptr) bytes += Arena::View(stored).size();
+  }
+  return bytes;
+}
+
+int Memtable::CompareSeries(uint32_t left, uint32_t right) const {
+  const ColumnStore& keys = series_.keys();
+  const RowPlace left_key = keys.At(left);
+  const RowPlace right_key = keys.At(right);
+  for (uint32_t slot = 0; slot < keys.layout().slots.size(); ++slot) {
+    const int order = CompareCells(keys, left_key, right_key, slot);
+    if (order != 0) return order;
+  }
+  return 0;
+}
+
+int Memtable::CompareRows(uint32_t left, uint32_t right,
+                          std::span<const uint16_t> columns) const {
+  const RowPlace left_row = store_.At(left);
+  const RowPlace right_row = store_.At(right);
+  for (const uint16_t column : columns) {
+    const TableLayout::Place at = layout_->place(column);
+    int order = 0;
+    if (at.home == Home::kRow) {
+      order = CompareCells(store_, left_row, right_row, at.slot);
+    } else if (at.home == Home::kKey) {
+      order = CompareCells(series_.keys(), series_.keys().At(SeriesOf(left)),
+                           series_.keys().At(SeriesOf(right)), at.slot);
+    }
+    if (order != 0) return order;
+  }
+  return 0;
+}
+
+}  // namespace nodedb_ts::memtable

@@ -1,0 +1,276 @@
+#include "memtable/part.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "memtable/series_choice.h"
+#include "memtable/timeseries_manager.h"
+
+namespace nodedb_ts::memtable {
+
+namespace {
+
+bool SameSchema(const NtsSchema& a, const NtsSchema& b) {
+  if (a.column_count != b.column_count || a.time_column != b.time_column) return false;
+  for (uint32_t i = 0; i < a.column_count; ++i) {
+    if (a.columns[i].kind != b.columns[i].kind || a.columns[i].width != b.columns[i].width) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+Part::Part(TimeseriesManager* manager, const NtsSchema& schema)
+    : manager_(manager),
+      unkeyed_(TableLayout::Make(schema, false, {}, manager->FullChunkBytes())) {}
+
+Part::~Part() = default;
+
+// ---- rows --------------------------------------------------------------
+
+Memtable* Part::Active() {
+  if (active_ != nullptr && (active_->rows() > 0 || active_->shared_layout() == layout())) {
+    return active_.get();
+  }
+  active_ = std::make_unique<Memtable>(&manager_->budget_, layout());
+  return active_.get();
+}
+
+base::Status Part::Append(const NtsValue* values, uint64_t row_id, uint32_t command_id,
+                          NtsIngest* result) {
+  Memtable* active = Active();
+  // Before the row, so that a failure leaves the part as it was.
+  if (active->rows() == kChoiceRows - 1 && !has_series_) {
+    TakeSeries(ChooseSeriesColumns(schema(), *active, active->rows()), true);
+    Rekey();
+    active = active_.get();
+  }
+  switch (active->Append(values, row_id, command_id)) {
+    case Grow::kNoMemory:
+      return base::Status::Memory("out of memory for a row");
+    case Grow::kNoBudget:
+      ++manager_->rejected_;
+      *result = NTS_INGEST_REJECTED;
+      return base::Status::Ok();
+    case Grow::kOk:
+      break;
+  }
+  ++manager_->ingested_;
+  EvictOver(manager_->options_.max_series);
+  *result = manager_->FlushNeeded() ? NTS_INGEST_FLUSH_NEEDED : NTS_INGEST_OK;
+  return base::Status::Ok();
+}
+
+void Part::EvictOver(uint64_t max_series) {
+  if (active_ == nullptr || !active_->layout().has_keys()) return;
+  while (active_->active_series() > max_series) {
+    active_->EvictColdest();
+    ++manager_->evictions_;
+  }
+}
+
+uint64_t Part::RowBytes(const NtsValue* values) const {
+  return Memtable::RowBytes(*layout(), values);
+}
+
+uint64_t Part::rows() const {
+  uint64_t rows = active_ == nullptr ? 0 : active_->rows();
+  for (const auto& table : queued_) rows += table->rows();
+  for (const auto& table : frozen_) rows += table->rows();
+  return rows;
+}
+
+uint64_t Part::bytes() const {
+  uint64_t bytes = active_ == nullptr || active_->rows() == 0 ? 0 : active_->bytes();
+  for (const auto& table : queued_) bytes += table->bytes();
+  for (const auto& table : frozen_) bytes += table->bytes();
+  return bytes;
+}
+
+bool Part::Fetch(uint64_t row_id, NtsValue* values, uint32_t* command_id) const {
+  const auto look = [&](const Memtable& table) {
+    const auto row = table.FindRow(row_id);
+    if (!row) return false;
+    table.ReadRow(*row, values);
+    *command_id = table.CommandId(*row);
+    return true;
+  };
+  if (row_id == NTS_NO_ROW_ID) return false;
+  if (active_ != nullptr && look(*active_)) return true;
+  const auto found = [&](const std::unique_ptr<Memtable>& table) { return look(*table); };
+  return std::any_of(queued_.begin(), queued_.end(), found) ||
+         std::any_of(frozen_.begin(), frozen_.end(), found);
+}
+
+// Keeps an empty memtable with its small buffers for the next rows.
+void Part::Recycle(std::unique_ptr<Memtable> table) {
+  table->Clear(manager_->KeepBytes());
+  const bool vacant = active_ == nullptr || (active_->rows() == 0 && active_->bytes() == 0);
+  if (vacant && table->shared_layout() == layout()) active_ = std::move(table);
+}
+
+void Part::Reset() {
+  flushing_ = false;
+  plan_.End();
+  if (!firm_) ForgetSeries();
+  if (active_ != nullptr) active_->Clear(manager_->KeepBytes());
+  for (auto& table : queued_) Recycle(std::move(table));
+  for (auto& table : frozen_) Recycle(std::move(table));
+  queued_.clear();
+  frozen_.clear();
+}
+
+// ---- series columns ----------------------------------------------------
+
+bool Part::HasKeyedRows() const {
+  const auto keyed = [](const std::unique_ptr<Memtable>& table) {
+    return table != nullptr && table->rows() > 0 && table->layout().keyed();
+  };
+  return keyed(active_) || std::any_of(queued_.begin(), queued_.end(), keyed) ||
+         std::any_of(frozen_.begin(), frozen_.end(), keyed);
+}
+
+base::Status Part::SetSeries(std::span<const uint16_t> columns) {
+  const base::Status status = CheckSeriesColumns(schema(), columns);
+  if (!status.ok()) return status;
+  if (has_series_ && std::equal(columns.begin(), columns.end(), series_columns_.begin(),
+                                series_columns_.end())) {
+    firm_ = true;
+    return base::Status::Ok();
+  }
+  if (HasKeyedRows()) return base::Status::Ok();
+  TakeSeries(columns, true);
+  Rekey();
+  EvictOver(manager_->options_.max_series);
+  return base::Status::Ok();
+}
+
+void Part::TakeSeries(std::span<const uint16_t> columns, bool firm) {
+  std::vector<uint16_t> copy(columns.begin(), columns.end());
+  keyed_ = TableLayout::Make(schema(), true, copy, manager_->FullChunkBytes());
+  series_columns_.swap(copy);
+  has_series_ = true;
+  firm_ = firm;
+}
+
+void Part::ForgetSeries() {
+  has_series_ = firm_ = false;
+  series_columns_.clear();
+  keyed_.reset();
+}
+
+// Stores the active rows anew in the layout that the series columns ask for. It may
+// fail: a memtable of another layout is numbered when it is flushed instead.
+void Part::Rekey() {
+  if (active_ == nullptr || active_->rows() == 0 || active_->shared_layout() == layout()) return;
+  Budget& budget = manager_->budget_;
+  if (!budget.MakeRoom(active_->bytes())) return;
+  const Budget::Lift lift(&budget);
+  auto keyed = std::make_unique<Memtable>(&budget, layout());
+  if (keyed->AppendAll(*active_) == Grow::kOk) active_ = std::move(keyed);
+}
+
+// ---- merge -------------------------------------------------------------
+
+base::Status Part::Merge(Part* from) {
+  if (from == this || from->manager_ != manager_ || !SameSchema(schema(), from->schema())) {
+    return base::Status::Bug("merge of parts of different tables");
+  }
+  if (from->flushing_) from->FlushEnd(false);
+  queued_.reserve(queued_.size() + from->queued_.size() + from->frozen_.size() + 1);
+  if (!has_series_ && from->has_series_) {
+    TakeSeries(from->series_columns_, from->firm_);
+    Rekey();
+  }
+  const base::Status status = TakeActive(from);
+  if (!status.ok()) return status;
+  for (Tables* tables : {&from->frozen_, &from->queued_}) {
+    for (auto& table : *tables) {
+      table->account().MoveTo(Pool::kQueued);
+      queued_.push_back(std::move(table));
+    }
+    tables->clear();
+  }
+  EvictOver(manager_->options_.max_series);
+  return base::Status::Ok();
+}
+
+base::Status Part::TakeActive(Part* from) {
+  if (from->active_ == nullptr || from->active_->rows() == 0) return base::Status::Ok();
+  Budget& budget = manager_->budget_;
+  if (active_ == nullptr || active_->rows() == 0) {
+    active_.swap(from->active_);
+    if (has_series_) Rekey();
+    return base::Status::Ok();
+  }
+  if (budget.MakeRoom(from->active_->bytes())) {
+    // Small parts end in one memtable: many of them would make many small segments.
+    const Budget::Lift lift(&budget);
+    if (active_->AppendAll(*from->active_) != Grow::kOk) {
+      return base::Status::Memory("out of memory for merging parts");
+    }
+    from->active_->Clear(manager_->KeepBytes());
+    return base::Status::Ok();
+  }
+  active_->account().MoveTo(Pool::kQueued);
+  queued_.push_back(std::move(active_));
+  active_ = std::move(from->active_);
+  return base::Status::Ok();
+}
+
+// ---- flush -------------------------------------------------------------
+
+base::Status Part::FlushBegin(const NtsFlushOptions& options) {
+  if (flushing_) FlushEnd(false);
+  options_ = options;
+  frozen_.reserve(frozen_.size() + queued_.size() + 1);
+  for (auto& table : queued_) frozen_.push_back(std::move(table));
+  queued_.clear();
+  if (active_ != nullptr && active_->rows() > 0) frozen_.push_back(std::move(active_));
+  for (auto& table : frozen_) {
+    table->account().MoveTo(Pool::kFrozen);
+    if (has_series_ || !FlushPlan::MakesSegments(*table, options)) continue;
+    TakeSeries(ChooseSeriesColumns(schema(), *table, table->rows()),
+               table->rows() >= kChoiceFirmRows);
+  }
+  current_ = 0;
+  flushing_ = true;
+  StartPlan();
+  return base::Status::Ok();
+}
+
+void Part::StartPlan() {
+  if (current_ == frozen_.size()) return;
+  const Memtable& table = *frozen_[current_];
+  const bool keyed = table.layout().keyed();
+  plan_.Begin(&table, options_, keyed ? table.layout().series_columns() : series_columns());
+}
+
+base::Status Part::FlushNext(NtsOutput* output) {
+  if (!flushing_) return base::Status::Bug("no flush has begun");
+  *output = NtsOutput();
+  while (current_ < frozen_.size()) {
+    const base::Status status = plan_.Next(output);
+    if (!status.ok() || output->kind != NTS_OUTPUT_END) return status;
+    ++current_;
+    StartPlan();
+  }
+  return base::Status::Ok();
+}
+
+void Part::FlushEnd(bool success) {
+  if (!flushing_) return;
+  flushing_ = false;
+  // Rows that were never put out are not in shared storage, whatever the caller says.
+  const bool complete = current_ >= frozen_.size() ||
+                        (current_ + 1 == frozen_.size() && plan_.finished());
+  plan_.End();
+  if (!success || !complete || frozen_.empty()) return;
+  for (auto& table : frozen_) Recycle(std::move(table));
+  frozen_.clear();
+  ++manager_->flushes_;
+}
+
+}  // namespace nodedb_ts::memtable

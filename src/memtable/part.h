@@ -1,0 +1,99 @@
+// part.h - the rows that one (sub)transaction put into one table.
+//
+// Double-buffered: an active memtable takes rows; frozen ones are being flushed, or
+// were in a flush that failed. Between them may be queued ones, which wait for the
+// next flush because a merge could not afford to copy them.
+#ifndef NODEDB_TS_MEMTABLE_PART_H
+#define NODEDB_TS_MEMTABLE_PART_H
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/status.h"
+#include "memtable/flush_plan.h"
+#include "memtable/memtable.h"
+#include "nodedb_ts/core.h"
+
+namespace nodedb_ts::memtable {
+
+class TimeseriesManager;
+
+class Part {
+ public:
+  ~Part();
+  Part(const Part&) = delete;
+  Part& operator=(const Part&) = delete;
+
+  // Adds a row. Rejected: the row is not in. A failure changes nothing.
+  base::Status Append(const NtsValue* values, uint64_t row_id, uint32_t command_id,
+                      NtsIngest* result);
+  uint64_t RowBytes(const NtsValue* values) const;
+
+  // Series columns; ignored once rows are keyed.
+  base::Status SetSeries(std::span<const uint16_t> columns);
+  bool has_series() const { return has_series_; }
+  std::span<const uint16_t> series_columns() const { return series_columns_; }
+
+  // Takes all rows of another part of the same manager and schema. On failure
+  // nothing changed.
+  base::Status Merge(Part* from);
+  // Finds a row; values: one per column, valid until the part changes.
+  bool Fetch(uint64_t row_id, NtsValue* values, uint32_t* command_id) const;
+  void Reset();
+
+  // A flush: begin, next until kind END, end. While it runs, rows may be appended.
+  base::Status FlushBegin(const NtsFlushOptions& options);
+  base::Status FlushNext(NtsOutput* output);
+  void FlushEnd(bool success);
+
+  uint64_t rows() const;
+  uint64_t bytes() const;
+  const NtsSchema& schema() const { return unkeyed_->schema(); }
+  TimeseriesManager* manager() const { return manager_; }
+  void* owner() const { return owner_; }
+  void set_owner(void* owner) { owner_ = owner; }
+
+ private:
+  friend class TimeseriesManager;
+  using Tables = std::vector<std::unique_ptr<Memtable>>;
+
+  // REQUIRES: the schema was checked.
+  Part(TimeseriesManager* manager, const NtsSchema& schema);
+
+  const std::shared_ptr<const TableLayout>& layout() const {
+    return has_series_ ? keyed_ : unkeyed_;
+  }
+  Memtable* Active();
+  void TakeSeries(std::span<const uint16_t> columns, bool firm);
+  void ForgetSeries();
+  void Rekey();
+  void EvictOver(uint64_t max_series);
+  bool HasKeyedRows() const;
+  base::Status TakeActive(Part* from);
+  void StartPlan();
+  void Recycle(std::unique_ptr<Memtable> table);
+
+  TimeseriesManager* manager_;
+  Part* previous_ = nullptr;  // in the manager's list
+  Part* next_ = nullptr;
+  void* owner_ = nullptr;
+  std::shared_ptr<const TableLayout> unkeyed_;
+  std::shared_ptr<const TableLayout> keyed_;  // when has_series_
+  bool has_series_ = false;
+  bool firm_ = false;  // the choice outlives a reset
+  std::vector<uint16_t> series_columns_;
+  std::unique_ptr<Memtable> active_;  // may be missing or empty
+  Tables queued_;
+  Tables frozen_;
+  bool flushing_ = false;
+  size_t current_ = 0;  // of frozen_, the one that plan_ is about
+  NtsFlushOptions options_ = {};
+  FlushPlan plan_;
+};
+
+}  // namespace nodedb_ts::memtable
+
+#endif  // NODEDB_TS_MEMTABLE_PART_H

@@ -1,0 +1,97 @@
+#include "memtable/table_layout.h"
+
+#include <string>
+
+namespace nodedb_ts::memtable {
+
+namespace {
+
+bool ValidColumn(const NtsColumn& column) {
+  switch (column.kind) {
+    case NTS_KIND_NONE:
+    case NTS_KIND_VAR:
+      return true;
+    case NTS_KIND_INT:
+      return column.width == 1 || column.width == 2 || column.width == 4 || column.width == 8;
+    case NTS_KIND_FLOAT4:
+      return column.width == 4;
+    case NTS_KIND_FLOAT8:
+      return column.width == 8;
+    case NTS_KIND_FIXED:
+      return column.width >= 1 && column.width <= 32767;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+base::Status CheckSchema(const NtsSchema& schema) {
+  if (schema.column_count > kMaxColumns) {
+    return base::Status::Limit("a table may have at most " + std::to_string(kMaxColumns) +
+                               " columns, not " + std::to_string(schema.column_count));
+  }
+  for (uint32_t i = 0; i < schema.column_count; ++i) {
+    if (!ValidColumn(schema.columns[i])) {
+      return base::Status::Bug("column " + std::to_string(i) + " has no valid kind and width");
+    }
+  }
+  if (schema.time_column < -1 || schema.time_column >= static_cast<int64_t>(schema.column_count) ||
+      (schema.time_column >= 0 && schema.columns[schema.time_column].kind != NTS_KIND_INT)) {
+    return base::Status::Bug("the time column is not an integer column of the table");
+  }
+  if (schema.bucket_width < 0) return base::Status::Bug("negative bucket width");
+  return base::Status::Ok();
+}
+
+base::Status CheckSeriesColumns(const NtsSchema& schema, std::span<const uint16_t> columns) {
+  if (columns.size() > kMaxSeriesColumns) {
+    return base::Status::Limit("at most " + std::to_string(kMaxSeriesColumns) +
+                               " series columns are supported, not " +
+                               std::to_string(columns.size()));
+  }
+  for (size_t i = 0; i < columns.size(); ++i) {
+    if (columns[i] >= schema.column_count || (i > 0 && columns[i] <= columns[i - 1])) {
+      return base::Status::Bug("series columns are not ascending columns of the table");
+    }
+  }
+  return base::Status::Ok();
+}
+
+std::shared_ptr<const TableLayout> TableLayout::Make(const NtsSchema& schema, bool keyed,
+                                                     std::span<const uint16_t> series_columns,
+                                                     uint32_t full_chunk_bytes) {
+  std::shared_ptr<TableLayout> layout(new TableLayout());
+  if (schema.column_count > 0) {
+    layout->columns_.assign(schema.columns, schema.columns + schema.column_count);
+  }
+  layout->schema_ = schema;
+  layout->schema_.columns = layout->columns_.data();
+  layout->keyed_ = keyed;
+  if (keyed) layout->series_columns_.assign(series_columns.begin(), series_columns.end());
+  layout->full_chunk_bytes_ = full_chunk_bytes;
+  layout->places_.resize(schema.column_count);
+  if (layout->has_keys()) {
+    // Series number of the row; no column of the schema has this index.
+    const NtsColumn number = {NTS_KIND_INT, 4, 0, 4};
+    layout->rows_.Add(UINT16_MAX, number);
+  }
+  size_t next_key = 0;
+  for (uint32_t i = 0; i < schema.column_count; ++i) {
+    const NtsColumn& column = layout->columns_[i];
+    const bool is_key =
+        next_key < layout->series_columns_.size() && layout->series_columns_[next_key] == i;
+    if (is_key) ++next_key;
+    if (column.kind == NTS_KIND_NONE) continue;
+    if (column.kind != NTS_KIND_VAR) layout->fixed_raw_bytes_ += column.width;
+    StoreLayout& store = is_key ? layout->keys_ : layout->rows_;
+    layout->places_[i] = {is_key ? Home::kKey : Home::kRow,
+                          static_cast<uint32_t>(store.slots.size())};
+    store.Add(static_cast<uint16_t>(i), column);
+  }
+  layout->rows_.Finish(false, full_chunk_bytes);
+  layout->keys_.Finish(true, full_chunk_bytes);
+  return layout;
+}
+
+}  // namespace nodedb_ts::memtable

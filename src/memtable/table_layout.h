@@ -1,0 +1,67 @@
+// table_layout.h - how the rows of a table lie in a memtable; shared, immutable.
+#ifndef NODEDB_TS_MEMTABLE_TABLE_LAYOUT_H
+#define NODEDB_TS_MEMTABLE_TABLE_LAYOUT_H
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/status.h"
+#include "memtable/column_store.h"
+#include "nodedb_ts/core.h"
+
+namespace nodedb_ts::memtable {
+
+inline constexpr uint32_t kMaxColumns = 1600;
+inline constexpr uint32_t kMaxSeriesColumns = 16;
+
+base::Status CheckSchema(const NtsSchema& schema);
+// Series columns: ascending indexes, at most 16, of columns that exist.
+base::Status CheckSeriesColumns(const NtsSchema& schema, std::span<const uint16_t> columns);
+
+class TableLayout {
+ public:
+  // REQUIRES: the schema and the series columns passed the checks above.
+  // keyed: rows are assigned to series on arrival (with no series columns all rows
+  // are one series). full_chunk_bytes: size of a full chunk.
+  static std::shared_ptr<const TableLayout> Make(const NtsSchema& schema, bool keyed,
+                                                 std::span<const uint16_t> series_columns,
+                                                 uint32_t full_chunk_bytes);
+
+  // Where a column of the schema is stored.
+  enum class Home : uint8_t { kNowhere, kRow, kKey };
+  struct Place {
+    Home home = Home::kNowhere;
+    uint32_t slot = 0;
+  };
+
+  const NtsSchema& schema() const { return schema_; }
+  bool keyed() const { return keyed_; }
+  // Keyed by at least one column: rows have a series number, slot 0 of rows().
+  bool has_keys() const { return !series_columns_.empty(); }
+  std::span<const uint16_t> series_columns() const { return series_columns_; }
+  const StoreLayout& rows() const { return rows_; }
+  const StoreLayout& keys() const { return keys_; }
+  Place place(size_t column) const { return places_[column]; }
+  uint32_t full_chunk_bytes() const { return full_chunk_bytes_; }
+  // Raw bytes of a row without its variable-length values.
+  uint32_t fixed_raw_bytes() const { return fixed_raw_bytes_; }
+
+ private:
+  TableLayout() = default;
+
+  std::vector<NtsColumn> columns_;
+  NtsSchema schema_ = {};
+  bool keyed_ = false;
+  std::vector<uint16_t> series_columns_;
+  StoreLayout rows_;
+  StoreLayout keys_;
+  std::vector<Place> places_;
+  uint32_t full_chunk_bytes_ = 0;
+  uint32_t fixed_raw_bytes_ = 0;
+};
+
+}  // namespace nodedb_ts::memtable
+
+#endif  // NODEDB_TS_MEMTABLE_TABLE_LAYOUT_H

@@ -1,0 +1,26 @@
+// time_buckets.h - rows grouped by time bucket.
+#ifndef NODEDB_TS_MEMTABLE_TIME_BUCKETS_H
+#define NODEDB_TS_MEMTABLE_TIME_BUCKETS_H
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "memtable/memtable.h"
+
+namespace nodedb_ts::memtable {
+
+// k of the bucket [k * width, (k + 1) * width) that holds a time. REQUIRES: width > 0.
+inline int64_t BucketOf(int64_t time, int64_t width) {
+  const int64_t quotient = time / width;
+  return time % width < 0 ? quotient - 1 : quotient;
+}
+
+// Reorders rows by bucket, ascending, NULL times first, keeping the order within a
+// bucket. ends: where each bucket that has rows ends.
+void GroupByBucket(const Memtable& source, std::vector<uint32_t>* rows,
+                   std::vector<size_t>* ends);
+
+}  // namespace nodedb_ts::memtable
+
+#endif  // NODEDB_TS_MEMTABLE_TIME_BUCKETS_H

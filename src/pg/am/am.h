@@ -1,0 +1,252 @@
+/*
+ * am.h - shared by the files of src/pg/am: the write buffer, readers, the slot
+ * type and the callbacks of the table access method.
+ */
+#ifndef NTS_AM_AM_H
+#define NTS_AM_AM_H
+
+#include "postgres.h"
+
+#include "access/relscan.h"
+#include "access/tableam.h"
+#include "executor/tuptable.h"
+#include "storage/itemptr.h"
+#include "utils/rel.h"
+#include "utils/snapshot.h"
+
+#include "nodedb_ts/core.h"
+#include "pg/compat.h"
+#include "pg/storage/storage.h"
+
+/* ---- row ids and tuple ids ---- */
+
+static inline void
+nts_row_id_to_tid(uint64 row_id, ItemPointer tid)
+{
+	ItemPointerSet(tid, (BlockNumber) (row_id >> 8), (OffsetNumber) (row_id & 0xff) + 1);
+}
+
+/* NTS_NO_ROW_ID for a tuple id that no row can have. */
+static inline uint64
+nts_tid_to_row_id(ItemPointer tid)
+{
+	OffsetNumber offset = ItemPointerGetOffsetNumberNoCheck(tid);
+
+	if (offset < 1 || offset > 256)
+		return NTS_NO_ROW_ID;
+	return ((uint64) ItemPointerGetBlockNumberNoCheck(tid) << 8) | (offset - 1);
+}
+
+/* ---- schema.c ---- */
+
+/* Fills columns[natts] from the row type. */
+extern void nts_schema_columns(TupleDesc desc, NtsColumn *columns);
+/* Time column and bucket width of a table; columns as filled above. */
+extern void nts_schema_build(Relation rel, const NtsColumn *columns, NtsSchema *schema);
+
+/* ---- buffer.c: rows of this transaction that are not in shared storage yet ---- */
+
+struct NtsTableBuffer;
+
+extern void nts_buffer_init(void);
+/* Adds the slot's row. hand_out_id: the row gets its id now and the slot's tts_tid
+ * is set; otherwise tts_tid becomes invalid. */
+extern void nts_buffer_insert(Relation rel, TupleTableSlot *slot, CommandId cid, bool hand_out_id);
+/* Writes this transaction's rows of the relation (of all relations) to storage. */
+extern void nts_buffer_flush_relation(Relation rel);
+extern void nts_buffer_flush_all(void);
+/* Forgets rows and cached positions of a relation's file. */
+extern void nts_buffer_discard(Relation rel);
+extern bool nts_buffer_has_rows(Relation rel);
+/* A buffered row by id; false when none has it. The values point into the buffer. */
+extern bool nts_buffer_fetch(Relation rel, uint64 row_id, Snapshot snapshot, TupleTableSlot *slot);
+/* Writes everything that a part of the core holds; used for flush as well. */
+typedef struct NtsWriteTarget
+{
+	Relation	rel;
+	NtsStorage *storage;
+	TransactionId xid;
+	uint8		level;
+	uint16		entry_flags;	/* added to every segment's entry */
+	uint64		segments;		/* out: published */
+} NtsWriteTarget;
+extern void nts_buffer_write_output(NtsWriteTarget *target, const NtsOutput *output,
+									bool keep_command_ids);
+extern NtsManager *nts_buffer_manager(void);
+/* Cached storage state of a relation. */
+extern NtsStorage *nts_buffer_storage(Relation rel);
+
+/* ---- reader.c: what a snapshot sees, vector by vector ---- */
+
+typedef struct NtsColumnData
+{
+	Datum	   *values;
+	uint8	   *nulls;
+	bool		filled;
+} NtsColumnData;
+
+struct NtsRowGroup;
+
+/*
+ * Up to 1 024 rows of a segment, or the visible rows of a delta page. Shared by
+ * the scan and the slots that show its rows; freed with the last reference.
+ */
+typedef struct NtsVectorSet
+{
+	int			references;
+	MemoryContext context;		/* holds this struct and the arrays */
+	MemoryContext data_context; /* holds by-reference values; reset per load */
+	Relation	rel;			/* NULL once nothing can be filled any more */
+	TupleDesc	desc;
+	int			natts;
+	uint32		rows;
+	uint32		room;			/* rows that the arrays hold */
+	NtsColumnData *columns;		/* natts */
+	struct NtsRowGroup *group;	/* where unfilled columns come from, or NULL */
+	uint32		vector;			/* in that row group */
+	uint64		segment_row;	/* position of its first row in the segment */
+	uint64		first_row_id;
+	uint64	   *row_ids;		/* or NULL: consecutive */
+	TransactionId xmin;
+	TransactionId *xmins;		/* or NULL: all the same */
+	CommandId	cid;
+	uint32	   *cids;			/* or NULL: all the same */
+	uint8	   *hidden;			/* or NULL: 1 for rows the snapshot does not see */
+} NtsVectorSet;
+
+extern void nts_vector_set_fill(NtsVectorSet *set, int column);
+extern void nts_vector_set_release(NtsVectorSet *set);
+
+typedef struct NtsReader NtsReader;
+
+/* Decides at once which entries the snapshot sees. Memory comes from `context`. */
+extern NtsReader *nts_reader_open(Relation rel, Snapshot snapshot, MemoryContext context,
+								  BufferAccessStrategy strategy);
+extern void nts_reader_close(NtsReader *reader);
+
+/* A place among the units (vectors and delta pages) of a reader. */
+typedef struct NtsPosition
+{
+	int			entry;
+	uint32		group;			/* delta extent: page in the extent */
+	uint32		vector;
+} NtsPosition;
+
+/* Loads the first (last) unit at or after (before) the position that has rows;
+ * NULL when there is none. The position is left on it. The reader owns the result. */
+extern NtsVectorSet *nts_reader_first(NtsReader *reader, NtsPosition *position, bool forward);
+extern NtsVectorSet *nts_reader_step(NtsReader *reader, NtsPosition *position, bool forward);
+/* The units that start in one physical block, for parallel scans. start: sets the
+ * position; then step until NULL. */
+extern NtsVectorSet *nts_reader_block(NtsReader *reader, BlockNumber block, NtsPosition *position,
+									  bool start);
+/* Rows of the segment that `block` belongs to, as an equal share per block; false:
+ * the block holds no segment. */
+extern bool nts_reader_block_share(NtsReader *reader, BlockNumber block, int *entry,
+								   uint64 *first_row, uint64 *rows);
+extern const NtsEntry *nts_reader_entry(NtsReader *reader, int index);
+extern int	nts_reader_entry_count(NtsReader *reader);
+/* The vector that holds row `row` of segment `entry`; *offset: its place in it. */
+extern NtsVectorSet *nts_reader_segment_row(NtsReader *reader, int entry, uint64 row,
+											uint32 *offset);
+/* Finds a row by id; NULL: not there or not visible. */
+extern NtsVectorSet *nts_reader_row_id(NtsReader *reader, uint64 row_id, uint32 *offset);
+/* A reader that is kept over calls follows the caller's relation pointer. */
+extern void nts_reader_set_relation(NtsReader *reader, Relation rel);
+extern bool nts_reader_same_row_type(NtsReader *reader, Relation rel);
+/* Units by number, for samples. nts_reader_unit: NULL when it has no visible row. */
+extern uint64 nts_reader_unit_count(NtsReader *reader);
+extern NtsVectorSet *nts_reader_unit(NtsReader *reader, uint64 unit);
+/* The visible rows of a copied delta page; NULL: none. */
+extern NtsVectorSet *nts_reader_delta_copy(NtsReader *reader, BlockNumber block, const char *page);
+extern void nts_reader_segment_info(NtsReader *reader, int entry, NtsSegmentInfo *info);
+/* The series columns (at most 16) that a segment was sorted by. */
+extern void nts_reader_series(NtsReader *reader, int entry, uint16 *columns, uint32 *count);
+
+/* ---- slot.c ---- */
+
+extern const TupleTableSlotOps TTSOpsNodedbTs;
+/* Makes the slot show a row of the set; O(1), nothing is decoded. */
+extern void nts_slot_store(TupleTableSlot *slot, NtsVectorSet *set, uint32 row, Oid table_oid);
+/* Gives a slot of our type (others are left alone) its system columns. */
+extern void nts_slot_set_system(TupleTableSlot *slot, TransactionId xmin, CommandId cid);
+
+/* ---- the callbacks, by file ---- */
+
+/* insert.c */
+extern void nts_am_tuple_insert(Relation rel, TupleTableSlot *slot, CommandId cid,
+								NtsInsertOptions options, struct BulkInsertStateData *bistate);
+extern void nts_am_multi_insert(Relation rel, TupleTableSlot **slots, int nslots, CommandId cid,
+								NtsInsertOptions options, struct BulkInsertStateData *bistate);
+extern void nts_am_finish_bulk_insert(Relation rel, NtsInsertOptions options);
+
+/* scan.c */
+extern TableScanDesc nts_am_scan_begin(Relation rel, Snapshot snapshot, int nkeys,
+									   struct ScanKeyData *key, ParallelTableScanDesc pscan,
+									   uint32 flags);
+extern void nts_am_scan_end(TableScanDesc scan);
+extern void nts_am_scan_rescan(TableScanDesc scan, struct ScanKeyData *key, bool set_params,
+							   bool allow_strat, bool allow_sync, bool allow_pagemode);
+extern bool nts_am_scan_getnextslot(TableScanDesc scan, ScanDirection direction,
+									TupleTableSlot *slot);
+extern Size nts_am_parallelscan_initialize(Relation rel, ParallelTableScanDesc pscan);
+extern bool nts_am_scan_sample_next_block(TableScanDesc scan, struct SampleScanState *state);
+extern bool nts_am_scan_sample_next_tuple(TableScanDesc scan, struct SampleScanState *state,
+										  TupleTableSlot *slot);
+
+/* fetch.c */
+extern bool nts_am_fetch_row_version(Relation rel, ItemPointer tid, Snapshot snapshot,
+									 TupleTableSlot *slot);
+extern bool nts_am_tid_valid(TableScanDesc scan, ItemPointer tid);
+extern void nts_am_get_latest_tid(TableScanDesc scan, ItemPointer tid);
+extern bool nts_am_satisfies_snapshot(Relation rel, TupleTableSlot *slot, Snapshot snapshot);
+extern void nts_fetch_forget(void);
+
+/* analyze.c */
+extern bool nts_am_analyze_next_block(TableScanDesc scan, BlockNumber block,
+									  BufferAccessStrategy strategy);
+extern bool nts_am_analyze_next_tuple(TableScanDesc scan, TransactionId oldest_xmin,
+									  double *live_rows, double *dead_rows, TupleTableSlot *slot);
+extern void nts_am_estimate_size(Relation rel, int32 *attr_widths, BlockNumber *pages,
+								 double *tuples, double *allvisfrac);
+/* per scan */
+typedef struct NtsAnalyzeState
+{
+	NtsReader  *reader;
+	uint64		step;			/* every step-th row is offered */
+	NtsVectorSet *page;			/* delta page being read, or NULL */
+	uint32		next_in_page;
+	int			entry;
+	uint64		next_row;		/* share of a segment being read */
+	uint64		end_row;
+} NtsAnalyzeState;
+
+/* ddl.c */
+extern void nts_am_set_new_filenode(Relation rel, const NtsFileNode *node, char persistence,
+									TransactionId *freeze_xid, MultiXactId *min_multi);
+extern void nts_am_nontransactional_truncate(Relation rel);
+extern void nts_am_copy_data(Relation rel, const NtsFileNode *node);
+extern void nts_am_vacuum(Relation rel, struct VacuumParams *params, BufferAccessStrategy strategy);
+extern bool nts_am_needs_toast_table(Relation rel);
+extern void nts_ddl_init(void);
+extern bool nts_is_nodedb_ts(Relation rel);
+
+/* one scan */
+typedef struct NtsScan
+{
+	TableScanDescData base;		/* must be first */
+	MemoryContext context;		/* that of the scan's owner */
+	BufferAccessStrategy strategy;
+	NtsReader  *reader;
+	NtsPosition position;
+	NtsVectorSet *set;			/* current unit, owned by the reader */
+	int64		row;			/* current row in it; -1 before the first */
+	bool		started;
+	bool		finished;
+	BlockNumber block;			/* parallel: current block */
+	ParallelBlockTableScanWorkerData *worker;
+	NtsAnalyzeState analyze;
+	uint64		sample_unit;
+} NtsScan;
+
+#endif							/* NTS_AM_AM_H */

@@ -1,0 +1,150 @@
+/*
+ * analyze.c - samples for ANALYZE and sizes for the planner.
+ *
+ * ANALYZE samples physical blocks. A delta page stands for its own rows; a block of
+ * a segment stands for an equal share of the segment's rows (rows are spread over
+ * column chunks, no block holds whole ones). Compressed blocks stand for thousands
+ * of rows, so only every step-th is decoded and offered, while all are counted.
+ */
+#include "postgres.h"
+
+#include "miscadmin.h"
+#include "optimizer/plancat.h"
+#include "storage/bufmgr.h"
+#include "utils/sampling.h"
+#include "utils/snapmgr.h"
+
+#include "pg/am/am.h"
+
+#define OFFERED_ROWS 300000		/* at most about this many in all */
+
+static void
+open_analyze(NtsScan *scan)
+{
+	NtsAnalyzeState *state = &scan->analyze;
+	uint64		rows = 0;
+
+	/* as heap's: committed rows and those of the own transaction count as live */
+	state->reader = nts_reader_open(scan->base.rs_rd, SnapshotSelf, scan->context, scan->strategy);
+	scan->reader = state->reader;	/* closed with the scan */
+	for (int i = 0; i < nts_reader_entry_count(state->reader); i++)
+		rows += nts_reader_entry(state->reader, i)->rows;
+	state->step = Max(1, rows / OFFERED_ROWS);
+}
+
+bool
+nts_am_analyze_next_block(TableScanDesc sscan, BlockNumber block, BufferAccessStrategy strategy)
+{
+	NtsScan    *scan = (NtsScan *) sscan;
+	NtsAnalyzeState *state = &scan->analyze;
+	uint64		rows;
+
+	scan->strategy = NULL;
+	if (state->reader == NULL)
+		open_analyze(scan);
+	state->page = NULL;
+	state->next_in_page = 0;
+	state->next_row = state->end_row = 0;
+	if (nts_reader_block_share(state->reader, block, &state->entry, &state->next_row, &rows))
+		state->end_row = state->next_row + rows;
+	else if (state->entry >= 0)
+		state->page = nts_reader_block(state->reader, block, &scan->position, true);
+	scan->started = false;		/* of this block */
+	return true;
+}
+
+bool
+nts_am_analyze_next_tuple(TableScanDesc sscan, TransactionId oldest_xmin, double *live_rows,
+						  double *dead_rows, TupleTableSlot *slot)
+{
+	NtsScan    *scan = (NtsScan *) sscan;
+	NtsAnalyzeState *state = &scan->analyze;
+	NtsVectorSet *set;
+	uint32		offset;
+	uint64		skip;
+
+	if (state->page != NULL && state->next_in_page < state->page->rows)
+	{
+		*live_rows += 1;
+		nts_slot_store(slot, state->page, state->next_in_page++, RelationGetRelid(sscan->rs_rd));
+		return true;
+	}
+	ExecClearTuple(slot);
+	if (state->next_row >= state->end_row)
+		return false;
+	if (!scan->started)
+	{
+		/* a random start, so that no row of a series is preferred */
+		*live_rows += state->end_row - state->next_row;
+		skip = state->step == 1 ? 0 : (uint64) random() % state->step;
+		scan->started = true;
+		state->next_row += skip;
+		if (state->next_row >= state->end_row)
+			return false;
+	}
+	set = nts_reader_segment_row(state->reader, state->entry, state->next_row, &offset);
+	state->next_row += state->step;
+	nts_slot_store(slot, set, offset, RelationGetRelid(sscan->rs_rd));
+	return true;
+}
+
+/* Rows on the first and last used pages of the newest extents, as a guess for all. */
+static double
+rows_per_delta_page(Relation rel, const NtsEntryRef *entries, int count, BlockNumber blocks)
+{
+	double		rows = 0;
+	int			pages = 0;
+
+	for (int i = count - 1; i >= 0 && pages < 8; i--)
+	{
+		const NtsEntry *e = &entries[i].entry;
+
+		if (e->level != NTS_LEVEL_DELTA)
+			continue;
+		for (uint32 p = 0; p < e->block_count && pages < 8; p++)
+		{
+			PGAlignedBlock page;
+
+			if (e->first_block + p >= blocks ||
+				!nts_delta_read(rel, e, e->first_block + p, NULL, page.data))
+				break;
+			if (nts_delta_special((Page) page.data)->move_xid == InvalidTransactionId)
+				rows += nts_delta_special((Page) page.data)->rows;
+			pages++;
+		}
+	}
+	return pages == 0 ? 0 : rows / pages;
+}
+
+void
+nts_am_estimate_size(Relation rel, int32 *attr_widths, BlockNumber *pages, double *tuples,
+					 double *allvisfrac)
+{
+	NtsEntryRef *entries;
+	NtsMeta		meta;
+	int			count;
+	uint64		rows = 0;
+	double		delta_pages = 0;
+
+	*pages = RelationGetNumberOfBlocks(rel);
+	*allvisfrac = 0;
+	*tuples = 0;
+	if (*pages == 0 || !nts_meta_read(rel, &meta))
+		return;
+	entries = nts_directory_read(rel, &count);
+	for (int i = 0; i < count; i++)
+	{
+		const NtsEntry *e = &entries[i].entry;
+
+		if (e->level == NTS_LEVEL_DELTA)
+			delta_pages += e->generation == meta.delta_generation ?
+				meta.delta_next - e->first_block : e->block_count;
+		else if (nts_entry_visible(rel, e, SnapshotSelf))
+			rows += e->rows;
+	}
+	*tuples = rows;
+	if (delta_pages > 0)
+		*tuples += delta_pages * rows_per_delta_page(rel, entries, count, *pages);
+	if (entries != NULL)
+		pfree(entries);
+}

@@ -1,0 +1,863 @@
+/*
+ * buffer.c - rows of the running transaction that are not in shared storage yet.
+ *
+ * A backend has one manager (memory budget) and, for each table it inserts into,
+ * a stack of parts, one for each subtransaction that inserted, innermost first.
+ * Subcommit gives a part to the parent, subabort drops it. All parts are written
+ * before the transaction commits or is prepared; earlier when memory asks for it,
+ * when the own transaction scans the table, when a plan may run in parallel, and
+ * before anything changes the table's file.
+ *
+ * Invariants
+ * - At most one file of a table has buffered rows: whoever gives a table another
+ *   file flushes first (ddl.c), and a rollback to before drops the later parts.
+ * - A part's xid is that of its subtransaction or of one that committed into it.
+ * - Every output of a flush reaches storage exactly once, even when an error in a
+ *   subtransaction interrupts the flush of an ancestor's part: a part remembers
+ *   its current output and goes on there (`flushing`).
+ * - After pre-commit flushing, rows are written through: other extensions' commit
+ *   callbacks may still insert.
+ */
+#include "postgres.h"
+
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "pg/am/am.h"
+#include "pg/error.h"
+#include "pg/guc.h"
+
+#define MIN_SEGMENT_ROWS 8192
+#define MIN_SEGMENT_BYTES (8 * 1024 * 1024)	/* raw: about 256 kB and more encoded */
+#define MAX_SEGMENT_ROWS 4000000
+#define MAX_SEGMENT_BYTES (UINT64CONST(256) * 1024 * 1024)
+#define SERIES_LOOKUP_ROWS 1024 /* a part this large asks the newest segment for its
+								 * series columns */
+#define MAX_IDLE_TABLES 1000
+
+typedef struct Part
+{
+	NtsPart    *core;
+	struct NtsTableBuffer *table;
+	struct Part *outer;			/* next in the table's stack */
+	SubTransactionId subid;
+	TransactionId xid;
+	bool		flushing;		/* frozen rows are partly in storage */
+	bool		final;			/* command ids are not kept by that flush */
+	bool		has_output;		/* `output` is encoded and not yet in storage */
+	bool		series_known;
+	NtsOutput	output;
+} Part;
+
+typedef struct NtsTableBuffer
+{
+	Oid			relid;			/* hash key */
+	NtsFileNode node;			/* whose rows and positions these are */
+	NtsStorage	storage;
+	bool		schema_valid;
+	int			natts;
+	NtsColumn  *columns;
+	NtsSchema	schema;
+	NtsValue   *values;			/* scratch for one row */
+	Part	   *parts;			/* innermost first */
+	NtsPart    *spare;			/* an empty core part for the next transaction */
+	bool		listed;			/* in `dirty` */
+	struct NtsTableBuffer *next_dirty;
+} NtsTableBuffer;
+
+static MemoryContext buffer_context;
+static MemoryContext row_context;	/* detoasted values of one row */
+static HTAB *tables;
+static NtsTableBuffer *last_table;
+static NtsTableBuffer *dirty;	/* tables that have, or had, parts */
+static NtsManager *manager;
+static NtsManagerOptions manager_options;
+static NtsManager *large_row_manager;	/* rows beyond the budget, one at a time */
+static bool write_through;		/* the pre-commit flush is done */
+
+static void flush_table(NtsTableBuffer *table, Relation rel, bool final);
+
+/* ---- tables ---- */
+
+NtsManager *
+nts_buffer_manager(void)
+{
+	NtsManagerOptions options;
+	NtsStatus	status;
+
+	options.memory_budget_bytes = (uint64) nts_memory_budget_kb * 1024;
+	options.active_fraction = nts_active_fraction;
+	options.max_series = nts_max_series;
+	if (manager == NULL)
+	{
+		manager = nts_manager_new(&options, &status);
+		if (manager == NULL)
+			nts_error_raise(&status, NULL);
+		manager_options = options;
+	}
+	else if (options.memory_budget_bytes != manager_options.memory_budget_bytes ||
+			 options.active_fraction != manager_options.active_fraction ||
+			 options.max_series != manager_options.max_series)
+	{
+		NTS_CHECK(nts_manager_configure(manager, &options, &status), status, NULL);
+		manager_options = options;
+	}
+	return manager;
+}
+
+static void
+release_core(NtsTableBuffer *table, NtsPart *core)
+{
+	if (table->spare == NULL)
+	{
+		nts_part_reset(core);
+		table->spare = core;
+	}
+	else
+		nts_part_free(core);
+}
+
+static void
+drop_top_part(NtsTableBuffer *table)
+{
+	Part	   *part = table->parts;
+
+	table->parts = part->outer;
+	release_core(table, part->core);
+	pfree(part);
+}
+
+/* Reads the row type; rows of another row type must have been flushed. */
+static void
+load_schema(NtsTableBuffer *table, Relation rel)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+	NtsColumn  *columns = MemoryContextAllocZero(buffer_context,
+												 sizeof(NtsColumn) * Max(desc->natts, 1));
+	NtsSchema	schema;
+
+	nts_schema_columns(desc, columns);
+	nts_schema_build(rel, columns, &schema);
+	if (table->columns != NULL && table->natts == desc->natts &&
+		memcmp(table->columns, columns, sizeof(NtsColumn) * desc->natts) == 0 &&
+		table->schema.time_column == schema.time_column)
+	{
+		pfree(columns);
+		table->schema_valid = true;
+		return;
+	}
+	if (table->parts != NULL)
+		flush_table(table, rel, false);
+	if (table->spare != NULL)
+		nts_part_free(table->spare);
+	table->spare = NULL;
+	if (table->columns != NULL)
+	{
+		pfree(table->columns);
+		pfree(table->values);
+		table->columns = NULL;
+	}
+	table->values = MemoryContextAlloc(buffer_context, sizeof(NtsValue) * Max(desc->natts, 1));
+	table->columns = columns;
+	table->natts = desc->natts;
+	table->schema = schema;
+	table->schema.columns = table->columns;
+	table->schema_valid = true;
+}
+
+static NtsTableBuffer *
+find_table(Oid relid)
+{
+	if (last_table != NULL && last_table->relid == relid)
+		return last_table;
+	if (tables == NULL)
+		return NULL;
+	return hash_search(tables, &relid, HASH_FIND, NULL);
+}
+
+static void
+discard_rows(NtsTableBuffer *table)
+{
+	while (table->parts != NULL)
+		drop_top_part(table);
+}
+
+/* The buffer of an open relation; made if need be. */
+static NtsTableBuffer *
+table_for(Relation rel)
+{
+	Oid			relid = RelationGetRelid(rel);
+	NtsTableBuffer *table = find_table(relid);
+
+	if (table == NULL)
+	{
+		bool		found;
+
+		table = hash_search(tables, &relid, HASH_ENTER, &found);
+		memset(table, 0, sizeof(NtsTableBuffer));
+		table->relid = relid;
+		table->node = NTS_REL_NODE(rel);
+		nts_storage_forget(&table->storage);
+	}
+	last_table = table;
+	if (!NtsFileNodeEquals(table->node, NTS_REL_NODE(rel)))
+	{
+		if (table->parts != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INTERNAL_ERROR),
+					 errmsg("table \"%s\" got a new file while rows were buffered for the old one",
+							RelationGetRelationName(rel))));
+		table->node = NTS_REL_NODE(rel);
+		nts_storage_forget(&table->storage);
+	}
+	if (!table->schema_valid)
+		load_schema(table, rel);
+	return table;
+}
+
+NtsStorage *
+nts_buffer_storage(Relation rel)
+{
+	return &table_for(rel)->storage;
+}
+
+static void
+relcache_changed(Datum arg, Oid relid)
+{
+	NtsTableBuffer *table;
+
+	if (tables == NULL)
+		return;
+	if (OidIsValid(relid))
+	{
+		table = find_table(relid);
+		if (table != NULL)
+		{
+			table->schema_valid = false;
+			nts_storage_forget(&table->storage);
+		}
+	}
+	else
+	{
+		HASH_SEQ_STATUS scan;
+
+		hash_seq_init(&scan, tables);
+		while ((table = hash_seq_search(&scan)) != NULL)
+		{
+			table->schema_valid = false;
+			nts_storage_forget(&table->storage);
+		}
+	}
+}
+
+/* ---- writing ---- */
+
+/* Takes `count` consecutive ids out of the backend's range, or a range of its own. */
+static uint64
+take_row_ids(Relation rel, NtsStorage *storage, uint64 count)
+{
+	uint64		first;
+
+	if (count > 256)
+		return nts_meta_reserve_row_ids(rel, count);
+	if (storage->end_row_id - storage->next_row_id < count)
+		storage->next_row_id = storage->end_row_id;
+	first = nts_storage_next_row_id(rel, storage);
+	storage->next_row_id = first + count;
+	return first;
+}
+
+void
+nts_buffer_write_output(NtsWriteTarget *target, const NtsOutput *output, bool keep_command_ids)
+{
+	NtsEntryRef ref;
+	NtsEntry	entry;
+
+	if (output->kind == NTS_OUTPUT_BATCH)
+	{
+		uint64		first = output->has_row_ids ? output->min_row_id :
+		take_row_ids(target->rel, target->storage, output->rows);
+
+		nts_delta_append(target->rel, target->storage, target->xid, output->min_command_id,
+						 output, first);
+		return;
+	}
+	memset(&entry, 0, sizeof(entry));
+	entry.level = target->level;
+	entry.flags = target->entry_flags;
+	entry.xmin = target->xid;
+	entry.cmin = output->min_command_id;
+	entry.rows = output->rows;
+	entry.footer_offset = output->footer_offset;
+	if (output->has_time)
+	{
+		entry.flags |= NTS_ENTRY_HAS_TIME;
+		entry.min_time = output->min_time;
+		entry.max_time = output->max_time;
+	}
+	if (output->has_null_time)
+		entry.flags |= NTS_ENTRY_NULL_TIME;
+	if (keep_command_ids && output->min_command_id != output->max_command_id)
+		entry.flags |= NTS_ENTRY_COMMAND_IDS;
+	if (output->has_row_ids)
+	{
+		entry.flags |= NTS_ENTRY_ROW_IDS;
+		entry.first_row_id = output->min_row_id;
+		entry.last_row_id = output->max_row_id;
+	}
+	else
+	{
+		entry.first_row_id = nts_meta_reserve_row_ids(target->rel, output->rows);
+		entry.last_row_id = entry.first_row_id + output->rows - 1;
+	}
+	nts_segment_write(target->rel, &entry, output->bytes, output->length, &ref);
+	target->segments++;
+}
+
+/* Tells a large part which series columns the newest segment was sorted by. */
+static void
+look_up_series(Part *part, Relation rel)
+{
+	NtsReader  *reader;
+	MemoryContext context;
+	NtsStatus	status;
+	uint16		columns[16];
+	uint32		count;
+	int			newest;
+
+	part->series_known = true;
+	if (nts_part_has_series(part->core))
+		return;
+	context = AllocSetContextCreate(CurrentMemoryContext, "nodedb_ts series", ALLOCSET_SMALL_SIZES);
+	/* entries are in the order of blocks, which are given out ascending */
+	reader = nts_reader_open(rel, SnapshotSelf, context, NULL);
+	for (newest = nts_reader_entry_count(reader) - 1; newest >= 0; newest--)
+		if (nts_reader_entry(reader, newest)->level != NTS_LEVEL_DELTA)
+			break;
+	if (newest >= 0)
+	{
+		nts_reader_series(reader, newest, columns, &count);
+		NTS_CHECK(nts_part_set_series(part->core, columns, count, &status), status, rel);
+	}
+	nts_reader_close(reader);
+	MemoryContextDelete(context);
+}
+
+static void
+write_part(Part *part, Relation rel, bool final)
+{
+	NtsWriteTarget target = {0};
+	NtsStatus	status;
+
+	target.rel = rel;
+	target.storage = &part->table->storage;
+	target.xid = part->xid;
+	target.level = NTS_LEVEL_L1;
+
+	while (part->flushing || nts_part_rows(part->core) > 0)
+	{
+		if (!part->flushing)
+		{
+			NtsFlushOptions options;
+
+			if (!part->series_known && nts_part_rows(part->core) >= SERIES_LOOKUP_ROWS)
+				look_up_series(part, rel);
+			options.max_batch_bytes = NTS_MAX_BATCH_PAYLOAD;
+			options.max_batch_rows = NTS_MAX_BATCH_ROWS;
+			options.min_segment_rows = MIN_SEGMENT_ROWS;
+			options.min_segment_bytes = MIN_SEGMENT_BYTES;
+			options.max_segment_rows = MAX_SEGMENT_ROWS;
+			options.max_segment_bytes = MAX_SEGMENT_BYTES;
+			options.keep_command_ids = !final;
+			options.level = 1;
+			NTS_CHECK(nts_flush_begin(part->core, &options, &status), status, rel);
+			part->flushing = true;
+			part->final = final;
+			part->has_output = false;
+		}
+		for (;;)
+		{
+			if (!part->has_output)
+			{
+				NTS_CHECK(nts_flush_next(part->core, &part->output, &status), status, rel);
+				part->has_output = true;
+			}
+			if (part->output.kind == NTS_OUTPUT_END)
+				break;
+			/* its last action puts the rows into storage; nothing can fail after */
+			nts_buffer_write_output(&target, &part->output, !part->final);
+			part->has_output = false;
+		}
+		nts_flush_end(part->core, true);
+		part->flushing = false;
+		part->has_output = false;
+	}
+}
+
+static void
+flush_table(NtsTableBuffer *table, Relation rel, bool final)
+{
+	/* innermost last: outer rows are older */
+	for (;;)
+	{
+		Part	   *oldest = NULL;
+
+		for (Part *part = table->parts; part != NULL; part = part->outer)
+			if (part->flushing || nts_part_rows(part->core) > 0)
+				oldest = part;
+		if (oldest == NULL)
+			return;
+		write_part(oldest, rel, final);
+	}
+}
+
+/* Opens a table that the transaction has locked; NULL: it is gone, or has another
+ * file (its rows went with it). */
+static Relation
+open_for_flush(NtsTableBuffer *table)
+{
+	Relation	rel = RelationIdGetRelation(table->relid);
+
+	if (RelationIsValid(rel) && NtsFileNodeEquals(NTS_REL_NODE(rel), table->node))
+		return rel;
+	if (RelationIsValid(rel))
+		RelationClose(rel);
+	return NULL;
+}
+
+static void
+flush_listed(bool final)
+{
+	for (NtsTableBuffer *table = dirty; table != NULL; table = table->next_dirty)
+	{
+		Relation	rel;
+
+		if (table->parts == NULL)
+			continue;
+		rel = open_for_flush(table);
+		if (rel == NULL)
+		{
+			discard_rows(table);
+			continue;
+		}
+		flush_table(table, rel, final);
+		RelationClose(rel);
+	}
+}
+
+void
+nts_buffer_flush_all(void)
+{
+	flush_listed(false);
+}
+
+void
+nts_buffer_flush_relation(Relation rel)
+{
+	NtsTableBuffer *table = find_table(RelationGetRelid(rel));
+
+	if (table != NULL && table->parts != NULL &&
+		NtsFileNodeEquals(table->node, NTS_REL_NODE(rel)))
+		flush_table(table, rel, false);
+}
+
+bool
+nts_buffer_has_rows(Relation rel)
+{
+	NtsTableBuffer *table = find_table(RelationGetRelid(rel));
+
+	if (table != NULL)
+		for (Part *part = table->parts; part != NULL; part = part->outer)
+			if (part->flushing || nts_part_rows(part->core) > 0)
+				return true;
+	return false;
+}
+
+void
+nts_buffer_discard(Relation rel)
+{
+	NtsTableBuffer *table = find_table(RelationGetRelid(rel));
+
+	if (table == NULL)
+		return;
+	discard_rows(table);
+	nts_storage_forget(&table->storage);
+}
+
+/* ---- inserting ---- */
+
+static NtsPart *
+new_core(NtsTableBuffer *table, NtsManager *owner)
+{
+	NtsStatus	status;
+	NtsPart    *core = nts_part_new(owner, &table->schema, &status);
+
+	if (core == NULL)
+		nts_error_raise(&status, NULL);
+	return core;
+}
+
+static Part *
+current_part(NtsTableBuffer *table)
+{
+	SubTransactionId subid = GetCurrentSubTransactionId();
+	Part	   *part = table->parts;
+
+	if (part != NULL && part->subid == subid && !part->flushing)
+		return part;
+	part = MemoryContextAllocZero(buffer_context, sizeof(Part));
+	part->table = table;
+	part->subid = subid;
+	part->xid = GetCurrentTransactionId();
+	if (table->spare != NULL)
+	{
+		part->core = table->spare;
+		table->spare = NULL;
+	}
+	else
+	{
+		(void) nts_buffer_manager();
+		part->core = new_core(table, manager);
+	}
+	nts_part_set_owner(part->core, part);
+	part->outer = table->parts;
+	table->parts = part;
+	if (!table->listed)
+	{
+		table->listed = true;
+		table->next_dirty = dirty;
+		dirty = table;
+	}
+	return part;
+}
+
+/* Fills table->values; returns the bytes of the by-reference values. */
+static uint64
+slot_to_values(NtsTableBuffer *table, TupleTableSlot *slot, bool *used_context)
+{
+	uint64		bytes = 0;
+
+	slot_getallattrs(slot);
+	for (int i = 0; i < table->natts; i++)
+	{
+		NtsValue   *value = &table->values[i];
+		Datum		datum = slot->tts_values[i];
+
+		value->is_null = slot->tts_isnull[i];
+		value->length = 0;
+		value->word = 0;
+		if (value->is_null)
+			continue;
+		switch (table->columns[i].kind)
+		{
+			case NTS_KIND_VAR:
+				{
+					struct varlena *var = (struct varlena *) DatumGetPointer(datum);
+
+					if (VARATT_IS_EXTERNAL(var) || VARATT_IS_COMPRESSED(var))
+					{
+						MemoryContext old = MemoryContextSwitchTo(row_context);
+
+						var = pg_detoast_datum_packed(var);
+						MemoryContextSwitchTo(old);
+						*used_context = true;
+					}
+					value->length = VARSIZE_ANY_EXHDR(var);
+					value->word = (uint64) (uintptr_t) VARDATA_ANY(var);
+					bytes += value->length;
+					break;
+				}
+			case NTS_KIND_NONE:
+				value->is_null = 1;
+				break;
+			case NTS_KIND_FIXED:
+				bytes += table->columns[i].width;
+				value->word = (uint64) datum;
+				break;
+			default:
+				value->word = (uint64) datum;
+				break;
+		}
+	}
+	return bytes;
+}
+
+/* A row that would take a large share of the budget goes straight to storage. */
+static void
+insert_large_row(NtsTableBuffer *table, Relation rel, uint64 row_id, CommandId cid)
+{
+	NtsManagerOptions options = {.memory_budget_bytes = UINT64CONST(1) << 40,.active_fraction = 1.0,
+	.max_series = 1000};
+	Part		part = {0};
+	NtsStatus	status;
+	int			result;
+
+	if (large_row_manager == NULL)
+	{
+		large_row_manager = nts_manager_new(&options, &status);
+		if (large_row_manager == NULL)
+			nts_error_raise(&status, rel);
+	}
+	part.core = new_core(table, large_row_manager);
+	part.table = table;
+	part.xid = GetCurrentTransactionId();
+	NTS_CHECK(nts_part_append(part.core, table->values, row_id, cid, &result, &status), status, rel);
+	write_part(&part, rel, false);
+	nts_part_free(part.core);
+}
+
+/* Makes room in the manager by writing the part that holds most. */
+static void
+flush_largest(void)
+{
+	NtsPart    *core = nts_manager_largest(manager);
+	Part	   *part;
+	Relation	rel;
+
+	if (core == NULL)
+		return;
+	part = nts_part_owner(core);
+	rel = open_for_flush(part->table);
+	if (rel == NULL)
+	{
+		discard_rows(part->table);
+		return;
+	}
+	write_part(part, rel, false);
+	RelationClose(rel);
+}
+
+static void
+append_row(NtsTableBuffer *table, Relation rel, uint64 row_id, CommandId cid)
+{
+	Part	   *part = current_part(table);
+	NtsStatus	status;
+	int			result;
+
+	NTS_CHECK(nts_part_append(part->core, table->values, row_id, cid, &result, &status), status, rel);
+	if (result == NTS_INGEST_REJECTED)
+	{
+		/* emergency: write everything, then try exactly once more */
+		nts_buffer_flush_all();
+		part = current_part(table);
+		NTS_CHECK(nts_part_append(part->core, table->values, row_id, cid, &result, &status),
+				  status, rel);
+		if (result == NTS_INGEST_REJECTED)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("a row of table \"%s\" does not fit into nodedb_ts.memory_budget (%d kB)",
+							RelationGetRelationName(rel), nts_memory_budget_kb),
+					 errhint("Raise nodedb_ts.memory_budget.")));
+	}
+	if (result == NTS_INGEST_FLUSH_NEEDED)
+		flush_largest();
+}
+
+void
+nts_buffer_insert(Relation rel, TupleTableSlot *slot, CommandId cid, bool hand_out_id)
+{
+	NtsTableBuffer *table;
+	uint64		row_id = NTS_NO_ROW_ID;
+	bool		used_context = false;
+	uint64		bytes;
+
+	if (IsParallelWorker())
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+				 errmsg("cannot insert tuples in a parallel worker")));
+	/* now, so that a flush during a parallel plan needs none */
+	(void) GetCurrentTransactionId();
+	(void) nts_buffer_manager();
+	table = table_for(rel);
+	bytes = slot_to_values(table, slot, &used_context);
+	if (hand_out_id)
+	{
+		row_id = nts_storage_next_row_id(rel, &table->storage);
+		nts_row_id_to_tid(row_id, &slot->tts_tid);
+	}
+	else
+		ItemPointerSetInvalid(&slot->tts_tid);
+	slot->tts_tableOid = RelationGetRelid(rel);
+	if (bytes > manager_options.memory_budget_bytes / 4)
+		insert_large_row(table, rel, row_id, cid);
+	else
+	{
+		append_row(table, rel, row_id, cid);
+		if (write_through)
+			flush_table(table, rel, true);
+	}
+	nts_slot_set_system(slot, GetCurrentTransactionId(), cid);
+	if (used_context)
+		MemoryContextReset(row_context);
+}
+
+bool
+nts_buffer_fetch(Relation rel, uint64 row_id, Snapshot snapshot, TupleTableSlot *slot)
+{
+	NtsTableBuffer *table = find_table(RelationGetRelid(rel));
+	TupleDesc	desc = slot->tts_tupleDescriptor;
+	MemoryContext old;
+	uint32		cid;
+	bool		found = false;
+	Part	   *part;
+
+	if (table == NULL || table->parts == NULL)
+		return false;
+	table = table_for(rel);		/* flushes when the row type has changed */
+	for (part = table->parts; part != NULL && !found; part = part->outer)
+	{
+		NtsStatus	status;
+
+		if (part->flushing)
+		{
+			/* partly in storage: finish that, and look there */
+			flush_table(table, rel, false);
+			return false;
+		}
+		NTS_CHECK(nts_part_fetch(part->core, row_id, table->values, &cid, &found, &status),
+				  status, rel);
+		if (found)
+			break;
+	}
+	if (!found || !nts_xmin_visible(rel, part->xid, cid, false, snapshot))
+		return false;
+
+	ExecClearTuple(slot);
+	old = MemoryContextSwitchTo(row_context);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		NtsValue   *value = &table->values[i];
+
+		slot->tts_isnull[i] = value->is_null;
+		slot->tts_values[i] = (Datum) value->word;
+		if (table->columns[i].kind == NTS_KIND_VAR && !value->is_null)
+			slot->tts_values[i] = PointerGetDatum(cstring_to_text_with_len(
+																		   (char *) (uintptr_t) value->word,
+																		   value->length));
+	}
+	MemoryContextSwitchTo(old);
+	ExecStoreVirtualTuple(slot);
+	ExecMaterializeSlot(slot);
+	MemoryContextReset(row_context);
+	nts_row_id_to_tid(row_id, &slot->tts_tid);
+	slot->tts_tableOid = RelationGetRelid(rel);
+	nts_slot_set_system(slot, part->xid, cid);
+	return true;
+}
+
+/* ---- transaction ends ---- */
+
+static void
+forget_idle_tables(void)
+{
+	HASH_SEQ_STATUS scan;
+	NtsTableBuffer *table;
+
+	if (hash_get_num_entries(tables) <= MAX_IDLE_TABLES)
+		return;
+	last_table = NULL;
+	hash_seq_init(&scan, tables);
+	while ((table = hash_seq_search(&scan)) != NULL)
+	{
+		if (table->spare != NULL)
+			nts_part_free(table->spare);
+		if (table->columns != NULL)
+		{
+			pfree(table->columns);
+			pfree(table->values);
+		}
+		(void) hash_search(tables, &table->relid, HASH_REMOVE, NULL);
+	}
+}
+
+static void
+end_of_transaction(void)
+{
+	for (NtsTableBuffer *table = dirty; table != NULL; table = table->next_dirty)
+	{
+		discard_rows(table);
+		table->listed = false;
+	}
+	dirty = NULL;
+	write_through = false;
+	nts_manager_free(large_row_manager);
+	large_row_manager = NULL;
+	MemoryContextReset(row_context);
+	nts_fetch_forget();
+	forget_idle_tables();
+}
+
+static void
+xact_event(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			flush_listed(true);
+			write_through = true;
+			break;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PREPARE:
+		case XACT_EVENT_ABORT:
+			end_of_transaction();
+			break;
+		default:
+			break;
+	}
+}
+
+/* Subcommit: the innermost part becomes the parent's. Never fails: when the rows
+ * cannot be merged, the part just changes hands and stays beside the parent's. */
+static void
+give_to_parent(NtsTableBuffer *table, SubTransactionId subid, SubTransactionId parent)
+{
+	Part	   *part = table->parts;
+	Part	   *outer;
+	NtsStatus	status;
+
+	for (Part *p = part; p != NULL && p->subid == subid; p = p->outer)
+		p->subid = parent;
+	if (part == NULL || part->subid != parent)
+		return;
+	outer = part->outer;
+	if (outer != NULL && outer->subid == parent && !outer->flushing && !part->flushing &&
+		nts_part_merge(outer->core, part->core, &status) == NTS_OK)
+		drop_top_part(table);
+}
+
+static void
+subxact_event(SubXactEvent event, SubTransactionId subid, SubTransactionId parent, void *arg)
+{
+	for (NtsTableBuffer *table = dirty; table != NULL; table = table->next_dirty)
+	{
+		if (event == SUBXACT_EVENT_COMMIT_SUB)
+			give_to_parent(table, subid, parent);
+		else if (event == SUBXACT_EVENT_ABORT_SUB)
+			while (table->parts != NULL && table->parts->subid == subid)
+				drop_top_part(table);
+	}
+}
+
+void
+nts_buffer_init(void)
+{
+	HASHCTL		control = {.keysize = sizeof(Oid),.entrysize = sizeof(NtsTableBuffer)};
+
+	buffer_context = AllocSetContextCreate(TopMemoryContext, "nodedb_ts buffers",
+										   ALLOCSET_DEFAULT_SIZES);
+	row_context = AllocSetContextCreate(buffer_context, "nodedb_ts row", ALLOCSET_DEFAULT_SIZES);
+	control.hcxt = buffer_context;
+	tables = hash_create("nodedb_ts tables", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	RegisterXactCallback(xact_event, NULL);
+	RegisterSubXactCallback(subxact_event, NULL);
+	CacheRegisterRelcacheCallback(relcache_changed, (Datum) 0);
+}

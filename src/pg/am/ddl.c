@@ -1,0 +1,180 @@
+/*
+ * ddl.c - files of a relation come and go; what indexes and vacuum are told.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/multixact.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/catalog.h"
+#include "catalog/index.h"
+#include "catalog/indexing.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "catalog/storage.h"
+#include "catalog/storage_xlog.h"
+#include "commands/vacuum.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/bufmgr.h"
+#include "storage/procarray.h"
+#include "storage/smgr.h"
+#include "utils/fmgroids.h"
+#include "utils/snapmgr.h"
+
+#include "pg/am/am.h"
+#include "pg/error.h"
+
+static object_access_hook_type previous_object_access_hook;
+static ExecutorStart_hook_type previous_executor_start_hook;
+
+void
+nts_am_set_new_filenode(Relation rel, const NtsFileNode *node, char persistence,
+						TransactionId *freeze_xid, MultiXactId *min_multi)
+{
+	SMgrRelation smgr;
+
+	/* rows buffered for the old file belong there: a rollback may bring it back */
+	if (!NtsFileNodeEquals(NTS_REL_NODE(rel), *node))
+		nts_buffer_flush_relation(rel);
+
+	/* no xid older than what is running now will be stored */
+	*freeze_xid = RecentXmin;
+	*min_multi = GetOldestMultiXactId();
+	smgr = RelationCreateStorage(*node, persistence, true);
+	if (persistence == RELPERSISTENCE_UNLOGGED)
+	{
+		/* an empty init fork: an empty file is an empty table */
+		smgrcreate(smgr, INIT_FORKNUM, false);
+		log_smgrcreate(node, INIT_FORKNUM);
+		smgrimmedsync(smgr, INIT_FORKNUM);
+	}
+	smgrclose(smgr);
+}
+
+void
+nts_am_nontransactional_truncate(Relation rel)
+{
+	nts_buffer_discard(rel);
+	RelationTruncate(rel, 0);
+}
+
+void
+nts_am_copy_data(Relation rel, const NtsFileNode *node)
+{
+	SMgrRelation target = smgropen(*node, rel->rd_backend);
+
+	nts_buffer_flush_relation(rel);
+	/* the copy reads the file behind the buffers' back */
+	FlushRelationBuffers(rel);
+	RelationCreateStorage(*node, rel->rd_rel->relpersistence, true);
+	RelationCopyStorage(RelationGetSmgr(rel), target, MAIN_FORKNUM, rel->rd_rel->relpersistence);
+	for (ForkNumber fork = MAIN_FORKNUM + 1; fork <= MAX_FORKNUM; fork++)
+	{
+		if (!smgrexists(RelationGetSmgr(rel), fork))
+			continue;
+		smgrcreate(target, fork, false);
+		if (RelationIsPermanent(rel) ||
+			(rel->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED && fork == INIT_FORKNUM))
+			log_smgrcreate(node, fork);
+		RelationCopyStorage(RelationGetSmgr(rel), target, fork, rel->rd_rel->relpersistence);
+	}
+	RelationDropStorage(rel);
+	smgrclose(target);
+}
+
+/*
+ * Reports the table's size, so that autovacuum does not come back at once. Nothing
+ * is frozen or freed yet; relfrozenxid stays, which keeps every xid readable.
+ */
+void
+nts_am_vacuum(Relation rel, struct VacuumParams *params, BufferAccessStrategy strategy)
+{
+	BlockNumber pages;
+	double		tuples;
+	double		visible;
+
+	nts_am_estimate_size(rel, NULL, &pages, &tuples, &visible);
+	vac_update_relstats(rel, pages, tuples, 0, rel->rd_rel->relhasindex, InvalidTransactionId,
+						InvalidMultiXactId, NULL, NULL, false);
+	pgstat_report_vacuum(RelationGetRelid(rel), rel->rd_rel->relisshared, (PgStat_Counter) tuples, 0);
+}
+
+bool
+nts_am_needs_toast_table(Relation rel)
+{
+	return false;				/* values are stored whole, in segments */
+}
+
+/* ---- hooks ---- */
+
+/*
+ * An index is refused where its catalog rows are made, in the first transaction of
+ * CREATE INDEX CONCURRENTLY, so that no invalid index stays behind. Whoever creates
+ * an index has opened the table, so this library is loaded.
+ */
+static void
+refuse_index(Oid index_oid)
+{
+	Relation	pg_index = table_open(IndexRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_index_indexrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(index_oid));
+	/* the row is younger than any catalog snapshot */
+	scan = systable_beginscan(pg_index, IndexRelidIndexId, true, SnapshotSelf, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_index form = (Form_pg_index) GETSTRUCT(tuple);
+		Relation	table = RelationIdGetRelation(form->indrelid);
+
+		if (RelationIsValid(table))
+		{
+			if (nts_is_nodedb_ts(table))
+				nts_error_unsupported(table, form->indisprimary ? "PRIMARY KEY" :
+									  form->indisexclusion ? "EXCLUDE" :
+									  form->indisunique ? "UNIQUE" : "CREATE INDEX");
+			RelationClose(table);
+		}
+	}
+	systable_endscan(scan);
+	table_close(pg_index, AccessShareLock);
+}
+
+static void
+object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void *arg)
+{
+	if (previous_object_access_hook != NULL)
+		previous_object_access_hook(access, class_id, object_id, sub_id, arg);
+	if (access == OAT_POST_CREATE && class_id == RelationRelationId && sub_id == 0)
+		refuse_index(object_id);
+}
+
+/* Workers of a parallel plan cannot see this backend's memory, and functions in
+ * them may read any table. */
+static void
+executor_start(QueryDesc *query, int flags)
+{
+	if (query->plannedstmt->parallelModeNeeded && (flags & EXEC_FLAG_EXPLAIN_ONLY) == 0)
+		nts_buffer_flush_all();
+	if (previous_executor_start_hook != NULL)
+		previous_executor_start_hook(query, flags);
+	else
+		standard_ExecutorStart(query, flags);
+}
+
+void
+nts_ddl_init(void)
+{
+	previous_object_access_hook = object_access_hook;
+	object_access_hook = object_access;
+	previous_executor_start_hook = ExecutorStart_hook;
+	ExecutorStart_hook = executor_start;
+}

@@ -1,0 +1,1084 @@
+/*
+ * reader.c - the rows that a snapshot sees, vector by vector.
+ *
+ * Which entries are visible is decided once, when the reader is opened: for an
+ * MVCC snapshot nothing that appears later can be visible to it, and for the other
+ * kinds a move must not be seen half. Units are ordered by physical block, so that
+ * a block number leads to the same rows in every participant of a parallel scan.
+ * A unit is a vector of a segment (at most 1 024 rows) or a delta page.
+ *
+ * Ownership: a vector set refers to its row group, that to its segment handle, each
+ * counted; slots refer to vector sets. Each object lives in a memory context of its
+ * own below the context given to nts_reader_open, so an error frees them all.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "miscadmin.h"
+#include "utils/datum.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "pg/am/am.h"
+#include "pg/error.h"
+
+typedef struct SegmentHandle
+{
+	int			references;
+	MemoryContext context;
+	NtsEntry	entry;
+	NtsSegment *core;			/* freed by the context's callback */
+	NtsSegmentInfo info;
+} SegmentHandle;
+
+typedef struct NtsRowGroup
+{
+	int			references;
+	MemoryContext context;
+	SegmentHandle *segment;
+	uint32		number;
+	NtsRowGroupInfo info;
+	uint8	  **chunks;			/* [natts + 2]: columns, row ids, command ids */
+	uint64	   *chunk_lengths;
+} NtsRowGroup;
+
+struct NtsReader
+{
+	Relation	rel;
+	Snapshot	snapshot;
+	MemoryContext context;		/* its own */
+	MemoryContext parent;		/* of sets, row groups and segments: slots may keep a
+								 * set longer than the reader lives */
+	BufferAccessStrategy strategy;
+	TupleDesc	desc;
+	int			natts;
+	NtsColumn  *columns;
+	BlockNumber block_count;
+	NtsEntryRef *entries;		/* visible ones, by first_block */
+	int			entry_count;
+	SegmentHandle *segment;		/* of entries[segment_entry] */
+	int			segment_entry;
+	NtsRowGroup *group;
+	NtsVectorSet *set;			/* the last unit loaded */
+	/* look-up by row id in one segment */
+	int			id_entry;		/* whose ids are in id_index, or -1 */
+	uint64		id_count;
+	struct RowIdPlace *id_index;
+	uint64	   *unit_starts;	/* units before each entry, for samples; or NULL */
+};
+
+typedef struct RowIdPlace
+{
+	uint64		row_id;
+	uint64		row;
+} RowIdPlace;
+
+/* ---- segments and row groups ---- */
+
+static void
+close_core_segment(void *arg)
+{
+	SegmentHandle *handle = arg;
+
+	nts_segment_close(handle->core);
+	handle->core = NULL;
+}
+
+static SegmentHandle *
+open_segment(NtsReader *reader, const NtsEntry *entry)
+{
+	MemoryContext context = AllocSetContextCreate(reader->parent, "nodedb_ts segment",
+												  ALLOCSET_SMALL_SIZES);
+	SegmentHandle *handle = MemoryContextAllocZero(context, sizeof(SegmentHandle));
+	MemoryContextCallback *callback = MemoryContextAllocZero(context, sizeof(*callback));
+	uint64		length = entry->byte_length - entry->footer_offset;
+	uint8	   *footer;
+	NtsStatus	status;
+
+	handle->references = 1;
+	handle->context = context;
+	handle->entry = *entry;
+	callback->func = close_core_segment;
+	callback->arg = handle;
+	MemoryContextRegisterResetCallback(context, callback);
+
+	footer = MemoryContextAllocHuge(context, Max(length, 1));
+	nts_segment_read(reader->rel, entry, entry->footer_offset, length, reader->strategy, footer);
+	handle->core = nts_segment_open(footer, length, entry->byte_length, reader->columns,
+									reader->natts, &status);
+	if (handle->core == NULL)
+		nts_error_raise(&status, reader->rel);
+	pfree(footer);
+	nts_segment_info(handle->core, &handle->info);
+	if (handle->info.rows != entry->rows)
+		nts_error_corrupt(reader->rel, "segment at block %u has " UINT64_FORMAT
+						  " rows, its directory entry says " UINT64_FORMAT,
+						  entry->first_block, handle->info.rows, entry->rows);
+	return handle;
+}
+
+static void
+release_segment(SegmentHandle *handle)
+{
+	if (--handle->references == 0)
+		MemoryContextDelete(handle->context);
+}
+
+static void
+release_group(NtsRowGroup *group)
+{
+	if (--group->references == 0)
+	{
+		release_segment(group->segment);
+		MemoryContextDelete(group->context);
+	}
+}
+
+static SegmentHandle *
+segment_of(NtsReader *reader, int entry)
+{
+	if (reader->segment == NULL || reader->segment_entry != entry)
+	{
+		if (reader->segment != NULL)
+			release_segment(reader->segment);
+		reader->segment = NULL;
+		reader->segment = open_segment(reader, &reader->entries[entry].entry);
+		reader->segment_entry = entry;
+	}
+	return reader->segment;
+}
+
+static NtsRowGroup *
+group_of(NtsReader *reader, int entry, uint32 number)
+{
+	SegmentHandle *segment = segment_of(reader, entry);
+	MemoryContext context;
+	NtsRowGroup *group = reader->group;
+	NtsStatus	status;
+
+	if (group != NULL && group->segment == segment && group->number == number)
+		return group;
+	if (group != NULL)
+		release_group(group);
+	reader->group = NULL;
+	context = AllocSetContextCreate(reader->parent, "nodedb_ts row group", ALLOCSET_SMALL_SIZES);
+	group = MemoryContextAllocZero(context, sizeof(NtsRowGroup));
+	group->references = 1;
+	group->context = context;
+	group->segment = segment;
+	group->number = number;
+	group->chunks = MemoryContextAllocZero(context, sizeof(uint8 *) * (reader->natts + 2));
+	group->chunk_lengths = MemoryContextAllocZero(context, sizeof(uint64) * (reader->natts + 2));
+	NTS_CHECK(nts_segment_row_group(segment->core, number, &group->info, &status), status,
+			  reader->rel);
+	segment->references++;
+	reader->group = group;
+	return group;
+}
+
+/* A column chunk's bytes, read and checked once per row group. */
+static const uint8 *
+load_chunk(Relation rel, NtsRowGroup *group, int32 column, int place, uint64 *length)
+{
+	SegmentHandle *segment = group->segment;
+	NtsChunkInfo info;
+	NtsStatus	status;
+
+	if (group->chunks[place] == NULL)
+	{
+		uint8	   *bytes;
+
+		NTS_CHECK(nts_segment_chunk(segment->core, group->number, column, &info, &status), status, rel);
+		bytes = MemoryContextAllocHuge(group->context, Max(info.length, 1));
+		nts_segment_read(rel, &segment->entry, info.offset, info.length, NULL, bytes);
+		NTS_CHECK(nts_chunk_verify(segment->core, group->number, column, bytes, info.length, &status),
+				  status, rel);
+		group->chunks[place] = bytes;
+		group->chunk_lengths[place] = info.length;
+	}
+	*length = group->chunk_lengths[place];
+	return group->chunks[place];
+}
+
+/* ---- vector sets ---- */
+
+static NtsVectorSet *
+make_set(NtsReader *reader)
+{
+	MemoryContext context = AllocSetContextCreate(reader->parent, "nodedb_ts vectors",
+												  ALLOCSET_SMALL_SIZES);
+	NtsVectorSet *set = MemoryContextAllocZero(context, sizeof(NtsVectorSet));
+
+	set->references = 1;
+	set->context = context;
+	set->data_context = AllocSetContextCreate(context, "nodedb_ts vector data",
+											  ALLOCSET_DEFAULT_SIZES);
+	set->rel = reader->rel;
+	set->desc = reader->desc;
+	set->natts = reader->natts;
+	set->columns = MemoryContextAllocZero(context, sizeof(NtsColumnData) * Max(reader->natts, 1));
+	return set;
+}
+
+void
+nts_vector_set_release(NtsVectorSet *set)
+{
+	if (--set->references > 0)
+		return;
+	if (set->group != NULL)
+		release_group(set->group);
+	MemoryContextDelete(set->context);
+}
+
+/*
+ * Gives up the reader's set. A slot that still shows one of its rows may ask for
+ * any column later, when the relation may be closed: decode them all now.
+ */
+static void
+let_go_of_set(NtsReader *reader)
+{
+	NtsVectorSet *set = reader->set;
+
+	if (set == NULL)
+		return;
+	if (set->references > 1)
+	{
+		for (int i = 0; i < set->natts; i++)
+			if (!set->columns[i].filled)
+				nts_vector_set_fill(set, i);
+		if (set->group != NULL)
+			release_group(set->group);
+		set->group = NULL;
+	}
+	set->rel = NULL;
+	reader->set = NULL;
+	nts_vector_set_release(set);
+}
+
+/* A set to load `rows` rows into: the last one when nobody else looks at it. */
+static NtsVectorSet *
+fresh_set(NtsReader *reader, uint32 rows)
+{
+	NtsVectorSet *set;
+
+	if (reader->set != NULL && reader->set->references > 1)
+		let_go_of_set(reader);
+	if (reader->set == NULL)
+		reader->set = make_set(reader);
+	set = reader->set;
+	MemoryContextReset(set->data_context);
+	if (set->group != NULL)
+		release_group(set->group);
+	set->group = NULL;
+	set->row_ids = NULL;
+	set->xmins = NULL;
+	set->cids = NULL;
+	set->hidden = NULL;
+	for (int i = 0; i < set->natts; i++)
+	{
+		set->columns[i].filled = false;
+		if (rows > set->room)
+		{
+			if (set->columns[i].values != NULL)
+			{
+				pfree(set->columns[i].values);
+				pfree(set->columns[i].nulls);
+			}
+			set->columns[i].values = NULL;
+			set->columns[i].nulls = NULL;
+		}
+	}
+	set->room = Max(set->room, Max(rows, 1));
+	set->rows = rows;
+	return set;
+}
+
+static void
+ensure_arrays(NtsVectorSet *set, int column)
+{
+	NtsColumnData *data = &set->columns[column];
+
+	if (data->values == NULL)
+	{
+		data->values = MemoryContextAllocHuge(set->context, sizeof(Datum) * set->room);
+		data->nulls = MemoryContextAllocHuge(set->context, set->room);
+	}
+}
+
+/* FLOAT4 words come zero-extended; PostgreSQL's datums are sign-extended. */
+static void
+extend_float4(Datum *values, uint32 rows)
+{
+	for (uint32 i = 0; i < rows; i++)
+		values[i] = (Datum) (int64) (int32) (uint32) values[i];
+}
+
+/* Rows [first, first+rows) of a column that the stored rows do not have. */
+static void
+fill_default(NtsVectorSet *set, int column, uint32 first, uint32 rows)
+{
+	NtsColumnData *data = &set->columns[column];
+	Form_pg_attribute att = TupleDescAttr(set->desc, column);
+	bool		isnull = true;
+	Datum		value = (Datum) 0;
+
+	if (!att->attisdropped)
+		value = getmissingattr(set->desc, column + 1, &isnull);
+	if (!isnull && !att->attbyval)
+	{
+		MemoryContext old = MemoryContextSwitchTo(set->data_context);
+
+		value = datumCopy(value, att->attbyval, att->attlen);
+		MemoryContextSwitchTo(old);
+	}
+	for (uint32 i = first; i < first + rows; i++)
+	{
+		data->values[i] = value;
+		data->nulls[i] = isnull;
+	}
+}
+
+/* Decodes vector `set->vector` of a stored or hidden column. */
+static void
+decode_column(NtsVectorSet *set, int32 column, int place, uint64 *values, uint8 *nulls)
+{
+	NtsRowGroup *group = set->group;
+	uint64		length;
+	uint64		data_bytes;
+	uint8	   *data;
+	bool		any_null;
+	NtsStatus	status;
+	const uint8 *chunk;
+
+	if (set->rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("nodedb_ts: a row outlived its scan")));
+	chunk = load_chunk(set->rel, group, column, place, &length);
+	NTS_CHECK(nts_vector_size(group->segment->core, group->number, column, chunk, length,
+							  set->vector, &data_bytes, &status), status, set->rel);
+	data = data_bytes == 0 ? NULL : MemoryContextAllocHuge(set->data_context, data_bytes);
+	NTS_CHECK(nts_vector_decode(group->segment->core, group->number, column, chunk, length,
+								set->vector, values, nulls, data, data_bytes, &any_null, &status),
+			  status, set->rel);
+}
+
+void
+nts_vector_set_fill(NtsVectorSet *set, int column)
+{
+	NtsColumnData *data = &set->columns[column];
+	Form_pg_attribute att = TupleDescAttr(set->desc, column);
+
+	ensure_arrays(set, column);
+	if (column >= (int) set->group->segment->info.column_count || att->attisdropped)
+		fill_default(set, column, 0, set->rows);
+	else
+	{
+		decode_column(set, column, column, (uint64 *) data->values, data->nulls);
+		if (att->attbyval && att->attlen == 4)
+			extend_float4(data->values, set->rows);
+	}
+	data->filled = true;
+}
+
+/* Command ids of a segment that mixes them, looked at by its own transaction only. */
+static void
+hide_later_commands(NtsReader *reader, NtsVectorSet *set)
+{
+	uint64	   *values;
+	uint8	   *nulls;
+	bool		own = TransactionIdIsCurrentTransactionId(set->xmin);
+	bool		mvcc = reader->snapshot->snapshot_type == SNAPSHOT_MVCC;
+
+	if (!own || !set->group->segment->info.has_command_ids)
+		return;
+	values = MemoryContextAlloc(set->data_context, sizeof(uint64) * set->rows);
+	nulls = MemoryContextAlloc(set->data_context, set->rows);
+	decode_column(set, NTS_COLUMN_COMMAND_ID, set->natts + 1, values, nulls);
+	set->cids = MemoryContextAlloc(set->data_context, sizeof(uint32) * set->rows);
+	for (uint32 i = 0; i < set->rows; i++)
+		set->cids[i] = (uint32) values[i];
+	if (!mvcc)
+		return;
+	set->hidden = MemoryContextAllocZero(set->data_context, set->rows);
+	for (uint32 i = 0; i < set->rows; i++)
+		set->hidden[i] = set->cids[i] >= reader->snapshot->curcid;
+}
+
+static NtsVectorSet *
+load_vector(NtsReader *reader, int entry, uint32 group_number, uint32 vector)
+{
+	NtsRowGroup *group = group_of(reader, entry, group_number);
+	const NtsEntry *e = &reader->entries[entry].entry;
+	NtsVectorSet *set;
+	uint32		first_row;
+	uint32		rows;
+	NtsStatus	status;
+
+	NTS_CHECK(nts_segment_vector(group->segment->core, group_number, vector, &first_row, &rows,
+								 &status), status, reader->rel);
+	set = fresh_set(reader, rows);
+	set->group = group;
+	group->references++;
+	set->vector = vector;
+	set->xmin = e->xmin;
+	set->cid = e->cmin;
+	set->segment_row = group->info.first_row + first_row;
+	set->first_row_id = e->first_row_id + set->segment_row;
+	if (group->segment->info.has_row_ids)
+	{
+		uint8	   *nulls = MemoryContextAlloc(set->data_context, rows);
+
+		set->row_ids = MemoryContextAlloc(set->data_context, sizeof(uint64) * rows);
+		decode_column(set, NTS_COLUMN_ROW_ID, set->natts, set->row_ids, nulls);
+	}
+	hide_later_commands(reader, set);
+	return set;
+}
+
+/* ---- delta pages ---- */
+
+typedef struct VisibleBatch
+{
+	NtsBatch	header;
+	const uint8 *payload;
+	NtsBatchInfo info;
+} VisibleBatch;
+
+static void
+decode_batch(NtsReader *reader, NtsVectorSet *set, const VisibleBatch *batch, uint32 first,
+			 uint64 *values, uint8 *nulls, uint32 stride, uint8 *data)
+{
+	Size		length = batch->header.length - sizeof(NtsBatch);
+	NtsStatus	status;
+	uint64		row_id = nts_batch_row_id(&batch->header);
+
+	NTS_CHECK(nts_batch_decode(reader->columns, reader->natts, batch->payload, length,
+							   batch->header.rows, batch->header.layout, stride,
+							   values + first, nulls + first, data, batch->info.data_bytes,
+							   batch->info.has_command_ids ? set->cids + first : NULL, &status),
+			  status, reader->rel);
+	for (int i = batch->info.column_count; i < reader->natts; i++)
+		fill_default(set, i, first, batch->header.rows);
+	for (uint32 i = 0; i < batch->header.rows; i++)
+	{
+		set->row_ids[first + i] = row_id + i;
+		set->xmins[first + i] = batch->header.xmin;
+		if (!batch->info.has_command_ids)
+			set->cids[first + i] = batch->header.cid;
+		if (set->cids[first + i] >= reader->snapshot->curcid &&
+			reader->snapshot->snapshot_type == SNAPSHOT_MVCC &&
+			TransactionIdIsCurrentTransactionId(batch->header.xmin))
+		{
+			if (set->hidden == NULL)
+				set->hidden = MemoryContextAllocZero(set->data_context, set->rows);
+			set->hidden[first + i] = 1;
+		}
+	}
+}
+
+NtsVectorSet *
+nts_reader_delta_copy(NtsReader *reader, BlockNumber block, const char *page)
+{
+	NtsVectorSet *set;
+	VisibleBatch *batches;
+	NtsBatch	header;
+	const uint8 *payload;
+	Size		offset = 0;
+	int			count = 0;
+	int			room = 32;
+	uint64		rows = 0;
+	uint64		data_bytes = 0;
+	uint32		first = 0;
+	uint64	   *values;
+	uint8	   *nulls;
+	uint8	   *data;
+
+	batches = palloc(sizeof(VisibleBatch) * room);
+	while (nts_delta_next(reader->rel, block, page, &offset, &header, &payload))
+	{
+		VisibleBatch *batch;
+		NtsStatus	status;
+
+		if (!nts_batch_visible(reader->rel, &header, reader->snapshot))
+			continue;
+		if (count == room)
+			batches = repalloc(batches, sizeof(VisibleBatch) * (room *= 2));
+		batch = &batches[count++];
+		batch->header = header;
+		batch->payload = payload;
+		NTS_CHECK(nts_batch_info(reader->columns, reader->natts, payload,
+								 header.length - sizeof(NtsBatch), header.rows, header.layout,
+								 &batch->info, &status), status, reader->rel);
+		rows += header.rows;
+		data_bytes += TYPEALIGN(8, batch->info.data_bytes);
+	}
+	if (count == 0)
+	{
+		pfree(batches);
+		return NULL;
+	}
+	set = fresh_set(reader, rows);
+	/* column-major in one block; the columns' arrays point into it */
+	values = MemoryContextAllocHuge(set->data_context, sizeof(uint64) * rows * Max(reader->natts, 1));
+	nulls = MemoryContextAllocHuge(set->data_context, rows * Max(reader->natts, 1));
+	data = MemoryContextAllocHuge(set->data_context, Max(data_bytes, 8));
+	set->row_ids = MemoryContextAllocHuge(set->data_context, sizeof(uint64) * rows);
+	set->xmins = MemoryContextAllocHuge(set->data_context, sizeof(TransactionId) * rows);
+	set->cids = MemoryContextAllocHuge(set->data_context, sizeof(uint32) * rows);
+	for (int i = 0; i < reader->natts; i++)
+		ensure_arrays(set, i);
+	for (int i = 0; i < count; i++)
+	{
+		decode_batch(reader, set, &batches[i], first, values, nulls, rows, data);
+		first += batches[i].header.rows;
+		data += TYPEALIGN(8, batches[i].info.data_bytes);
+	}
+	for (int i = 0; i < reader->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(reader->desc, i);
+		NtsColumnData *column = &set->columns[i];
+
+		first = 0;
+		for (int b = 0; b < count; b++)
+		{
+			uint32		n = batches[b].header.rows;
+
+			/* later columns of old batches have their defaults already */
+			if (i < (int) batches[b].info.column_count)
+			{
+				if (att->attisdropped)
+					fill_default(set, i, first, n);
+				else
+				{
+					memcpy(column->values + first, values + (Size) i * rows + first, sizeof(Datum) * n);
+					memcpy(column->nulls + first, nulls + (Size) i * rows + first, n);
+					if (att->attbyval && att->attlen == 4)
+						extend_float4(column->values + first, n);
+				}
+			}
+			first += n;
+		}
+		column->filled = true;
+	}
+	pfree(batches);
+	return set;
+}
+
+static NtsVectorSet *
+load_delta_page(NtsReader *reader, int entry, uint32 page_number)
+{
+	const NtsEntry *e = &reader->entries[entry].entry;
+	BlockNumber block = e->first_block + page_number;
+	PGAlignedBlock page;
+
+	if (!nts_delta_read(reader->rel, e, block, reader->strategy, page.data) ||
+		!nts_delta_page_visible(page.data, reader->snapshot))
+		return NULL;
+	return nts_reader_delta_copy(reader, block, page.data);
+}
+
+/* ---- positions ---- */
+
+static bool
+is_delta(NtsReader *reader, int entry)
+{
+	return reader->entries[entry].entry.level == NTS_LEVEL_DELTA;
+}
+
+/* Pages of a delta extent that exist, or row groups of a segment. */
+static uint32
+groups_of(NtsReader *reader, int entry)
+{
+	const NtsEntry *e = &reader->entries[entry].entry;
+
+	if (!is_delta(reader, entry))
+		return segment_of(reader, entry)->info.row_groups;
+	/* after a crash, or on a standby, the file may end before the extent does */
+	if (e->first_block >= reader->block_count)
+		return 0;
+	return Min(e->block_count, reader->block_count - e->first_block);
+}
+
+static uint32
+vectors_of(NtsReader *reader, int entry, uint32 group)
+{
+	return is_delta(reader, entry) ? 1 : group_of(reader, entry, group)->info.vectors;
+}
+
+static NtsVectorSet *
+load_at(NtsReader *reader, const NtsPosition *position)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (is_delta(reader, position->entry))
+		return load_delta_page(reader, position->entry, position->group);
+	return load_vector(reader, position->entry, position->group, position->vector);
+}
+
+/* Moves to the neighbouring unit; false at the end. */
+static bool
+advance(NtsReader *reader, NtsPosition *p, bool forward)
+{
+	if (forward)
+	{
+		if (++p->vector < vectors_of(reader, p->entry, p->group))
+			return true;
+		p->vector = 0;
+		if (++p->group < groups_of(reader, p->entry))
+			return true;
+		for (;;)
+		{
+			p->group = 0;
+			if (++p->entry >= reader->entry_count)
+				return false;
+			if (groups_of(reader, p->entry) > 0)
+				return true;
+		}
+	}
+	if (p->vector > 0)
+	{
+		p->vector--;
+		return true;
+	}
+	while (p->group == 0)
+	{
+		if (--p->entry < 0)
+			return false;
+		p->group = groups_of(reader, p->entry);
+	}
+	p->group--;
+	p->vector = vectors_of(reader, p->entry, p->group) - 1;
+	return true;
+}
+
+NtsVectorSet *
+nts_reader_step(NtsReader *reader, NtsPosition *position, bool forward)
+{
+	while (advance(reader, position, forward))
+	{
+		NtsVectorSet *set = load_at(reader, position);
+
+		if (set != NULL)
+			return set;
+	}
+	return NULL;
+}
+
+NtsVectorSet *
+nts_reader_first(NtsReader *reader, NtsPosition *position, bool forward)
+{
+	NtsVectorSet *set;
+
+	position->entry = forward ? 0 : reader->entry_count;
+	position->group = 0;
+	position->vector = 0;
+	if (!forward)
+		return nts_reader_step(reader, position, false);
+	if (reader->entry_count == 0)
+		return NULL;
+	if (groups_of(reader, 0) > 0 && (set = load_at(reader, position)) != NULL)
+		return set;
+	return nts_reader_step(reader, position, true);
+}
+
+/* The entry whose extent covers the block, or -1. */
+static int
+entry_of_block(NtsReader *reader, BlockNumber block)
+{
+	int			low = 0;
+	int			high = reader->entry_count - 1;
+
+	while (low <= high)
+	{
+		int			middle = (low + high) / 2;
+		const NtsEntry *e = &reader->entries[middle].entry;
+
+		if (block < e->first_block)
+			high = middle - 1;
+		else if (block >= e->first_block + e->block_count)
+			low = middle + 1;
+		else
+			return middle;
+	}
+	return -1;
+}
+
+NtsVectorSet *
+nts_reader_block(NtsReader *reader, BlockNumber block, NtsPosition *position, bool start)
+{
+	const NtsEntry *e;
+
+	if (start)
+	{
+		position->entry = entry_of_block(reader, block);
+		if (position->entry < 0)
+			return NULL;
+		e = &reader->entries[position->entry].entry;
+		position->vector = 0;
+		position->group = 0;
+		if (is_delta(reader, position->entry))
+		{
+			position->group = block - e->first_block;
+			return load_at(reader, position);
+		}
+	}
+	else
+	{
+		if (is_delta(reader, position->entry))
+			return NULL;
+		e = &reader->entries[position->entry].entry;
+		if (++position->vector >= vectors_of(reader, position->entry, position->group))
+		{
+			position->vector = 0;
+			position->group++;
+		}
+	}
+	/* row groups belong to the block in which their first byte stands */
+	for (; position->group < groups_of(reader, position->entry); position->group++)
+	{
+		NtsRowGroupInfo info;
+		NtsStatus	status;
+		BlockNumber starts;
+
+		NTS_CHECK(nts_segment_row_group(segment_of(reader, position->entry)->core,
+										position->group, &info, &status), status, reader->rel);
+		starts = e->first_block + info.first_byte / NTS_SEGMENT_PAYLOAD;
+		if (starts > block)
+			return NULL;
+		if (starts == block)
+			return load_at(reader, position);
+	}
+	return NULL;
+}
+
+bool
+nts_reader_block_share(NtsReader *reader, BlockNumber block, int *entry, uint64 *first_row,
+					   uint64 *rows)
+{
+	const NtsEntry *e;
+	uint64		index;
+
+	*entry = entry_of_block(reader, block);
+	if (*entry < 0 || is_delta(reader, *entry))
+		return false;
+	e = &reader->entries[*entry].entry;
+	index = block - e->first_block;
+	*first_row = e->rows * index / e->block_count;
+	*rows = e->rows * (index + 1) / e->block_count - *first_row;
+	return true;
+}
+
+const NtsEntry *
+nts_reader_entry(NtsReader *reader, int index)
+{
+	return &reader->entries[index].entry;
+}
+
+int
+nts_reader_entry_count(NtsReader *reader)
+{
+	return reader->entry_count;
+}
+
+void
+nts_reader_series(NtsReader *reader, int entry, uint16 *columns, uint32 *count)
+{
+	SegmentHandle *segment = segment_of(reader, entry);
+
+	*count = segment->info.series_column_count;
+	memcpy(columns, segment->info.series_columns, sizeof(uint16) * *count);
+}
+
+void
+nts_reader_segment_info(NtsReader *reader, int entry, NtsSegmentInfo *info)
+{
+	*info = segment_of(reader, entry)->info;
+}
+
+/* ---- single rows ---- */
+
+NtsVectorSet *
+nts_reader_segment_row(NtsReader *reader, int entry, uint64 row, uint32 *offset)
+{
+	SegmentHandle *segment = segment_of(reader, entry);
+	NtsVectorSet *set = reader->set;
+	NtsStatus	status;
+
+	if (set != NULL && set->group != NULL && set->group->segment == segment &&
+		row >= set->segment_row && row < set->segment_row + set->rows)
+	{
+		*offset = row - set->segment_row;
+		return set;
+	}
+	for (uint32 g = 0; g < segment->info.row_groups; g++)
+	{
+		NtsRowGroupInfo info;
+
+		NTS_CHECK(nts_segment_row_group(segment->core, g, &info, &status), status, reader->rel);
+		if (row >= info.first_row + info.rows)
+			continue;
+		for (uint32 v = 0; v < info.vectors; v++)
+		{
+			uint32		first;
+			uint32		rows;
+
+			NTS_CHECK(nts_segment_vector(segment->core, g, v, &first, &rows, &status), status,
+					  reader->rel);
+			if (row >= info.first_row + first + rows)
+				continue;
+			*offset = row - info.first_row - first;
+			return load_vector(reader, entry, g, v);
+		}
+	}
+	nts_error_corrupt(reader->rel, "segment at block %u has no row " UINT64_FORMAT,
+					  reader->entries[entry].entry.first_block, row);
+}
+
+static int
+compare_places(const void *a, const void *b)
+{
+	uint64		x = ((const RowIdPlace *) a)->row_id;
+	uint64		y = ((const RowIdPlace *) b)->row_id;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Sorted ids of a whole segment: triggers ask for one row after the other. */
+static void
+build_id_index(NtsReader *reader, int entry)
+{
+	SegmentHandle *segment = segment_of(reader, entry);
+	uint64		next = 0;
+
+	if (reader->id_index != NULL)
+		pfree(reader->id_index);
+	reader->id_index = NULL;
+	reader->id_entry = -1;
+	reader->id_index = MemoryContextAllocHuge(reader->context,
+											  sizeof(RowIdPlace) * Max(segment->info.rows, 1));
+	for (uint32 g = 0; g < segment->info.row_groups; g++)
+	{
+		uint32		vectors = vectors_of(reader, entry, g);
+
+		for (uint32 v = 0; v < vectors; v++)
+		{
+			NtsVectorSet *set = load_vector(reader, entry, g, v);
+
+			for (uint32 i = 0; i < set->rows; i++, next++)
+			{
+				reader->id_index[next].row_id = set->row_ids[i];
+				reader->id_index[next].row = next;
+			}
+		}
+		CHECK_FOR_INTERRUPTS();
+	}
+	qsort(reader->id_index, next, sizeof(RowIdPlace), compare_places);
+	reader->id_count = next;
+	reader->id_entry = entry;
+}
+
+static NtsVectorSet *
+find_in_segment(NtsReader *reader, int entry, uint64 row_id, uint32 *offset)
+{
+	const NtsEntry *e = &reader->entries[entry].entry;
+	RowIdPlace	key = {.row_id = row_id};
+	RowIdPlace *place;
+
+	if ((e->flags & NTS_ENTRY_ROW_IDS) == 0)
+		return nts_reader_segment_row(reader, entry, row_id - e->first_row_id, offset);
+	if (reader->id_entry != entry)
+		build_id_index(reader, entry);
+	place = bsearch(&key, reader->id_index, reader->id_count, sizeof(RowIdPlace), compare_places);
+	if (place == NULL)
+		return NULL;
+	return nts_reader_segment_row(reader, entry, place->row, offset);
+}
+
+/* Does the copied page hold a batch with this id? */
+static bool
+page_has_row_id(NtsReader *reader, BlockNumber block, const char *page, uint64 row_id)
+{
+	NtsBatch	batch;
+	const uint8 *payload;
+	Size		offset = 0;
+
+	while (nts_delta_next(reader->rel, block, page, &offset, &batch, &payload))
+		if (row_id >= nts_batch_row_id(&batch) && row_id < nts_batch_row_id(&batch) + batch.rows)
+			return true;
+	return false;
+}
+
+static NtsVectorSet *
+find_in_delta(NtsReader *reader, int entry, uint64 row_id, uint32 *offset)
+{
+	const NtsEntry *e = &reader->entries[entry].entry;
+
+	/* new rows are asked for more often than old ones */
+	for (uint32 page_number = groups_of(reader, entry); page_number-- > 0;)
+	{
+		BlockNumber block = e->first_block + page_number;
+		PGAlignedBlock page;
+		NtsVectorSet *set;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!nts_delta_read(reader->rel, e, block, reader->strategy, page.data) ||
+			!nts_delta_page_visible(page.data, reader->snapshot) ||
+			!page_has_row_id(reader, block, page.data, row_id))
+			continue;
+		set = nts_reader_delta_copy(reader, block, page.data);
+		if (set == NULL)
+			return NULL;
+		for (uint32 i = 0; i < set->rows; i++)
+			if (set->row_ids[i] == row_id)
+			{
+				*offset = i;
+				return set;
+			}
+		return NULL;
+	}
+	return NULL;
+}
+
+NtsVectorSet *
+nts_reader_row_id(NtsReader *reader, uint64 row_id, uint32 *offset)
+{
+	NtsVectorSet *set = reader->set;
+
+	/* the unit loaded last often holds the next row, too */
+	if (set != NULL && set->row_ids != NULL)
+		for (uint32 i = 0; i < set->rows; i++)
+			if (set->row_ids[i] == row_id)
+			{
+				*offset = i;
+				return set->hidden != NULL && set->hidden[i] ? NULL : set;
+			}
+	for (int i = reader->entry_count - 1; i >= 0; i--)
+	{
+		const NtsEntry *e = &reader->entries[i].entry;
+
+		if (is_delta(reader, i))
+			set = find_in_delta(reader, i, row_id, offset);
+		else if (row_id >= e->first_row_id && row_id <= e->last_row_id)
+			set = find_in_segment(reader, i, row_id, offset);
+		else
+			continue;
+		if (set != NULL)
+			return set->hidden != NULL && set->hidden[*offset] ? NULL : set;
+	}
+	return NULL;
+}
+
+/* ---- opening and closing ---- */
+
+static int
+compare_entries(const void *a, const void *b)
+{
+	uint32		x = ((const NtsEntryRef *) a)->entry.first_block;
+	uint32		y = ((const NtsEntryRef *) b)->entry.first_block;
+
+	return x < y ? -1 : x > y;
+}
+
+NtsReader *
+nts_reader_open(Relation rel, Snapshot snapshot, MemoryContext context,
+				BufferAccessStrategy strategy)
+{
+	MemoryContext own = AllocSetContextCreate(context, "nodedb_ts reader", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(own);
+	NtsReader  *reader = palloc0(sizeof(NtsReader));
+	int			count;
+	int			kept = 0;
+
+	reader->rel = rel;
+	reader->snapshot = snapshot;
+	reader->context = own;
+	reader->parent = context;
+	reader->strategy = strategy;
+	reader->desc = RelationGetDescr(rel);
+	reader->natts = reader->desc->natts;
+	reader->columns = palloc0(sizeof(NtsColumn) * Max(reader->natts, 1));
+	reader->id_entry = -1;
+	nts_schema_columns(reader->desc, reader->columns);
+	reader->entries = nts_directory_read(rel, &count);
+	/* after the directory: every extent it named has its pages in this range */
+	reader->block_count = RelationGetNumberOfBlocks(rel);
+	for (int i = 0; i < count; i++)
+		if (nts_entry_visible(rel, &reader->entries[i].entry, snapshot))
+			reader->entries[kept++] = reader->entries[i];
+	reader->entry_count = kept;
+	if (kept > 1)
+		qsort(reader->entries, kept, sizeof(NtsEntryRef), compare_entries);
+	MemoryContextSwitchTo(old);
+	return reader;
+}
+
+void
+nts_reader_set_relation(NtsReader *reader, Relation rel)
+{
+	reader->rel = rel;
+	if (reader->set != NULL)
+		reader->set->rel = rel;
+}
+
+bool
+nts_reader_same_row_type(NtsReader *reader, Relation rel)
+{
+	return reader->desc == RelationGetDescr(rel);
+}
+
+uint64
+nts_reader_unit_count(NtsReader *reader)
+{
+	if (reader->unit_starts == NULL)
+	{
+		uint64		units = 0;
+
+		reader->unit_starts = MemoryContextAllocHuge(reader->context,
+													 sizeof(uint64) * (reader->entry_count + 1));
+		for (int i = 0; i < reader->entry_count; i++)
+		{
+			uint32		groups = groups_of(reader, i);
+
+			reader->unit_starts[i] = units;
+			if (is_delta(reader, i))
+				units += groups;
+			else
+				for (uint32 g = 0; g < groups; g++)
+					units += vectors_of(reader, i, g);
+		}
+		reader->unit_starts[reader->entry_count] = units;
+	}
+	return reader->unit_starts[reader->entry_count];
+}
+
+NtsVectorSet *
+nts_reader_unit(NtsReader *reader, uint64 unit)
+{
+	NtsPosition position = {0};
+	uint64		rest;
+
+	Assert(unit < nts_reader_unit_count(reader));
+	while (reader->unit_starts[position.entry + 1] <= unit)
+		position.entry++;
+	rest = unit - reader->unit_starts[position.entry];
+	if (is_delta(reader, position.entry))
+		position.group = rest;
+	else
+	{
+		while (rest >= vectors_of(reader, position.entry, position.group))
+			rest -= vectors_of(reader, position.entry, position.group++);
+		position.vector = rest;
+	}
+	return load_at(reader, &position);
+}
+
+void
+nts_reader_close(NtsReader *reader)
+{
+	let_go_of_set(reader);
+	if (reader->group != NULL)
+		release_group(reader->group);
+	if (reader->segment != NULL)
+		release_segment(reader->segment);
+	MemoryContextDelete(reader->context);
+}

@@ -1,0 +1,137 @@
+/*
+ * schema.c - from a row type to the core's schema.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#include "pg/am/am.h"
+
+static uint8
+align_bytes(char align)
+{
+	switch (align)
+	{
+		case TYPALIGN_CHAR:
+			return 1;
+		case TYPALIGN_SHORT:
+			return 2;
+		case TYPALIGN_INT:
+			return 4;
+		default:
+			return 8;
+	}
+}
+
+/* Labels name things; metrics measure them. */
+static bool
+is_label(Oid type, Form_pg_attribute att)
+{
+	switch (type)
+	{
+		case TEXTOID:
+		case VARCHAROID:
+		case BPCHAROID:
+		case NAMEOID:
+		case CHAROID:
+		case BOOLOID:
+		case UUIDOID:
+		case INETOID:
+		case CIDROID:
+		case MACADDROID:
+		case MACADDR8OID:
+			return true;
+		default:
+			return att->attlen == 4 && type_is_enum(type);
+	}
+}
+
+void
+nts_schema_columns(TupleDesc desc, NtsColumn *columns)
+{
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		NtsColumn  *column = &columns[i];
+		Oid			type;
+
+		memset(column, 0, sizeof(NtsColumn));
+		column->align = 1;
+		if (att->attisdropped)
+			continue;			/* NTS_KIND_NONE */
+		type = getBaseType(att->atttypid);
+		column->align = align_bytes(att->attalign);
+		if (att->attlen == -1)
+		{
+			column->kind = NTS_KIND_VAR;
+			/* the decoded value starts with a length word */
+			column->align = Max(column->align, 4);
+		}
+		else if (!att->attbyval)
+		{
+			if (att->attlen <= 0)
+				ereport(ERROR,
+						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						 errmsg("column \"%s\" of type %s cannot be stored by nodedb_ts",
+								NameStr(att->attname), format_type_be(att->atttypid))));
+			column->kind = NTS_KIND_FIXED;
+			column->width = att->attlen;
+		}
+		else
+		{
+			column->kind = type == FLOAT8OID ? NTS_KIND_FLOAT8 :
+				type == FLOAT4OID ? NTS_KIND_FLOAT4 : NTS_KIND_INT;
+			column->width = att->attlen;
+		}
+		if (is_label(type, att))
+			column->flags |= NTS_COLUMN_LABEL;
+	}
+}
+
+static bool
+named_like_time(const char *name)
+{
+	static const char *const names[] = {"ts", "time", "timestamp", "t", "epoch", "created_at",
+	"event_time", "time_us", "time_ms", "ts_us", "ts_ms", "date", "datetime"};
+
+	for (int i = 0; i < (int) lengthof(names); i++)
+		if (pg_strcasecmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+void
+nts_schema_build(Relation rel, const NtsColumn *columns, NtsSchema *schema)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+	int			integer_time = -1;
+
+	schema->columns = columns;
+	schema->column_count = desc->natts;
+	schema->time_column = -1;
+	schema->bucket_width = 0;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		Oid			type;
+
+		if (att->attisdropped)
+			continue;
+		type = getBaseType(att->atttypid);
+		if (type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID)
+		{
+			schema->time_column = i;
+			schema->bucket_width = type == DATEOID ? 1 : USECS_PER_DAY;
+			return;
+		}
+		if (integer_time < 0 && (type == INT8OID || type == INT4OID) &&
+			named_like_time(NameStr(att->attname)))
+			integer_time = i;
+	}
+	/* the unit of an integer time is unknown: one bucket */
+	schema->time_column = integer_time;
+}

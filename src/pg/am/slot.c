@@ -1,0 +1,236 @@
+/*
+ * slot.c - a slot with two states.
+ *
+ * lazy: the slot refers to one row of a shared vector set; a column's vector is
+ *   decoded when some row asks for it, and kept with the set.
+ * virtual: everything PostgreSQL's virtual slot does (INSERT, COPY and triggers
+ *   store into slots of our type). Clearing or materializing leaves the lazy state.
+ * The struct begins as VirtualTupleTableSlot, so that TTSOpsVirtual's own functions
+ * serve the virtual state.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/sysattr.h"
+#include "executor/tuptable.h"
+
+#include "pg/am/am.h"
+
+typedef struct NtsSlot
+{
+	VirtualTupleTableSlot base;
+	NtsVectorSet *set;			/* lazy state: a reference; else NULL */
+	uint32		row;
+	bool		has_system;
+	TransactionId xmin;
+	CommandId	cid;
+} NtsSlot;
+
+static void
+slot_init(TupleTableSlot *slot)
+{
+	NtsSlot    *self = (NtsSlot *) slot;
+
+	self->set = NULL;
+	self->has_system = false;
+}
+
+static void
+leave_lazy(NtsSlot *self)
+{
+	if (self->set != NULL)
+	{
+		NtsVectorSet *set = self->set;
+
+		self->set = NULL;
+		nts_vector_set_release(set);
+	}
+}
+
+static void
+slot_clear(TupleTableSlot *slot)
+{
+	NtsSlot    *self = (NtsSlot *) slot;
+
+	leave_lazy(self);
+	self->has_system = false;
+	TTSOpsVirtual.clear(slot);
+}
+
+static void
+slot_release(TupleTableSlot *slot)
+{
+	leave_lazy((NtsSlot *) slot);
+}
+
+static void
+slot_fill(TupleTableSlot *slot, int natts)
+{
+	NtsSlot    *self = (NtsSlot *) slot;
+	NtsVectorSet *set = self->set;
+	int			have = slot->tts_nvalid;
+
+	Assert(set != NULL);
+	for (int i = have; i < natts; i++)
+	{
+		NtsColumnData *column = &set->columns[i];
+
+		if (!column->filled)
+			nts_vector_set_fill(set, i);
+		slot->tts_values[i] = column->values[self->row];
+		slot->tts_isnull[i] = column->nulls[self->row] != 0;
+	}
+	slot->tts_nvalid = natts;
+}
+
+static void
+slot_getsomeattrs_lazy(TupleTableSlot *slot, int natts)
+{
+	NtsSlot    *self = (NtsSlot *) slot;
+
+	if (self->set == NULL)
+		TTSOpsVirtual.getsomeattrs(slot, natts);
+	else
+		slot_fill(slot, natts);
+}
+
+static Datum
+slot_getsysattr_impl(TupleTableSlot *slot, int attnum, bool *isnull)
+{
+	NtsSlot    *self = (NtsSlot *) slot;
+	TransactionId xmin = self->xmin;
+	CommandId	cid = self->cid;
+
+	if (self->set != NULL)
+	{
+		xmin = self->set->xmins != NULL ? self->set->xmins[self->row] : self->set->xmin;
+		cid = self->set->cids != NULL ? self->set->cids[self->row] : self->set->cid;
+	}
+	else if (!self->has_system)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot retrieve a system column in this context")));
+	*isnull = false;
+	switch (attnum)
+	{
+		case MinTransactionIdAttributeNumber:
+			return TransactionIdGetDatum(xmin);
+		case MaxTransactionIdAttributeNumber:
+			return TransactionIdGetDatum(InvalidTransactionId);
+		case MinCommandIdAttributeNumber:
+		case MaxCommandIdAttributeNumber:
+			return CommandIdGetDatum(cid);
+		default:
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("system column %d is not supported by nodedb_ts", attnum)));
+	}
+}
+
+static void
+slot_materialize(TupleTableSlot *slot)
+{
+	NtsSlot    *self = (NtsSlot *) slot;
+
+	if (self->set != NULL)
+	{
+		NtsVectorSet *set = self->set;
+
+		slot_fill(slot, slot->tts_tupleDescriptor->natts);
+		self->xmin = set->xmins != NULL ? set->xmins[self->row] : set->xmin;
+		self->cid = set->cids != NULL ? set->cids[self->row] : set->cid;
+		self->has_system = true;
+		self->set = NULL;
+		TTSOpsVirtual.materialize(slot);	/* copies out of the set's buffers */
+		nts_vector_set_release(set);
+	}
+	else
+		TTSOpsVirtual.materialize(slot);
+}
+
+static void
+slot_copyslot(TupleTableSlot *dst, TupleTableSlot *src)
+{
+	NtsSlot    *to = (NtsSlot *) dst;
+	NtsSlot    *from = (NtsSlot *) src;
+
+	slot_clear(dst);
+	TTSOpsVirtual.copyslot(dst, src);	/* deep copy */
+	if (src->tts_ops == &TTSOpsNodedbTs && (from->set != NULL || from->has_system))
+	{
+		bool		isnull;
+
+		to->xmin = DatumGetTransactionId(slot_getsysattr_impl(src, MinTransactionIdAttributeNumber,
+															  &isnull));
+		to->cid = DatumGetCommandId(slot_getsysattr_impl(src, MinCommandIdAttributeNumber, &isnull));
+		to->has_system = true;
+	}
+	dst->tts_tid = src->tts_tid;
+	dst->tts_tableOid = src->tts_tableOid;
+}
+
+static HeapTuple
+slot_copy_heap_tuple(TupleTableSlot *slot)
+{
+	HeapTuple	tuple;
+
+	slot_getallattrs(slot);
+	tuple = heap_form_tuple(slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull);
+	tuple->t_self = slot->tts_tid;
+	tuple->t_tableOid = slot->tts_tableOid;
+	return tuple;
+}
+
+static MinimalTuple
+slot_copy_minimal_tuple(TupleTableSlot *slot)
+{
+	slot_getallattrs(slot);
+	return heap_form_minimal_tuple(slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull);
+}
+
+const TupleTableSlotOps TTSOpsNodedbTs = {
+	.base_slot_size = sizeof(NtsSlot),
+	.init = slot_init,
+	.release = slot_release,
+	.clear = slot_clear,
+	.getsomeattrs = slot_getsomeattrs_lazy,
+	.getsysattr = slot_getsysattr_impl,
+	.materialize = slot_materialize,
+	.copyslot = slot_copyslot,
+	.get_heap_tuple = NULL,
+	.get_minimal_tuple = NULL,
+	.copy_heap_tuple = slot_copy_heap_tuple,
+	.copy_minimal_tuple = slot_copy_minimal_tuple
+};
+
+void
+nts_slot_store(TupleTableSlot *slot, NtsVectorSet *set, uint32 row, Oid table_oid)
+{
+	NtsSlot    *self = (NtsSlot *) slot;
+
+	/* the common case, next row of the same set, keeps the reference */
+	if (self->set != set || TTS_SHOULDFREE(slot))
+	{
+		ExecClearTuple(slot);
+		set->references++;
+		self->set = set;
+	}
+	self->row = row;
+	slot->tts_nvalid = 0;
+	slot->tts_flags &= ~TTS_FLAG_EMPTY;
+	nts_row_id_to_tid(set->row_ids != NULL ? set->row_ids[row] : set->first_row_id + row,
+					  &slot->tts_tid);
+	slot->tts_tableOid = table_oid;
+}
+
+void
+nts_slot_set_system(TupleTableSlot *slot, TransactionId xmin, CommandId cid)
+{
+	NtsSlot    *self = (NtsSlot *) slot;
+
+	if (slot->tts_ops != &TTSOpsNodedbTs || self->set != NULL)
+		return;
+	self->xmin = xmin;
+	self->cid = cid;
+	self->has_system = true;
+}

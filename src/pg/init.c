@@ -1,0 +1,22 @@
+/*
+ * init.c - what happens when the library is loaded.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+
+#include "nodedb_ts/core.h"
+#include "pg/guc.h"
+#include "pg/am/am.h"
+
+PG_MODULE_MAGIC;
+
+PGDLLEXPORT void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	nts_guc_init();
+	nts_buffer_init();
+	nts_ddl_init();
+}

@@ -1,0 +1,317 @@
+/*
+ * flush.c - ts_flush: committed L0 batches become sorted L1 segments.
+ *
+ * Everything happens in the caller's transaction under ShareUpdateExclusiveLock,
+ * kept to its end: readers and writers go on. Each page is sealed and marked moved
+ * by this xid in one record, at the moment its rows are taken, so no batch can slip
+ * in between; the new segments carry the same xid and command id. So every snapshot
+ * sees the rows exactly once, and if the transaction fails the move never happened.
+ * Pages with a batch in progress are left for the next time.
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "tcop/utility.h"
+
+#include "pg/am/am.h"
+#include "pg/error.h"
+
+PG_FUNCTION_INFO_V1(ts_flush);
+
+/* A remainder smaller than this stays in L0 when the flush made segments anyway. */
+#define MIN_FLUSH_ROWS 1000
+#define MAX_SEGMENT_ROWS 4000000
+#define MAX_SEGMENT_BYTES (UINT64CONST(256) * 1024 * 1024)
+
+typedef struct Flush
+{
+	Relation	rel;
+	NtsReader  *reader;			/* decodes pages and knows the newest segment */
+	MemoryContext context;		/* frees the manager */
+	NtsManager *manager;
+	NtsPart    *part;
+	NtsValue   *values;
+	NtsColumn  *columns;
+	NtsWriteTarget target;
+	CommandId	cid;
+} Flush;
+
+static void
+free_manager(void *arg)
+{
+	Flush	   *flush = arg;
+
+	nts_manager_free(flush->manager);
+	flush->manager = NULL;
+}
+
+static void
+begin(Flush *flush)
+{
+	MemoryContextCallback *callback = MemoryContextAllocZero(flush->context, sizeof(*callback));
+	NtsManagerOptions options = {0};
+	NtsSchema	schema;
+	NtsStatus	status;
+	TupleDesc	desc = RelationGetDescr(flush->rel);
+
+	flush->columns = MemoryContextAllocZero(flush->context, sizeof(NtsColumn) * Max(desc->natts, 1));
+	flush->values = MemoryContextAllocZero(flush->context, sizeof(NtsValue) * Max(desc->natts, 1));
+	nts_schema_columns(desc, flush->columns);
+	nts_schema_build(flush->rel, flush->columns, &schema);
+	options.memory_budget_bytes = (uint64) Max(maintenance_work_mem, 16 * 1024) * 1024;
+	options.active_fraction = 0.6;
+	options.max_series = PG_INT32_MAX;
+	callback->func = free_manager;
+	callback->arg = flush;
+	MemoryContextRegisterResetCallback(flush->context, callback);
+	flush->manager = nts_manager_new(&options, &status);
+	if (flush->manager == NULL)
+		nts_error_raise(&status, flush->rel);
+	flush->part = nts_part_new(flush->manager, &schema, &status);
+	if (flush->part == NULL)
+		nts_error_raise(&status, flush->rel);
+	/* sort as the newest segment is sorted */
+	for (int i = nts_reader_entry_count(flush->reader) - 1; i >= 0; i--)
+	{
+		uint16		columns[16];
+		uint32		count;
+
+		if (nts_reader_entry(flush->reader, i)->level == NTS_LEVEL_DELTA)
+			continue;
+		nts_reader_series(flush->reader, i, columns, &count);
+		NTS_CHECK(nts_part_set_series(flush->part, columns, count, &status), status, flush->rel);
+		break;
+	}
+}
+
+/* Writes what the part holds. A small remainder goes back to L0, unless it is all
+ * there is. */
+static void
+write_part(Flush *flush)
+{
+	NtsFlushOptions options = {0};
+	NtsOutput	output;
+	NtsStatus	status;
+	uint64		rows = nts_part_rows(flush->part);
+
+	if (rows == 0)
+		return;
+	options.max_batch_bytes = NTS_MAX_BATCH_PAYLOAD;
+	options.max_batch_rows = NTS_MAX_BATCH_ROWS;
+	options.min_segment_rows = rows < MIN_FLUSH_ROWS && flush->target.segments == 0 ? 1 : MIN_FLUSH_ROWS;
+	options.min_segment_bytes = PG_INT64_MAX;
+	options.max_segment_rows = MAX_SEGMENT_ROWS;
+	options.max_segment_bytes = MAX_SEGMENT_BYTES;
+	options.keep_command_ids = false;
+	options.level = 1;
+	NTS_CHECK(nts_flush_begin(flush->part, &options, &status), status, flush->rel);
+	for (;;)
+	{
+		NTS_CHECK(nts_flush_next(flush->part, &output, &status), status, flush->rel);
+		if (output.kind == NTS_OUTPUT_END)
+			break;
+		nts_buffer_write_output(&flush->target, &output, false);
+	}
+	nts_flush_end(flush->part, true);
+}
+
+static void
+take_row(Flush *flush, NtsVectorSet *set, uint32 row)
+{
+	NtsStatus	status;
+	int			result;
+
+	for (int i = 0; i < set->natts; i++)
+	{
+		NtsValue   *value = &flush->values[i];
+		Datum		datum = set->columns[i].values[row];
+
+		value->is_null = set->columns[i].nulls[row] || flush->columns[i].kind == NTS_KIND_NONE;
+		value->word = (uint64) datum;
+		value->length = 0;
+		if (flush->columns[i].kind == NTS_KIND_VAR && !value->is_null)
+		{
+			value->word = (uint64) (uintptr_t) VARDATA_ANY(DatumGetPointer(datum));
+			value->length = VARSIZE_ANY_EXHDR(DatumGetPointer(datum));
+		}
+	}
+	for (int attempt = 0;; attempt++)
+	{
+		NTS_CHECK(nts_part_append(flush->part, flush->values, NTS_NO_ROW_ID, flush->cid, &result,
+								  &status), status, flush->rel);
+		if (result == NTS_INGEST_OK)
+			return;
+		if (attempt > 0 && result == NTS_INGEST_REJECTED)
+			ereport(ERROR,
+					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+					 errmsg("a row of table \"%s\" does not fit into maintenance_work_mem",
+							RelationGetRelationName(flush->rel))));
+		write_part(flush);
+		if (result == NTS_INGEST_FLUSH_NEEDED)
+			return;
+	}
+}
+
+/* Missing values of columns added later may be toasted in the catalog's form; the
+ * rest are plain. */
+static void
+detoast_defaults(Flush *flush, NtsVectorSet *set)
+{
+	for (int i = 0; i < set->natts; i++)
+	{
+		if (flush->columns[i].kind != NTS_KIND_VAR)
+			continue;
+		for (uint32 row = 0; row < set->rows; row++)
+		{
+			struct varlena *var = (struct varlena *) DatumGetPointer(set->columns[i].values[row]);
+			MemoryContext old;
+
+			if (set->columns[i].nulls[row] || !(VARATT_IS_EXTERNAL(var) || VARATT_IS_COMPRESSED(var)))
+				continue;
+			old = MemoryContextSwitchTo(set->data_context);
+			set->columns[i].values[row] = PointerGetDatum(pg_detoast_datum_packed(var));
+			MemoryContextSwitchTo(old);
+		}
+	}
+}
+
+static void
+move_extent(Flush *flush, const NtsEntry *entry, BlockNumber blocks, TransactionId xid)
+{
+	for (uint32 i = 0; i < entry->block_count; i++)
+	{
+		BlockNumber block = entry->first_block + i;
+		PGAlignedBlock page;
+		NtsVectorSet *set;
+
+		CHECK_FOR_INTERRUPTS();
+		if (block >= blocks)
+			break;
+		if (!nts_delta_move(flush->rel, entry, block, xid, flush->cid, page.data))
+			continue;
+		set = nts_reader_delta_copy(flush->reader, block, page.data);
+		if (set == NULL)
+			continue;			/* only aborted batches */
+		detoast_defaults(flush, set);
+		for (uint32 row = 0; row < set->rows; row++)
+			take_row(flush, set, row);
+	}
+}
+
+static uint64
+flush_relation(Relation rel)
+{
+	Flush		flush = {0};
+	TransactionId xid;
+	NtsEntryRef *entries;
+	MemoryContext old;
+	BlockNumber blocks;
+	int			count;
+
+	nts_buffer_flush_relation(rel);
+	flush.context = AllocSetContextCreate(CurrentMemoryContext, "nodedb_ts flush",
+										  ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(flush.context);
+	entries = nts_directory_read(rel, &count);
+	blocks = RelationGetNumberOfBlocks(rel);
+	if (count > 0)
+	{
+		xid = GetCurrentTransactionId();
+		flush.rel = rel;
+		flush.cid = GetCurrentCommandId(true);
+		/* every batch taken has ended, so Self sees exactly the committed ones */
+		flush.reader = nts_reader_open(rel, SnapshotSelf, flush.context, NULL);
+		flush.target.rel = rel;
+		flush.target.storage = nts_buffer_storage(rel);
+		flush.target.xid = xid;
+		flush.target.level = NTS_LEVEL_L1;
+		flush.target.entry_flags = NTS_ENTRY_MOVED_IN;
+		begin(&flush);
+		for (int i = 0; i < count; i++)
+			if (entries[i].entry.level == NTS_LEVEL_DELTA &&
+				entries[i].entry.state == NTS_ENTRY_LIVE)
+				move_extent(&flush, &entries[i].entry, blocks, xid);
+		write_part(&flush);
+		nts_reader_close(flush.reader);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(flush.context);
+	return flush.target.segments;
+}
+
+static void
+check_owner(Oid relid)
+{
+	if (!NTS_OWNS_TABLE(relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
+}
+
+/* Flushes one table; partitions of a partitioned one. */
+static uint64
+flush_oid(Oid relid, bool is_partition)
+{
+	Relation	rel;
+	uint64		segments = 0;
+
+	rel = try_relation_open(relid, ShareUpdateExclusiveLock);
+	if (rel == NULL)
+	{
+		if (is_partition)
+			return 0;
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	}
+	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && !is_partition)
+	{
+		List	   *children = find_all_inheritors(relid, NoLock, NULL);
+		ListCell   *cell;
+
+		foreach(cell, children)
+			if (lfirst_oid(cell) != relid)
+				segments += flush_oid(lfirst_oid(cell), true);
+	}
+	else if (nts_is_nodedb_ts(rel) && RELATION_IS_OTHER_TEMP(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot flush temporary tables of other sessions")));
+	else if (nts_is_nodedb_ts(rel))
+	{
+		check_owner(relid);
+		segments = flush_relation(rel);
+	}
+	else if (!is_partition)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a nodedb_ts table", RelationGetRelationName(rel))));
+	/* the lock is kept: nobody else may move pages before this move is decided */
+	relation_close(rel, NoLock);
+	return segments;
+}
+
+Datum
+ts_flush(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+
+	PreventCommandDuringRecovery("ts_flush()");
+	if (get_rel_name(relid) == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	/* before the lock: who does not own the table shall not hold it up */
+	check_owner(relid);
+	PG_RETURN_INT64((int64) flush_oid(relid, false));
+}

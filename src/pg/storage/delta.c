@@ -1,0 +1,382 @@
+/*
+ * delta.c - L0: batches of committed small transactions on delta pages.
+ *
+ * Delta extents are not transactional: many transactions share a page, so an
+ * extent's entry is live from birth and only batches carry xids. Up to
+ * NTS_MAX_TAILS pages are open at once; a backend keeps to its own tail and looks
+ * for another one only when somebody else holds that page's lock.
+ *
+ * Invariants: a page takes batches only while it is unsealed and carries the
+ * generation its appender expects, both checked under the exclusive content lock.
+ * A page is moved as a whole, by one xid, after every batch on it has ended.
+ * Locks: metapage before delta page; an appender holds its delta page only.
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "storage/predicate.h"
+#include "storage/procarray.h"
+#include "utils/rel.h"
+
+#include "pg/compat.h"
+#include "pg/error.h"
+#include "pg/storage/storage.h"
+#include "pg/storage/wal.h"
+
+#define MIN_EXTENT_BLOCKS 4
+#define MAX_EXTENT_BLOCKS 64
+
+/* Where the special area's members stand on a page. */
+#define SPECIAL_AT(member) (BLCKSZ - sizeof(NtsDeltaSpecial) + offsetof(NtsDeltaSpecial, member))
+#define FLAGS_AT (BLCKSZ - sizeof(NtsDeltaSpecial) + offsetof(NtsPageSpecial, flags))
+
+static void
+allocate_extent(Relation rel)
+{
+	NtsEntryRef ref;
+	NtsMeta		meta;
+	uint32		blocks = MIN_EXTENT_BLOCKS;
+
+	/* grow with the table, so that a small table stays small */
+	if (nts_meta_read(rel, &meta))
+		blocks = Min(Max(meta.allocated_end / 8, MIN_EXTENT_BLOCKS), MAX_EXTENT_BLOCKS);
+	memset(&ref, 0, sizeof(ref));
+	ref.entry.state = NTS_ENTRY_LIVE;
+	ref.entry.level = NTS_LEVEL_DELTA;
+	ref.entry.xmin = FrozenTransactionId;
+	nts_extent_allocate(rel, &ref, blocks, true);
+}
+
+static int
+find_tail(const NtsMeta *meta, BlockNumber block)
+{
+	for (int i = 0; i < NTS_MAX_TAILS; i++)
+		if (meta->tails[i].block == block)
+			return i;
+	return -1;
+}
+
+/* Takes over an open page other than `avoid`, spread over the backends. */
+static bool
+adopt_tail(const NtsMeta *meta, NtsStorage *storage, BlockNumber avoid)
+{
+	for (int i = 0; i < NTS_MAX_TAILS; i++)
+	{
+		const NtsTail *tail = &meta->tails[(NTS_MY_PROC_NUMBER + i) % NTS_MAX_TAILS];
+
+		if (tail->block == InvalidBlockNumber || tail->block == avoid)
+			continue;
+		storage->tail_block = tail->block;
+		storage->tail_generation = tail->generation;
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Opens a fresh page in place of `full`; or, when `full` is no open page any more
+ * (somebody replaced it) or none was known, adopts an open one. additional: opens
+ * one more page if there is a free place among the tails.
+ */
+static void
+open_page(Relation rel, NtsStorage *storage, BlockNumber full, bool additional)
+{
+	nts_meta_ensure(rel);
+	for (;;)
+	{
+		NtsMeta    *meta;
+		Buffer		meta_buffer = nts_meta_lock(rel, BUFFER_LOCK_EXCLUSIVE, &meta);
+		Buffer		buffer;
+		PGAlignedBlock image;
+		NtsDeltaSpecial *special;
+		NtsTail		tail = {0};
+		uint32		next;
+		int			place = -1;
+		int			index;
+
+		if (additional)
+			place = find_tail(meta, InvalidBlockNumber);
+		else if (full != InvalidBlockNumber)
+			place = find_tail(meta, full);
+		if (place < 0 && adopt_tail(meta, storage, full))
+		{
+			UnlockReleaseBuffer(meta_buffer);
+			return;
+		}
+		if (place < 0)
+			place = 0;			/* there is no open page, so every place is free */
+		if (meta->delta_next >= meta->delta_end)
+		{
+			UnlockReleaseBuffer(meta_buffer);
+			allocate_extent(rel);
+			continue;
+		}
+		tail.block = meta->delta_next;
+		tail.generation = meta->delta_generation;
+		/* after a crash the file may be shorter than what is allocated */
+		if (tail.block >= RelationGetNumberOfBlocks(rel))
+		{
+			uint32		end = meta->delta_end;
+
+			UnlockReleaseBuffer(meta_buffer);
+			nts_lock_extension(rel);
+			nts_file_extend(rel, end);
+			nts_unlock_extension(rel);
+			continue;
+		}
+		buffer = ReadBufferExtended(rel, MAIN_FORKNUM, tail.block, RBM_ZERO_AND_LOCK, NULL);
+		nts_page_init(image.data, NTS_PAGE_DELTA, tail.generation, sizeof(NtsDeltaSpecial));
+		special = nts_delta_special((Page) image.data);
+		special->min_time = PG_INT64_MAX;
+		special->max_time = PG_INT64_MIN;
+
+		next = tail.block + 1;
+		nts_wal_begin(rel);
+		index = nts_wal_buffer(meta_buffer);
+		nts_wal_write(index, NTS_PAGE_CONTENT + offsetof(NtsMeta, delta_next), &next, sizeof(next));
+		nts_wal_write(index, NTS_PAGE_CONTENT + offsetof(NtsMeta, tails) + place * sizeof(NtsTail),
+					  &tail, sizeof(tail));
+		nts_wal_new_page(buffer, image.data);
+		nts_wal_commit();
+		UnlockReleaseBuffer(buffer);
+		UnlockReleaseBuffer(meta_buffer);
+		storage->tail_block = tail.block;
+		storage->tail_generation = tail.generation;
+		return;
+	}
+}
+
+/* The page of the cached tail, exclusively locked; InvalidBuffer: somebody else has
+ * it locked, and this was the first try. */
+static Buffer
+lock_tail(Relation rel, NtsStorage *storage, bool *contended)
+{
+	Buffer		buffer = ReadBuffer(rel, storage->tail_block);
+
+	if (!ConditionalLockBuffer(buffer))
+	{
+		if (!*contended)
+		{
+			*contended = true;
+			ReleaseBuffer(buffer);
+			return InvalidBuffer;
+		}
+		LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	}
+	return buffer;
+}
+
+static bool
+takes_batches(Page page, uint64 generation, Size bytes, uint64 rows)
+{
+	PageHeader	header = (PageHeader) page;
+
+	/* a cached tail may have become anything since: look, but do not complain */
+	return !PageIsNew(page) &&
+		header->pd_special == BLCKSZ - sizeof(NtsDeltaSpecial) &&
+		nts_page_special(page)->kind == NTS_PAGE_DELTA &&
+		nts_page_special(page)->generation == generation &&
+		(nts_page_special(page)->flags & NTS_DELTA_SEALED) == 0 &&
+		header->pd_lower >= NTS_PAGE_CONTENT &&
+		header->pd_lower + bytes <= header->pd_upper &&
+		nts_delta_special(page)->rows + rows <= NTS_MAX_DELTA_ROWS;
+}
+
+static void
+append_locked(Relation rel, Buffer buffer, TransactionId xid, CommandId cid,
+			  const NtsOutput *output, uint64 first_row_id)
+{
+	Page		page = BufferGetPage(buffer);
+	Size		lower = ((PageHeader) page)->pd_lower;
+	NtsDeltaSpecial special = *nts_delta_special(page);
+	char		bytes[sizeof(NtsBatch) + NTS_MAX_BATCH_PAYLOAD];
+	NtsBatch	batch;
+	int			index;
+
+	batch.length = sizeof(NtsBatch) + output->length;
+	batch.kind = NTS_BATCH_ROWS;
+	batch.layout = output->batch_layout;
+	batch.rows = output->rows;
+	batch.row_id_high = first_row_id >> 32;
+	batch.row_id_low = (uint32) first_row_id;
+	batch.xmin = xid;
+	batch.cid = cid;
+	memcpy(bytes, &batch, sizeof(batch));
+	memcpy(bytes + sizeof(batch), output->bytes, output->length);
+
+	special.rows += output->rows;
+	if (output->has_time)
+	{
+		special.min_time = Min(special.min_time, output->min_time);
+		special.max_time = Max(special.max_time, output->max_time);
+	}
+	nts_wal_begin(rel);
+	index = nts_wal_buffer(buffer);
+	nts_wal_write(index, lower, bytes, batch.length);
+	nts_wal_set_lower(index, lower + batch.length);
+	nts_wal_write(index, SPECIAL_AT(min_time), &special.min_time,
+				  offsetof(NtsDeltaSpecial, move_xid) - offsetof(NtsDeltaSpecial, min_time));
+	if (output->has_null_time && (special.common.flags & NTS_DELTA_NULL_TIME) == 0)
+	{
+		special.common.flags |= NTS_DELTA_NULL_TIME;
+		nts_wal_write(index, FLAGS_AT, &special.common.flags, sizeof(special.common.flags));
+	}
+	nts_wal_commit();
+}
+
+void
+nts_delta_append(Relation rel, NtsStorage *storage, TransactionId xid, CommandId cid,
+				 const NtsOutput *output, uint64 first_row_id)
+{
+	Size		bytes = sizeof(NtsBatch) + output->length;
+	bool		contended = false;
+
+	if (bytes > NTS_DELTA_CAPACITY || output->rows > NTS_MAX_BATCH_ROWS)
+		nts_error_corrupt(rel, "a batch of %zu bytes does not fit into a page", bytes);
+	for (;;)
+	{
+		Buffer		buffer;
+
+		if (storage->tail_block == InvalidBlockNumber)
+			open_page(rel, storage, InvalidBlockNumber, false);
+		buffer = lock_tail(rel, storage, &contended);
+		if (!BufferIsValid(buffer))
+		{
+			/* somebody appends there right now: get a page of our own */
+			open_page(rel, storage, storage->tail_block, true);
+			continue;
+		}
+		if (takes_batches(BufferGetPage(buffer), storage->tail_generation, bytes,
+						  output->rows))
+		{
+			/* readers hold their predicate lock before they read this page, or they
+			 * will see the batch and report the conflict themselves */
+			CheckForSerializableConflictIn(rel, NULL, InvalidBlockNumber);
+			append_locked(rel, buffer, xid, cid, output, first_row_id);
+			UnlockReleaseBuffer(buffer);
+			return;
+		}
+		UnlockReleaseBuffer(buffer);
+		open_page(rel, storage, storage->tail_block, false);
+	}
+}
+
+bool
+nts_delta_read(Relation rel, const NtsEntry *entry, BlockNumber block,
+			   BufferAccessStrategy strategy, char *page)
+{
+	Buffer		buffer = ReadBufferExtended(rel, MAIN_FORKNUM, block, RBM_NORMAL, strategy);
+	bool		used;
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	memcpy(page, BufferGetPage(buffer), BLCKSZ);
+	UnlockReleaseBuffer(buffer);
+	used = !PageIsNew((Page) page);
+	if (used)
+		nts_page_check(rel, block, (Page) page, NTS_PAGE_DELTA, entry->generation);
+	return used;
+}
+
+bool
+nts_delta_next(Relation rel, BlockNumber block, const char *page, Size *offset,
+			   NtsBatch *batch, const uint8 **payload)
+{
+	Size		at = NTS_PAGE_CONTENT + *offset;
+	Size		lower = ((const PageHeaderData *) page)->pd_lower;
+
+	if (at == lower)
+		return false;
+	if (at + sizeof(NtsBatch) > lower)
+		nts_error_corrupt(rel, "block %u ends inside a batch header", block);
+	memcpy(batch, page + at, sizeof(NtsBatch));
+	if (batch->length < sizeof(NtsBatch) || at + batch->length > lower)
+		nts_error_corrupt(rel, "block %u holds a batch of invalid length %u", block,
+						  (unsigned) batch->length);
+	if (batch->kind != NTS_BATCH_ROWS || batch->rows == 0 || batch->rows > NTS_MAX_BATCH_ROWS)
+		nts_error_corrupt(rel, "block %u holds a batch of unknown kind %u with %u rows", block,
+						  (unsigned) batch->kind, (unsigned) batch->rows);
+	*payload = (const uint8 *) page + at + sizeof(NtsBatch);
+	*offset += batch->length;
+	return true;
+}
+
+/* Has every batch on the page ended, in another transaction or long ago? */
+static bool
+all_ended(Relation rel, BlockNumber block, const char *page)
+{
+	NtsBatch	batch;
+	const uint8 *payload;
+	Size		offset = 0;
+	TransactionId last = InvalidTransactionId;
+
+	while (nts_delta_next(rel, block, page, &offset, &batch, &payload))
+	{
+		if (batch.xmin == last || batch.xmin == FrozenTransactionId)
+			continue;
+		if (TransactionIdIsCurrentTransactionId(batch.xmin) ||
+			TransactionIdIsInProgress(batch.xmin))
+			return false;
+		last = batch.xmin;
+	}
+	return true;
+}
+
+/* Does a committed move, or one of our own, stand on the page? */
+static bool
+already_moved(const NtsDeltaSpecial *special)
+{
+	if (!TransactionIdIsValid(special->move_xid))
+		return false;
+	if (TransactionIdIsCurrentTransactionId(special->move_xid))
+		return true;
+	/* maintenance excludes itself per table, so nobody else is moving now */
+	return TransactionIdDidCommit(special->move_xid);
+}
+
+bool
+nts_delta_move(Relation rel, const NtsEntry *entry, BlockNumber block,
+			   TransactionId xid, CommandId cid, char *page)
+{
+	Buffer		buffer = ReadBuffer(rel, block);
+	NtsDeltaSpecial *special;
+	bool		moved = false;
+
+	/* cheap look first: most pages of an old extent are moved already */
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	memcpy(page, BufferGetPage(buffer), BLCKSZ);
+	LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+	if (PageIsNew((Page) page))
+	{
+		ReleaseBuffer(buffer);
+		return false;
+	}
+	nts_page_check(rel, block, (Page) page, NTS_PAGE_DELTA, entry->generation);
+	special = nts_delta_special((Page) page);
+	if (special->rows == 0 || already_moved(special) || !all_ended(rel, block, page))
+	{
+		ReleaseBuffer(buffer);
+		return false;
+	}
+
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	memcpy(page, BufferGetPage(buffer), BLCKSZ);
+	/* a batch may have come since we looked */
+	if (all_ended(rel, block, page))
+	{
+		uint16		flags = special->common.flags | NTS_DELTA_SEALED;
+		uint32		move[2] = {xid, cid};
+		int			index;
+
+		nts_wal_begin(rel);
+		index = nts_wal_buffer(buffer);
+		nts_wal_write(index, FLAGS_AT, &flags, sizeof(flags));
+		nts_wal_write(index, SPECIAL_AT(move_xid), move, sizeof(move));
+		nts_wal_commit();
+		moved = true;
+	}
+	UnlockReleaseBuffer(buffer);
+	return moved;
+}

@@ -1,0 +1,202 @@
+/*
+ * format.h - the pages of a nodedb_ts relation, byte by byte.
+ *
+ * The prose stands in src/segment/FORMAT.md. Everything is little-endian and of
+ * fixed width; sizes and offsets are asserted here. Numbers of kinds, states and
+ * flags are on disk: never reuse one.
+ */
+#ifndef NTS_STORAGE_FORMAT_H
+#define NTS_STORAGE_FORMAT_H
+
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "storage/block.h"
+#include "storage/bufpage.h"
+
+#define NTS_FORMAT_MAGIC 0x5354444E /* "NDTS" */
+#define NTS_FORMAT_MAJOR 1		/* readers refuse another one */
+#define NTS_FORMAT_MINOR 0		/* readers refuse a larger one */
+#define NTS_PAGE_FORMAT 1
+
+#define NTS_META_BLOCK 0
+
+/* page kinds */
+#define NTS_PAGE_META 1
+#define NTS_PAGE_DIRECTORY 2
+#define NTS_PAGE_DELTA 3
+#define NTS_PAGE_SEGMENT 4
+
+/* The special area of every page starts with this. */
+typedef struct NtsPageSpecial
+{
+	uint8		kind;			/* NTS_PAGE_* */
+	uint8		format;			/* NTS_PAGE_FORMAT */
+	uint16		flags;			/* NTS_DELTA_* on delta pages, else 0 */
+	uint32		next;			/* directory: next page or InvalidBlockNumber; else 0 */
+	uint64		generation;		/* of the extent the page belongs to; 0: metapage and
+								 * directory */
+} NtsPageSpecial;
+
+StaticAssertDecl(sizeof(NtsPageSpecial) == 16, "page special area");
+
+/* Special area of a delta page. */
+typedef struct NtsDeltaSpecial
+{
+	NtsPageSpecial common;
+	int64		min_time;		/* of its rows' non-NULL times; min > max: none */
+	int64		max_time;
+	uint32		rows;			/* in all its batches, whatever became of them */
+	uint32		move_xid;		/* who moved all its batches to a segment, or 0 */
+	uint32		move_cid;
+	uint32		reserved;
+} NtsDeltaSpecial;
+
+StaticAssertDecl(sizeof(NtsDeltaSpecial) == 48, "delta special area");
+
+#define NTS_DELTA_SEALED 0x0001 /* takes no more batches */
+#define NTS_DELTA_NULL_TIME 0x0002	/* some row has no time */
+
+/* An open delta page. */
+typedef struct NtsTail
+{
+	uint32		block;			/* InvalidBlockNumber: free place */
+	uint32		reserved;
+	uint64		generation;
+} NtsTail;
+
+#define NTS_MAX_TAILS 16
+
+/* The metapage's content, at the start of its page contents. */
+typedef struct NtsMeta
+{
+	uint32		magic;
+	uint16		format_major;
+	uint16		format_minor;
+	uint64		next_row_id;
+	uint64		next_generation;	/* of an extent; starts at 1 */
+	uint64		cache_generation;	/* grows with every change of the directory */
+	uint32		allocated_end;	/* first block that belongs to nobody */
+	uint32		directory_head;
+	uint32		directory_tail;
+	uint32		free_head;		/* list of free extents; InvalidBlockNumber: empty */
+	uint32		flags;			/* NTS_META_* */
+	uint32		delta_next;		/* next unused page of the newest delta extent */
+	uint32		delta_end;		/* first block behind that extent */
+	uint32		reserved;
+	uint64		delta_generation;	/* of that extent */
+	NtsTail		tails[NTS_MAX_TAILS];
+} NtsMeta;
+
+StaticAssertDecl(sizeof(NtsMeta) == 72 + 16 * NTS_MAX_TAILS, "metapage");
+
+#define NTS_META_IDS_PINNED 0x0001	/* row ids may not change any more */
+
+/* entry states */
+#define NTS_ENTRY_FREE 0
+#define NTS_ENTRY_BUILDING 1
+#define NTS_ENTRY_LIVE 2
+#define NTS_ENTRY_MOVED 3
+#define NTS_ENTRY_KILLED 4
+
+/* entry levels */
+#define NTS_LEVEL_DELTA 0
+#define NTS_LEVEL_L1 1
+#define NTS_LEVEL_L2 2
+
+/* entry flags */
+#define NTS_ENTRY_HAS_TIME 0x0001	/* min_time, max_time are set */
+#define NTS_ENTRY_NULL_TIME 0x0002	/* some row has no time */
+#define NTS_ENTRY_ROW_IDS 0x0004	/* the segment stores a row id column */
+#define NTS_ENTRY_COMMAND_IDS 0x0008	/* the segment stores a command id column */
+#define NTS_ENTRY_MOVED_IN 0x0010	/* its rows were moved here by its xmin */
+
+/*
+ * One segment or delta extent. Never changes place while it is in use. A
+ * reference to an entry is (slot, generation).
+ */
+typedef struct NtsEntry
+{
+	uint8		state;
+	uint8		level;
+	uint16		flags;
+	uint32		xmin;			/* FrozenTransactionId: visible to all */
+	uint32		cmin;
+	uint32		xmax;			/* mover or killer, or 0 */
+	uint32		cmax;
+	uint32		successor_slot; /* of the segment that holds the moved rows */
+	uint64		successor_generation;	/* 0: none */
+	uint64		generation;
+	uint64		first_row_id;	/* smallest id; without NTS_ENTRY_ROW_IDS row i has
+								 * first_row_id + i */
+	uint64		last_row_id;	/* largest id */
+	uint64		rows;
+	int64		min_time;
+	int64		max_time;
+	uint32		first_block;
+	uint32		block_count;
+	uint64		byte_length;	/* of the segment's byte string; 0 on a delta extent */
+	uint64		footer_offset;
+	uint32		change_head;	/* list of delete and lock records; InvalidBlockNumber */
+	uint32		crc32c;			/* of all bytes before it */
+} NtsEntry;
+
+StaticAssertDecl(sizeof(NtsEntry) == 112, "directory entry");
+
+#define NTS_PAGE_CONTENT MAXALIGN(SizeOfPageHeaderData)
+#define NTS_ENTRIES_PER_PAGE \
+	((BLCKSZ - NTS_PAGE_CONTENT - sizeof(NtsPageSpecial)) / sizeof(NtsEntry))
+
+/* Bytes of a segment that one page holds. */
+#define NTS_SEGMENT_PAYLOAD (BLCKSZ - NTS_PAGE_CONTENT - sizeof(NtsPageSpecial))
+
+/* batch kinds */
+#define NTS_BATCH_ROWS 1
+#define NTS_BATCH_DELETES 2
+#define NTS_BATCH_LOCKS 3
+
+/*
+ * Header of a batch on a delta page. Batches follow each other without padding,
+ * so it is copied out before use.
+ */
+typedef struct NtsBatch
+{
+	uint16		length;			/* header and payload */
+	uint8		kind;			/* NTS_BATCH_* */
+	uint8		layout;			/* of the payload, see FORMAT.md */
+	uint16		rows;
+	uint16		row_id_high;	/* first row id, bits 32..47 */
+	uint32		row_id_low;
+	uint32		xmin;			/* FrozenTransactionId: visible to all */
+	uint32		cid;			/* smallest command id of its rows */
+} NtsBatch;
+
+StaticAssertDecl(sizeof(NtsBatch) == 20, "batch header");
+
+#define NTS_DELTA_CAPACITY (BLCKSZ - NTS_PAGE_CONTENT - sizeof(NtsDeltaSpecial))
+#define NTS_MAX_BATCH_PAYLOAD (NTS_DELTA_CAPACITY - sizeof(NtsBatch))
+#define NTS_MAX_BATCH_ROWS 1024
+#define NTS_MAX_DELTA_ROWS 32768	/* on a page: TABLESAMPLE counts them in 16 bits */
+
+/* row ids: 40 bits, as (block, offset 1..256) in a tuple id */
+#define NTS_ROW_ID_LIMIT (UINT64CONST(1) << 40)
+
+static inline NtsPageSpecial *
+nts_page_special(Page page)
+{
+	return (NtsPageSpecial *) PageGetSpecialPointer(page);
+}
+
+static inline NtsDeltaSpecial *
+nts_delta_special(Page page)
+{
+	return (NtsDeltaSpecial *) PageGetSpecialPointer(page);
+}
+
+static inline uint64
+nts_batch_row_id(const NtsBatch *batch)
+{
+	return ((uint64) batch->row_id_high << 32) | batch->row_id_low;
+}
+
+#endif							/* NTS_STORAGE_FORMAT_H */

@@ -1,0 +1,112 @@
+/*
+ * segment_io.c - writing a segment's bytes to its extent and reading them back.
+ *
+ * A segment's pages are written once, as full-page images, while its entry is
+ * "building": no reader looks at them before the entry is published as live by
+ * the same transaction. If that transaction ends otherwise, its xmin tells.
+ */
+#include "postgres.h"
+
+#include "access/xloginsert.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "utils/rel.h"
+
+#include "pg/error.h"
+#include "pg/storage/storage.h"
+#include "pg/storage/wal.h"
+
+/* Pages locked at once and logged in one record. */
+#define WRITE_GROUP 16
+
+static void
+write_group(Relation rel, const NtsEntry *entry, const uint8 *bytes, uint64 length,
+			uint32 first, int count, BufferAccessStrategy strategy)
+{
+	Buffer		buffers[WRITE_GROUP];
+
+	for (int i = 0; i < count; i++)
+		buffers[i] = ReadBufferExtended(rel, MAIN_FORKNUM, entry->first_block + first + i,
+										RBM_ZERO_AND_LOCK, strategy);
+	if (RelationNeedsWAL(rel))
+		XLogEnsureRecordSpace(WRITE_GROUP - 1, 0);
+
+	START_CRIT_SECTION();
+	for (int i = 0; i < count; i++)
+	{
+		Page		page = BufferGetPage(buffers[i]);
+		uint64		at = (uint64) (first + i) * NTS_SEGMENT_PAYLOAD;
+		Size		chunk = Min(length - at, NTS_SEGMENT_PAYLOAD);
+
+		nts_page_init((char *) page, NTS_PAGE_SEGMENT, entry->generation, sizeof(NtsPageSpecial));
+		memcpy((char *) page + NTS_PAGE_CONTENT, bytes + at, chunk);
+		((PageHeader) page)->pd_lower = NTS_PAGE_CONTENT + chunk;
+		MarkBufferDirty(buffers[i]);
+	}
+	if (RelationNeedsWAL(rel))
+		nts_wal_log_images(buffers, count);
+	END_CRIT_SECTION();
+
+	for (int i = 0; i < count; i++)
+		UnlockReleaseBuffer(buffers[i]);
+}
+
+void
+nts_segment_write(Relation rel, const NtsEntry *template, const uint8 *bytes, uint64 length,
+				  NtsEntryRef *ref)
+{
+	uint64		blocks = (length + NTS_SEGMENT_PAYLOAD - 1) / NTS_SEGMENT_PAYLOAD;
+	BufferAccessStrategy strategy = blocks > 256 ? GetAccessStrategy(BAS_BULKWRITE) : NULL;
+	uint32		group = Max(1, Min(WRITE_GROUP, NBuffers / 16));	/* pins of a tiny server */
+
+	if (blocks == 0 || blocks > MaxBlockNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("a segment of " UINT64_FORMAT " bytes cannot be stored in table \"%s\"",
+						length, RelationGetRelationName(rel))));
+	ref->entry = *template;
+	ref->entry.state = NTS_ENTRY_BUILDING;
+	ref->entry.byte_length = length;
+	nts_extent_allocate(rel, ref, (uint32) blocks, false);
+
+	for (uint32 first = 0; first < blocks; first += group)
+	{
+		CHECK_FOR_INTERRUPTS();
+		write_group(rel, &ref->entry, bytes, length, first,
+					(int) Min(blocks - first, group), strategy);
+	}
+	ref->entry.state = NTS_ENTRY_LIVE;
+	nts_entry_write(rel, ref, true);
+	if (strategy != NULL)
+		FreeAccessStrategy(strategy);
+}
+
+void
+nts_segment_read(Relation rel, const NtsEntry *entry, uint64 offset, uint64 length,
+				 BufferAccessStrategy strategy, uint8 *bytes)
+{
+	if (offset > entry->byte_length || length > entry->byte_length - offset)
+		nts_error_corrupt(rel, "segment of block %u has no bytes at " UINT64_FORMAT,
+						  entry->first_block, offset);
+	while (length > 0)
+	{
+		BlockNumber block = entry->first_block + offset / NTS_SEGMENT_PAYLOAD;
+		Size		in_page = offset % NTS_SEGMENT_PAYLOAD;
+		Size		chunk = Min(length, NTS_SEGMENT_PAYLOAD - in_page);
+		Buffer		buffer = ReadBufferExtended(rel, MAIN_FORKNUM, block, RBM_NORMAL, strategy);
+		Page		page = BufferGetPage(buffer);
+
+		/* pages of a published segment never change, so a pin would do; the lock
+		 * covers a first read beside recovery */
+		LockBuffer(buffer, BUFFER_LOCK_SHARE);
+		nts_page_check(rel, block, page, NTS_PAGE_SEGMENT, entry->generation);
+		if (NTS_PAGE_CONTENT + in_page + chunk > ((PageHeader) page)->pd_lower)
+			nts_error_corrupt(rel, "block %u of a segment is too short", block);
+		memcpy(bytes, (char *) page + NTS_PAGE_CONTENT + in_page, chunk);
+		UnlockReleaseBuffer(buffer);
+		bytes += chunk;
+		offset += chunk;
+		length -= chunk;
+		CHECK_FOR_INTERRUPTS();
+	}
+}

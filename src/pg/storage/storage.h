@@ -1,0 +1,143 @@
+/*
+ * storage.h - the facade of src/pg/storage: metapage, directory, delta pages,
+ * segment pages, visibility. Only this room touches buffers and WAL.
+ *
+ * Lock order and what each lock protects: README.md. Every function takes and
+ * releases its own locks and returns with none held, unless it says otherwise.
+ */
+#ifndef NTS_STORAGE_STORAGE_H
+#define NTS_STORAGE_STORAGE_H
+
+#include "postgres.h"
+
+#include "storage/buf.h"
+#include "storage/bufmgr.h"
+#include "utils/rel.h"
+#include "utils/snapshot.h"
+
+#include "nodedb_ts/core.h"
+#include "pg/storage/format.h"
+
+/*
+ * What a backend remembers of one relation file between transactions. All of it
+ * may be forgotten at any time (nts_storage_forget); a stale tail is noticed
+ * under the page's lock. Row ids of a forgotten range are never handed out.
+ */
+typedef struct NtsStorage
+{
+	BlockNumber tail_block;		/* where this backend appends batches */
+	uint64		tail_generation;
+	uint64		next_row_id;	/* rest of the reserved range */
+	uint64		end_row_id;
+	uint64		reserve_count;	/* ids to reserve next time */
+} NtsStorage;
+
+extern void nts_storage_forget(NtsStorage *storage);
+
+/* ---- metapage ---- */
+
+/* Copies the metapage; false: the table is empty and has none. */
+extern bool nts_meta_read(Relation rel, NtsMeta *meta);
+/* Makes metapage and directory when there are none. */
+extern void nts_meta_ensure(Relation rel);
+/* Reserves `count` row ids that nobody had before; returns the first. 54000 when
+ * the 2^40 ids of a table are used up. */
+extern uint64 nts_meta_reserve_row_ids(Relation rel, uint64 count);
+/* The next id of the backend's range. */
+extern uint64 nts_storage_next_row_id(Relation rel, NtsStorage *storage);
+
+/* ---- directory ---- */
+
+/* An entry in memory, with its place. */
+typedef struct NtsEntryRef
+{
+	NtsEntry	entry;
+	uint32		slot;
+	BlockNumber directory_block;
+	uint16		index;			/* on that page */
+} NtsEntryRef;
+
+/* All entries but free ones, checked, palloc'd in the current context, in order
+ * of slots. *count = 0 and NULL for an empty table. */
+extern NtsEntryRef *nts_directory_read(Relation rel, int *count);
+
+/*
+ * Allocates an extent of block_count blocks at the end of the relation and
+ * writes its entry (entry's extent and generation are filled in) in the same
+ * record. The file is long enough afterwards. delta: the metapage points to it
+ * as the newest delta extent.
+ */
+extern void nts_extent_allocate(Relation rel, NtsEntryRef *ref, uint32 block_count, bool delta);
+
+/* Overwrites an entry in place (its checksum is set here). conflict_check: make
+ * the serializable conflict-in check under the page's lock first. */
+extern void nts_entry_write(Relation rel, NtsEntryRef *ref, bool conflict_check);
+
+/* ---- delta pages ---- */
+
+/*
+ * Appends a batch to a delta page of the backend's choice. first_row_id: of the
+ * batch's rows, which are consecutive.
+ */
+extern void nts_delta_append(Relation rel, NtsStorage *storage, TransactionId xid, CommandId cid,
+							 const NtsOutput *output, uint64 first_row_id);
+
+/* Copies a delta page; false: the page was never used (or lies behind the end
+ * of the file). Errors when it belongs to another extent. */
+extern bool nts_delta_read(Relation rel, const NtsEntry *entry, BlockNumber block,
+						   BufferAccessStrategy strategy, char *page);
+
+/*
+ * Walks the batches of a copied page. *offset starts at 0; false at the end.
+ * Errors when a batch does not fit into the page.
+ */
+extern bool nts_delta_next(Relation rel, BlockNumber block, const char *page, Size *offset,
+						   NtsBatch *batch, const uint8 **payload);
+
+/*
+ * Seals the page and marks all its batches as moved by (xid, cid), if every one of
+ * them has ended. Copies the page as it was to `page`. false: somebody is still in
+ * progress, or it is moved already, or has no rows; nothing changed.
+ */
+extern bool nts_delta_move(Relation rel, const NtsEntry *entry, BlockNumber block,
+						   TransactionId xid, CommandId cid, char *page);
+
+/* ---- segments ---- */
+
+/*
+ * Allocates, writes and logs a segment, then publishes its entry as live.
+ * template: level, flags, xmin, cmin, times, row ids, rows, footer_offset.
+ */
+extern void nts_segment_write(Relation rel, const NtsEntry *template, const uint8 *bytes,
+							  uint64 length, NtsEntryRef *ref);
+
+/* Copies bytes [offset, offset+length) of a segment; every page is checked. */
+extern void nts_segment_read(Relation rel, const NtsEntry *entry, uint64 offset, uint64 length,
+							 BufferAccessStrategy strategy, uint8 *bytes);
+
+/* ---- visibility ---- */
+
+/* May rows of (xmin, cid) be seen? For xmin of the own transaction, `cid` is
+ * compared; pass a segment's smallest cid and compare row by row where it stores
+ * command ids. Reports conflicts out to serializable readers. */
+extern bool nts_xmin_visible(Relation rel, TransactionId xmin, CommandId cid, bool moved_in,
+							 Snapshot snapshot);
+/* Is what (xmax, cmax) moved or killed gone for this snapshot? */
+extern bool nts_xmax_gone(TransactionId xmax, CommandId cmax, bool killed, Snapshot snapshot);
+extern bool nts_entry_visible(Relation rel, const NtsEntry *entry, Snapshot snapshot);
+/* Are the batches of a copied delta page still to be read from it? */
+extern bool nts_delta_page_visible(const char *page, Snapshot snapshot);
+extern bool nts_batch_visible(Relation rel, const NtsBatch *batch, Snapshot snapshot);
+
+/* ---- shared inside the room ---- */
+
+extern void nts_page_check(Relation rel, BlockNumber block, Page page, uint8 kind,
+						   uint64 generation);
+extern void nts_page_init(char *image, uint8 kind, uint64 generation, Size special_size);
+extern Buffer nts_meta_lock(Relation rel, int mode, NtsMeta **meta);
+/* Caller holds the relation extension lock (or the relation is local). */
+extern void nts_file_extend(Relation rel, BlockNumber block_count);
+extern void nts_lock_extension(Relation rel);
+extern void nts_unlock_extension(Relation rel);
+
+#endif							/* NTS_STORAGE_STORAGE_H */

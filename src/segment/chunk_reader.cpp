@@ -1,0 +1,362 @@
+#include "segment/chunk_reader.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/bits.h"
+#include "codec/dictionary/dictionary.h"
+
+namespace nodedb_ts::segment {
+namespace {
+
+using base::Status;
+
+constexpr codec::WordShape kCodeShape = {codec::WordKind::kInt, 8};
+// Up to this many entries, every value that a vector uses is laid out once.
+constexpr size_t kSharedEntries = 1024;
+
+Status Wrong(const char* what) {
+  return Status::Corrupt(std::string("column chunk: ") + what);
+}
+
+// The parts of a chunk that has vectors.
+struct Parts {
+  base::ByteReader vectors;
+  base::ByteReader dictionary;
+  base::ByteReader statistics;
+  const uint8_t* offsets = nullptr;
+  size_t offset_width = 1;
+};
+
+bool OpenParts(const ChunkRef& chunk, Parts* parts) {
+  base::ByteReader in(chunk.bytes, chunk.length);
+  const uint8_t* tail;
+  uint32_t statistics_bytes = 0;
+  uint32_t dictionary_bytes = 0;
+  if (chunk.vectors == 0 || !in.TakeTail(1, &tail)) return false;
+  const uint8_t flags = *tail;
+  if (flags & ~(kChunkOffsetWidthMask | kChunkHasDictionary | kChunkHasStatistics)) return false;
+  if (((flags & kChunkHasDictionary) != 0) != (chunk.codec == codec::kDictionary)) return false;
+  if (flags & kChunkHasStatistics) {
+    if (!in.TakeTail(4, &tail)) return false;
+    statistics_bytes = base::LoadLe<uint32_t>(tail);
+  }
+  if (flags & kChunkHasDictionary) {
+    if (!in.TakeTail(4, &tail)) return false;
+    dictionary_bytes = base::LoadLe<uint32_t>(tail);
+  }
+  parts->offset_width = size_t{1} << (flags & kChunkOffsetWidthMask);
+  if (!in.TakeTail((chunk.vectors - 1) * parts->offset_width, &parts->offsets)) return false;
+  if (!in.TakeTail(statistics_bytes, &tail)) return false;
+  parts->statistics = base::ByteReader(tail, statistics_bytes);
+  if (!in.TakeTail(dictionary_bytes, &tail)) return false;
+  parts->dictionary = base::ByteReader(tail, dictionary_bytes);
+  parts->vectors = in;
+  return true;
+}
+
+bool FindVector(const ChunkRef& chunk, const Parts& parts, uint32_t vector,
+                base::ByteReader* out) {
+  const auto offset = [&](uint32_t v) {
+    return base::LoadLeWidth(parts.offsets + v * parts.offset_width, parts.offset_width);
+  };
+  const uint64_t begin = vector == 0 ? 0 : offset(vector - 1);
+  const uint64_t end =
+      vector + 1 == chunk.vectors ? parts.vectors.remaining() : offset(vector);
+  if (begin > end || end > parts.vectors.remaining()) return false;
+  *out = base::ByteReader(parts.vectors.at() + begin, end - begin);
+  return true;
+}
+
+// Reads a vector's first byte and NULLs; *present is the number of values.
+bool ReadVectorHead(base::ByteReader* in, size_t count, uint8_t* nulls, uint8_t* number,
+                    size_t* present) {
+  uint8_t head;
+  if (!in->ReadU8(&head)) return false;
+  *number = head & kVectorCodecMask;
+  switch (head >> kNullModeShift) {
+    case kNoNulls:
+      std::memset(nulls, 0, count);
+      *present = count;
+      return true;
+    case kAllNulls:
+      std::memset(nulls, 1, count);
+      *present = 0;
+      return in->empty();
+    case kNullBitmap: {
+      const uint8_t* bitmap;
+      if (!in->ReadBytes((count + 7) / 8, &bitmap)) return false;
+      size_t missing = 0;
+      for (size_t i = 0; i < count; i++) {
+        nulls[i] = (bitmap[i / 8] >> (i % 8)) & 1;
+        missing += nulls[i];
+      }
+      *present = count - missing;
+      return missing > 0 && missing < count;
+    }
+    default:
+      return false;
+  }
+}
+
+// Moves `present` leading values to the rows that are not NULL, in place.
+void Spread(const uint8_t* nulls, size_t count, size_t present, uint64_t* values) {
+  for (size_t i = count; i-- > 0;) {
+    values[i] = nulls[i] ? 0 : values[--present];
+  }
+}
+
+// Lays out by-reference values one after the other.
+class Layout {
+ public:
+  Layout(const ChunkRef& chunk, uint64_t cursor)
+      : align_(SaneAlign(chunk.align)),
+        head_(chunk.shape.kind == NTS_KIND_VAR ? 4 : 0),
+        cursor_(cursor) {}
+
+  // Offset of the next value's first byte (its length word for VAR).
+  uint64_t Place(uint64_t length) {
+    const uint64_t at = base::AlignUp(cursor_, align_);
+    cursor_ = at + head_ + length;
+    return at;
+  }
+  uint64_t head() const { return head_; }
+  uint64_t cursor() const { return cursor_; }
+  void WriteHead(uint8_t* at, uint64_t length) const {
+    if (head_ == 0) return;
+    const uint32_t word = static_cast<uint32_t>(length + 4) << 2;
+    std::memcpy(at, &word, sizeof(word));
+  }
+
+ private:
+  uint64_t align_;
+  uint64_t head_;
+  uint64_t cursor_;
+};
+
+uint64_t Address(const uint8_t* p) { return reinterpret_cast<uintptr_t>(p); }
+
+// Where decoded bytes go; data is NULL while only measuring.
+struct Room {
+  uint8_t* data;
+  uint64_t data_bytes;
+  uint64_t* cursor;
+};
+
+Status PutShared(const ChunkRef& chunk, std::string_view value, const Room& room,
+                 uint64_t* address) {
+  Layout layout(chunk, *room.cursor);
+  const uint64_t at = layout.Place(value.size());
+  *room.cursor = layout.cursor();
+  if (room.data == nullptr) return Status::Ok();
+  if (layout.cursor() > room.data_bytes) return Status::Bug("room for decoded values is short");
+  layout.WriteHead(room.data + at, value.size());
+  if (!value.empty()) std::memcpy(room.data + at + layout.head(), value.data(), value.size());
+  *address = Address(room.data + at);
+  return Status::Ok();
+}
+
+// Byte strings of a vector without a dictionary.
+Status BytesOfVector(const ChunkRef& chunk, base::ByteReader in, uint8_t number,
+                     const uint8_t* nulls, uint32_t rows, size_t present, const Room& room,
+                     uint64_t* values) {
+  uint64_t lengths[kMaxVectorRows];
+  codec::BytesVector vector;
+  if (!codec::OpenBytes(FixedWidth(chunk.shape), number, in, {lengths, present}, &vector)) {
+    return Wrong("bad bytes vector");
+  }
+  Layout measure(chunk, *room.cursor);
+  for (size_t i = 0; i < present; i++) measure.Place(lengths[i]);
+  const uint64_t end = measure.cursor();
+  if (room.data != nullptr) {
+    if (end > room.data_bytes) return Status::Bug("room for decoded values is short");
+    // The bytes are inflated to the end of the room and moved forward value by value:
+    // what is still to be moved always lies behind what is written.
+    const uint8_t* from = vector.stored;
+    if (vector.compressed) {
+      uint8_t* tail = room.data + end - vector.total;
+      if (!codec::CopyBytes(vector, tail)) return Wrong("bad zstd frame");
+      from = tail;
+    }
+    Layout layout(chunk, *room.cursor);
+    size_t next = 0;
+    for (uint32_t r = 0; r < rows; r++) {
+      if (nulls[r]) {
+        values[r] = 0;
+        continue;
+      }
+      const uint64_t length = lengths[next++];
+      uint8_t* at = room.data + layout.Place(length);
+      layout.WriteHead(at, length);
+      if (length > 0 && from != at + layout.head()) {
+        std::memmove(at + layout.head(), from, length);
+      }
+      from += length;
+      values[r] = Address(at);
+    }
+  }
+  *room.cursor = end;
+  return Status::Ok();
+}
+
+// Turns codes in values[0..present) into addresses, each used entry laid out once
+// (or once for each run when the dictionary is large).
+Status BytesOfDictionary(const ChunkRef& chunk, const Parts& parts, size_t present,
+                         const Room& room, uint64_t* values) {
+  codec::Dictionary dictionary;
+  if (!dictionary.Open(parts.dictionary, FixedWidth(chunk.shape))) return Wrong("bad dictionary");
+  const bool shared = dictionary.size() <= kSharedEntries;
+  uint64_t addresses[kSharedEntries];
+  bool placed[kSharedEntries];
+  if (shared) std::fill_n(placed, dictionary.size(), false);
+  uint64_t before = UINT64_MAX;
+  uint64_t address = 0;
+  const uint64_t start = *room.cursor;
+  for (size_t i = 0; i < present; i++) {
+    const uint64_t code = values[i];
+    if (code >= dictionary.size()) return Wrong("code beyond the dictionary");
+    if (shared && placed[code]) {
+      values[i] = addresses[code];
+      continue;
+    }
+    if (code != before) {
+      const uint8_t* bytes;
+      uint64_t length;
+      if (!dictionary.Get(code, &bytes, &length)) return Wrong("bad dictionary offsets");
+      if (length > kMaxVectorBytes) return Wrong("dictionary entry too long");
+      const std::string_view value(reinterpret_cast<const char*>(bytes), length);
+      Status status = PutShared(chunk, value, room, &address);
+      if (!status.ok()) return status;
+      if (*room.cursor - start > 4 * kMaxVectorBytes) return Wrong("vector too large");
+      before = code;
+    }
+    if (shared) {
+      placed[code] = true;
+      addresses[code] = address;
+    }
+    values[i] = address;
+  }
+  return Status::Ok();
+}
+
+Status WordsOfDictionary(const ChunkRef& chunk, const Parts& parts, size_t present,
+                         uint64_t* values) {
+  codec::Dictionary dictionary;
+  if (!dictionary.Open(parts.dictionary, chunk.shape.width)) return Wrong("bad dictionary");
+  const std::span<uint64_t> words(values, present);
+  if (!dictionary.Words(words)) return Wrong("code beyond the dictionary");
+  if (chunk.shape.kind == NTS_KIND_INT) base::SignExtendAll(words, chunk.shape.width);
+  return Status::Ok();
+}
+
+Status ConstantVector(const ChunkRef& chunk, uint32_t rows, const Room& room, uint64_t* values,
+                      uint8_t* nulls) {
+  const uint32_t width = chunk.shape.width;
+  uint64_t word = 0;
+  std::memset(nulls, 0, rows);
+  if (IsWord(chunk.shape.kind)) {
+    if (chunk.length != width) return Wrong("constant of another width");
+    word = base::LoadLeWidth(chunk.bytes, width);
+    if (chunk.shape.kind == NTS_KIND_INT) word = base::SignExtend(word, width);
+  } else {
+    if (chunk.shape.kind == NTS_KIND_FIXED && chunk.length != width) {
+      return Wrong("constant of another width");
+    }
+    if (chunk.length > kMaxConstantBytes) return Wrong("constant too long");
+    const std::string_view value(reinterpret_cast<const char*>(chunk.bytes), chunk.length);
+    Status status = PutShared(chunk, value, room, &word);
+    if (!status.ok()) return status;
+  }
+  std::fill_n(values, rows, word);
+  return Status::Ok();
+}
+
+// Decodes or, for byte strings without room.data, only measures.
+Status VisitVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows, const Room& room,
+                   uint64_t* values, uint8_t* nulls, bool* any_null) {
+  if (vector >= chunk.vectors || rows == 0 || rows > kMaxVectorRows) {
+    return Status::Bug("no such vector");
+  }
+  *any_null = false;
+  if (chunk.shape.kind == NTS_KIND_NONE || chunk.codec == codec::kNone) {
+    std::fill_n(values, rows, 0);
+    std::memset(nulls, 1, rows);
+    *any_null = true;
+    return Status::Ok();
+  }
+  if (chunk.codec == codec::kConstant) return ConstantVector(chunk, rows, room, values, nulls);
+  Parts parts;
+  base::ByteReader in;
+  uint8_t number;
+  size_t present;
+  if (!OpenParts(chunk, &parts) || !FindVector(chunk, parts, vector, &in)) {
+    return Wrong("bad offsets");
+  }
+  if (!ReadVectorHead(&in, rows, nulls, &number, &present)) return Wrong("bad vector header");
+  *any_null = present < rows;
+  const bool words = IsWord(chunk.shape.kind);
+  if (present > 0 && chunk.codec == codec::kDictionary) {
+    if (!codec::DecodeWords(kCodeShape, number, in, {values, present})) return Wrong("bad codes");
+    Status status = words ? WordsOfDictionary(chunk, parts, present, values)
+                          : BytesOfDictionary(chunk, parts, present, room, values);
+    if (!status.ok()) return status;
+  } else if (present > 0 && words) {
+    if (!codec::DecodeWords(WordShapeOf(chunk.shape), number, in, {values, present})) {
+      return Wrong("bad vector");
+    }
+  } else if (present > 0) {
+    return BytesOfVector(chunk, in, number, nulls, rows, present, room, values);
+  }
+  if (*any_null) Spread(nulls, rows, present, values);
+  return Status::Ok();
+}
+
+}  // namespace
+
+bool ReadWordVector(const codec::WordShape& shape, base::ByteReader in, size_t count,
+                    uint64_t* words, uint8_t* nulls, bool* any_null) {
+  uint8_t number;
+  size_t present;
+  if (!ReadVectorHead(&in, count, nulls, &number, &present)) return false;
+  if (present > 0 && !codec::DecodeWords(shape, number, in, {words, present})) return false;
+  *any_null = present < count;
+  if (*any_null) Spread(nulls, count, present, words);
+  return true;
+}
+
+Status MeasureVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows, uint64_t* cursor) {
+  if (!IsBytes(chunk.shape.kind)) return Status::Ok();
+  uint64_t values[kMaxVectorRows];
+  uint8_t nulls[kMaxVectorRows];
+  bool any_null;
+  const Room room{nullptr, 0, cursor};
+  return VisitVector(chunk, vector, rows, room, values, nulls, &any_null);
+}
+
+Status DecodeVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows, uint64_t* values,
+                    uint8_t* nulls, uint8_t* data, uint64_t data_bytes, uint64_t* cursor,
+                    bool* any_null) {
+  static uint8_t no_room[8];  // data may be NULL when no byte is needed
+  const Room room{data != nullptr ? data : no_room, data != nullptr ? data_bytes : 0, cursor};
+  return VisitVector(chunk, vector, rows, room, values, nulls, any_null);
+}
+
+Status ReadChunkStatistics(const ChunkRef& chunk, std::vector<VectorStatistics>* vectors) {
+  vectors->clear();
+  if (!IsWord(chunk.shape.kind) || chunk.codec == codec::kNone ||
+      chunk.codec == codec::kConstant) {
+    return Status::Ok();
+  }
+  Parts parts;
+  if (!OpenParts(chunk, &parts)) return Wrong("bad offsets");
+  if (parts.statistics.empty()) return Status::Ok();
+  // Every vector takes a byte, and an offset each: the list is bounded by the chunk.
+  vectors->resize(chunk.vectors);
+  if (!ReadStatistics(WordShapeOf(chunk.shape), parts.statistics, vectors)) {
+    vectors->clear();
+    return Wrong("bad statistics");
+  }
+  return Status::Ok();
+}
+
+}  // namespace nodedb_ts::segment

@@ -1,0 +1,47 @@
+// chunk_reader.h - decodes vectors of a chunk. The bytes are hostile: every function
+// checks what it reads and reports kCorrupt.
+#ifndef NODEDB_TS_SEGMENT_CHUNK_READER_H
+#define NODEDB_TS_SEGMENT_CHUNK_READER_H
+
+#include <cstdint>
+#include <vector>
+
+#include "base/byte_reader.h"
+#include "base/status.h"
+#include "segment/format.h"
+#include "segment/statistics.h"
+
+namespace nodedb_ts::segment {
+
+// A chunk in memory (borrowed).
+struct ChunkRef {
+  ColumnShape shape;
+  uint8_t codec = codec::kNone;
+  uint8_t align = 1;  // of decoded byte values
+  uint32_t vectors = 0;
+  const uint8_t* bytes = nullptr;
+  size_t length = 0;
+};
+
+// Decodes a vector of words with its NULLs. False when the bytes are wrong.
+[[nodiscard]] bool ReadWordVector(const codec::WordShape& shape, base::ByteReader in,
+                                  size_t count, uint64_t* words, uint8_t* nulls, bool* any_null);
+
+// Moves *cursor, an offset from an 8-aligned address, behind the room that the
+// by-reference values of one vector need (nothing for words).
+base::Status MeasureVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows,
+                           uint64_t* cursor);
+
+// Decodes one vector: words or addresses in `data` (see core.h), which has data_bytes
+// from its 8-aligned start; *cursor as above. Rows with equal values may share an
+// address.
+base::Status DecodeVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows,
+                          uint64_t* values, uint8_t* nulls, uint8_t* data, uint64_t data_bytes,
+                          uint64_t* cursor, bool* any_null);
+
+// Per-vector statistics; empty when the chunk has none (then the footer says it all).
+base::Status ReadChunkStatistics(const ChunkRef& chunk, std::vector<VectorStatistics>* vectors);
+
+}  // namespace nodedb_ts::segment
+
+#endif  // NODEDB_TS_SEGMENT_CHUNK_READER_H

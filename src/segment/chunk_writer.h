@@ -1,0 +1,72 @@
+// chunk_writer.h - the values of one column in one row group, as a chunk.
+#ifndef NODEDB_TS_SEGMENT_CHUNK_WRITER_H
+#define NODEDB_TS_SEGMENT_CHUNK_WRITER_H
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "codec/dictionary/dictionary.h"
+#include "codec/zstd/zstd.h"
+#include "segment/format.h"
+
+namespace nodedb_ts::segment {
+
+// What the footer says of a chunk beside its place.
+struct ChunkSummary {
+  uint8_t codec = codec::kNone;  // kNone: all NULL, no bytes
+  uint64_t null_count = 0;
+  bool has_range = false;        // words with a value that is not NULL
+  uint64_t min = 0;              // words; floats in PostgreSQL's order (NaN is greatest)
+  uint64_t max = 0;
+};
+
+// Appends one vector of words (INT, FLOAT4, FLOAT8) with its NULLs; returns the codec.
+// count 1..1024; words must be canonical for the shape.
+uint8_t WriteWordVector(const codec::WordShape& shape, const uint64_t* words,
+                        const uint8_t* nulls, size_t count, base::ByteWriter* out);
+
+// Keeps buffers between chunks; one thread.
+class ChunkWriter {
+ public:
+  explicit ChunkWriter(uint8_t level) : bytes_encoder_(level) {}
+
+  // Both append the chunk to *out (nothing when all values are NULL).
+  // vector_rows: rows of each vector, all 1..1024. words: are made canonical in place.
+  ChunkSummary WriteWords(const ColumnShape& shape, uint64_t* words, const uint8_t* nulls,
+                          std::span<const uint32_t> vector_rows, bool statistics,
+                          std::vector<uint8_t>* out);
+  ChunkSummary WriteBytes(const ColumnShape& shape, const std::string_view* values,
+                          const uint8_t* nulls, std::span<const uint32_t> vector_rows,
+                          std::vector<uint8_t>* out);
+
+ private:
+  bool ChooseWordDictionary(const codec::WordShape& shape, const uint64_t* words,
+                            const uint8_t* nulls, std::span<const uint32_t> vector_rows);
+  bool ChooseBytesDictionary(uint32_t fixed_width, const std::string_view* values,
+                             const uint8_t* nulls, std::span<const uint32_t> vector_rows);
+  uint64_t SampleCodes(const uint8_t* nulls, std::span<const uint32_t> vector_rows);
+  uint8_t WriteBytesVector(uint32_t fixed_width, const std::string_view* values,
+                           const uint8_t* nulls, size_t count, base::ByteWriter* out);
+  void BeginVectors(size_t start);
+  void EndVector(uint8_t codec, size_t size);
+  uint8_t MostUsedCodec() const;
+  // Dictionary (already appended when has_dictionary), statistics, offsets, flags.
+  void Finish(bool has_dictionary, size_t dictionary_bytes, size_t statistics_bytes,
+              base::ByteWriter* out);
+
+  codec::BytesEncoder bytes_encoder_;
+  codec::DictionaryBuilder<uint64_t> word_dictionary_;
+  codec::DictionaryBuilder<std::string_view> bytes_dictionary_;
+  std::vector<uint64_t> codes_;
+  std::vector<uint8_t> scratch_;
+  size_t start_ = 0;
+  std::vector<uint64_t> ends_;
+  std::array<uint32_t, 64> codec_uses_ = {};
+};
+
+}  // namespace nodedb_ts::segment
+
+#endif  // NODEDB_TS_SEGMENT_CHUNK_WRITER_H

@@ -1,0 +1,38 @@
+// row_source.h - what a segment or batch is built from.
+//
+// The memtable (and tests) implement RowSource; the builders pull values column
+// by column, at most one row group at a time, so that the source may keep its
+// rows in whatever layout it likes. Row numbers are positions in the source
+// (arrival order); builders pass them in the order the output shall have.
+#ifndef NODEDB_TS_SEGMENT_ROW_SOURCE_H
+#define NODEDB_TS_SEGMENT_ROW_SOURCE_H
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace nodedb_ts::segment {
+
+class RowSource {
+ public:
+  virtual ~RowSource() = default;
+
+  // INT (sign-extended to 64 bits), FLOAT4 (bits, zero-extended), FLOAT8 (bits)
+  // columns: words[i] and nulls[i] (0 or 1) of row rows[i]; words of NULLs are 0.
+  virtual void GatherWords(size_t column, std::span<const uint32_t> rows, uint64_t* words,
+                           uint8_t* nulls) const = 0;
+
+  // FIXED and VAR columns: views into the source, valid while it is unchanged;
+  // empty for NULLs.
+  virtual void GatherBytes(size_t column, std::span<const uint32_t> rows,
+                           std::string_view* values, uint8_t* nulls) const = 0;
+
+  // Row ids (NTS_NO_ROW_ID where there is none) and command ids.
+  virtual void GatherRowIds(std::span<const uint32_t> rows, uint64_t* row_ids) const = 0;
+  virtual void GatherCommandIds(std::span<const uint32_t> rows, uint32_t* command_ids) const = 0;
+};
+
+}  // namespace nodedb_ts::segment
+
+#endif  // NODEDB_TS_SEGMENT_ROW_SOURCE_H

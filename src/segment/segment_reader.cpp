@@ -1,0 +1,359 @@
+#include "segment/segment_reader.h"
+
+#include <algorithm>
+
+#include "base/crc32c.h"
+
+namespace nodedb_ts::segment {
+namespace {
+
+using base::ByteReader;
+using base::Status;
+
+Status Wrong(const char* what) {
+  return Status::Corrupt(std::string("segment footer: ") + what);
+}
+
+constexpr size_t kHeaderBytes = 8;
+
+}  // namespace
+
+Status Segment::Open(std::span<const uint8_t> footer, uint64_t segment_length,
+                     std::span<const NtsColumn> columns, std::unique_ptr<Segment>* segment) {
+  auto parsed = std::make_unique<Segment>();
+  Status status = parsed->Parse(footer, segment_length, columns);
+  if (status.ok()) *segment = std::move(parsed);
+  return status;
+}
+
+Status Segment::Parse(std::span<const uint8_t> footer, uint64_t segment_length,
+                      std::span<const NtsColumn> columns) {
+  ByteReader in(footer.data(), footer.size());
+  const uint8_t* crc;
+  uint32_t magic;
+  uint16_t version;
+  uint8_t flags;
+  if (footer.size() < kHeaderBytes + 4 || footer.size() > segment_length) {
+    return Wrong("bad length");
+  }
+  if (!in.TakeTail(4, &crc) ||
+      base::LoadLe<uint32_t>(crc) != base::Crc32c(0, footer.data(), in.remaining())) {
+    return Wrong("checksum mismatch");
+  }
+  if (!in.ReadU32(&magic) || magic != kFooterMagic) return Wrong("bad magic number");
+  if (!in.ReadU16(&version) || version == 0) return Wrong("bad version");
+  if (version > kFormatVersion) {
+    return Status::Unsupported("segment format version " + std::to_string(version));
+  }
+  if (!in.ReadU8(&level_) || !in.ReadU8(&flags) || flags > (kFlagRowIds | kFlagCommandIds)) {
+    return Wrong("bad flags");
+  }
+  has_row_ids_ = flags & kFlagRowIds;
+  has_command_ids_ = flags & kFlagCommandIds;
+  ByteReader sections[kSectionSeries + 1];
+  bool seen[kSectionSeries + 1] = {};
+  while (!in.empty()) {
+    uint8_t number;
+    uint64_t length;
+    ByteReader section;
+    if (!in.ReadU8(&number) || !in.ReadVarint(&length) || !in.ReadSpan(length, &section)) {
+      return Wrong("bad section");
+    }
+    if (number == 0 || number > kSectionSeries) continue;  // of a later version
+    if (seen[number]) return Wrong("section twice");
+    seen[number] = true;
+    sections[number] = section;
+  }
+  Status status = ParseSchema(sections[kSectionSchema], columns);
+  if (status.ok()) status = ParseGroups(sections[kSectionRowGroups]);
+  if (status.ok()) status = ParseChunks(sections[kSectionChunks], segment_length - footer.size());
+  if (!status.ok()) return status;
+  const ByteReader& series = sections[kSectionSeries];
+  if ((series_ > 1) != seen[kSectionSeries]) return Wrong("series index missing");
+  if (!series.empty()) series_index_.assign(series.at(), series.at() + series.remaining());
+  return Status::Ok();
+}
+
+Status Segment::ParseSchema(ByteReader in, std::span<const NtsColumn> columns) {
+  uint64_t count;
+  int64_t time;
+  uint64_t series_columns;
+  if (!in.ReadVarint(&rows_) || !in.ReadVarint(&series_) || !in.ReadVarint(&count)) {
+    return Wrong("bad schema");
+  }
+  if (rows_ > UINT32_MAX || series_ > rows_ || (rows_ > 0) != (series_ > 0)) {
+    return Wrong("bad row count");
+  }
+  if (count > kMaxColumns) return Wrong("too many columns");
+  if (count > columns.size()) return Wrong("more columns than the table has");
+  column_count_ = static_cast<uint32_t>(count);
+  for (uint32_t c = 0; c < count; c++) {
+    ColumnShape shape;
+    uint64_t width = 0;
+    if (!in.ReadU8(&shape.kind)) return Wrong("bad schema");
+    if (shape.kind == NTS_KIND_INT || shape.kind == NTS_KIND_FIXED) {
+      if (!in.ReadVarint(&width) || width > kMaxFixedWidth) return Wrong("bad schema");
+    }
+    if (shape.kind == NTS_KIND_FLOAT4) width = 4;
+    if (shape.kind == NTS_KIND_FLOAT8) width = 8;
+    shape.width = static_cast<uint32_t>(width);
+    if (!ValidShape(shape)) return Wrong("bad column kind");
+    if (!ShapesAgree(shape, ShapeOf(columns[c]))) {
+      return Wrong("a column's type is not the table's");
+    }
+    shapes_.push_back(shape);
+    dropped_.push_back(columns[c].kind == NTS_KIND_NONE);
+    aligns_.push_back(SaneAlign(columns[c].align));
+  }
+  for (const bool hidden : {has_row_ids_, has_command_ids_}) {
+    if (!hidden) continue;
+    shapes_.push_back(kIdShape);
+    dropped_.push_back(false);
+    aligns_.push_back(8);
+  }
+  if (!in.ReadZigZag(&time) || time < -1 || time >= static_cast<int64_t>(count)) {
+    return Wrong("bad time column");
+  }
+  time_column_ = static_cast<int32_t>(time);
+  if (!in.ReadVarint(&series_columns) || series_columns > kMaxSeriesColumns) {
+    return Wrong("bad series columns");
+  }
+  for (uint64_t i = 0; i < series_columns; i++) {
+    uint64_t c;
+    if (!in.ReadVarint(&c) || c >= count) return Wrong("bad series columns");
+    series_columns_.push_back(static_cast<uint16_t>(c));
+  }
+  return Status::Ok();  // later versions may append to a section
+}
+
+Status Segment::ParseGroup(ByteReader* in, Group* group) {
+  uint64_t rows;
+  uint64_t listed;
+  if (!in->ReadVarint(&rows) || rows == 0 || rows > kMaxRowGroupRows) return Wrong("bad row group");
+  if (!in->ReadVarint(&listed) || listed > rows) return Wrong("bad row group");
+  group->rows = static_cast<uint32_t>(rows);
+  group->vectors = static_cast<uint32_t>((rows + kMaxVectorRows - 1) / kMaxVectorRows);
+  if (listed == 0) return Status::Ok();
+  if (listed > in->remaining()) return Wrong("bad row group");
+  group->vectors = static_cast<uint32_t>(listed);
+  group->vector_starts.reserve(listed);
+  uint64_t next = 0;
+  for (uint64_t v = 0; v < listed; v++) {
+    uint64_t n;
+    if (!in->ReadVarint(&n) || n == 0 || n > kMaxVectorRows) return Wrong("bad vector rows");
+    group->vector_starts.push_back(static_cast<uint32_t>(next));
+    next += n;
+  }
+  return next == rows ? Status::Ok() : Wrong("bad vector rows");
+}
+
+Status Segment::ParseGroups(ByteReader in) {
+  uint64_t count;
+  if (!in.ReadVarint(&count) || count > in.remaining()) return Wrong("bad row groups");
+  groups_.reserve(count);
+  uint64_t next = 0;
+  for (uint64_t g = 0; g < count; g++) {
+    Group group;
+    Status status = ParseGroup(&in, &group);
+    if (!status.ok()) return status;
+    group.first_row = next;
+    next += group.rows;
+    groups_.push_back(std::move(group));
+  }
+  return next == rows_ ? Status::Ok() : Wrong("row groups do not add up");
+}
+
+Status Segment::ParseChunk(ByteReader* in, const ColumnShape& shape, uint32_t rows,
+                           ChunkEntry* entry) {
+  uint8_t head;
+  if (!in->ReadU8(&head)) return Wrong("bad chunk entry");
+  entry->null_count = rows;
+  if (head == codec::kNone) return Status::Ok();
+  uint64_t null_count;
+  entry->codec = head & kVectorCodecMask;
+  entry->has_range = head & kChunkEntryHasRange;
+  if (!in->ReadVarint(&entry->length) || !in->ReadU32(&entry->crc32c)) {
+    return Wrong("bad chunk entry");
+  }
+  if (!in->ReadVarint(&null_count) || null_count >= rows) return Wrong("bad null count");
+  if (entry->codec == codec::kNone || shape.kind == NTS_KIND_NONE) return Wrong("bad chunk codec");
+  entry->null_count = static_cast<uint32_t>(null_count);
+  if (!entry->has_range) return Status::Ok();
+  if (shape.kind == NTS_KIND_INT) {
+    int64_t min;
+    if (!in->ReadZigZag(&min) || !in->ReadVarint(&entry->max)) return Wrong("bad range");
+    entry->min = static_cast<uint64_t>(min);
+    entry->max += entry->min;
+    return Status::Ok();
+  }
+  if (!IsWord(shape.kind) || !in->ReadWidth(shape.width, &entry->min) ||
+      !in->ReadWidth(shape.width, &entry->max)) {
+    return Wrong("bad range");
+  }
+  return Status::Ok();
+}
+
+Status Segment::ParseChunks(ByteReader in, uint64_t data_length) {
+  const uint64_t count = groups_.size() * StoredColumns();
+  if (count > in.remaining()) return Wrong("chunk entries missing");
+  chunks_.resize(count);
+  uint64_t offset = 0;
+  size_t at = 0;
+  for (Group& group : groups_) {
+    group.first_byte = offset;
+    for (const ColumnShape& shape : shapes_) {
+      ChunkEntry& entry = chunks_[at++];
+      Status status = ParseChunk(&in, shape, group.rows, &entry);
+      if (!status.ok()) return status;
+      if (entry.length > data_length - offset) return Wrong("chunk beyond the data");
+      entry.offset = offset;
+      offset += entry.length;
+    }
+  }
+  return offset == data_length ? Status::Ok() : Wrong("chunks do not fill the data");
+}
+
+void Segment::Info(NtsSegmentInfo* info) const {
+  *info = {};
+  info->rows = rows_;
+  info->row_groups = static_cast<uint32_t>(groups_.size());
+  info->column_count = column_count_;
+  info->level = level_;
+  info->has_row_ids = has_row_ids_;
+  info->has_command_ids = has_command_ids_;
+  info->series = series_;
+  info->time_column = time_column_;
+  info->series_column_count = static_cast<uint32_t>(series_columns_.size());
+  std::copy(series_columns_.begin(), series_columns_.end(), info->series_columns);
+}
+
+Status Segment::RowGroup(uint32_t group, NtsRowGroupInfo* info) const {
+  if (group >= groups_.size()) return Status::Bug("no such row group");
+  const Group& g = groups_[group];
+  *info = {g.first_row, g.first_byte, g.rows, g.vectors};
+  return Status::Ok();
+}
+
+Status Segment::Vector(uint32_t group, uint32_t vector, uint32_t* first_row,
+                       uint32_t* rows) const {
+  if (group >= groups_.size() || vector >= groups_[group].vectors) {
+    return Status::Bug("no such vector");
+  }
+  const Group& g = groups_[group];
+  const auto start = [&g](uint32_t v) -> uint32_t {
+    if (v == g.vectors) return g.rows;
+    return g.vector_starts.empty() ? v * static_cast<uint32_t>(kMaxVectorRows)
+                                   : g.vector_starts[v];
+  };
+  *first_row = start(vector);
+  *rows = start(vector + 1) - *first_row;
+  return Status::Ok();
+}
+
+Status Segment::Chunk(uint32_t group, int32_t column, const ChunkEntry** entry) const {
+  size_t index = static_cast<size_t>(column);
+  bool exists = column >= 0 && static_cast<uint32_t>(column) < column_count_;
+  if (column == NTS_COLUMN_ROW_ID) {
+    exists = has_row_ids_;
+    index = column_count_;
+  } else if (column == NTS_COLUMN_COMMAND_ID) {
+    exists = has_command_ids_;
+    index = column_count_ + (has_row_ids_ ? 1 : 0);
+  }
+  if (!exists || group >= groups_.size()) return Status::Bug("no such chunk");
+  *entry = &chunks_[group * StoredColumns() + index];
+  return Status::Ok();
+}
+
+Status Segment::Ref(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
+                    ChunkRef* ref) const {
+  const ChunkEntry* entry;
+  Status status = Chunk(group, column, &entry);
+  if (!status.ok()) return status;
+  if (chunk.size() != entry->length) return Status::Bug("chunk of another length");
+  const size_t index = static_cast<size_t>(entry - chunks_.data()) % StoredColumns();
+  ref->shape = dropped_[index] ? ColumnShape{} : shapes_[index];
+  ref->codec = entry->codec;
+  ref->align = aligns_[index];
+  ref->vectors = groups_[group].vectors;
+  ref->bytes = chunk.data();
+  ref->length = chunk.size();
+  return Status::Ok();
+}
+
+Status Segment::Verify(uint32_t group, int32_t column, std::span<const uint8_t> chunk) const {
+  const ChunkEntry* entry;
+  Status status = Chunk(group, column, &entry);
+  if (!status.ok()) return status;
+  if (chunk.size() != entry->length) return Status::Bug("chunk of another length");
+  if (base::Crc32c(0, chunk.data(), chunk.size()) != entry->crc32c) {
+    return Status::Corrupt("column chunk: checksum mismatch");
+  }
+  return Status::Ok();
+}
+
+Status Segment::VectorSize(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
+                           uint32_t vector, uint64_t* data_bytes) const {
+  ChunkRef ref;
+  uint32_t first_row;
+  uint32_t rows;
+  Status status = Ref(group, column, chunk, &ref);
+  if (status.ok()) status = Vector(group, vector, &first_row, &rows);
+  if (!status.ok()) return status;
+  uint64_t cursor = 0;
+  status = MeasureVector(ref, vector, rows, &cursor);
+  if (status.ok()) *data_bytes = cursor;
+  return status;
+}
+
+Status Segment::Decode(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
+                       uint32_t vector, uint64_t* values, uint8_t* nulls, uint8_t* data,
+                       uint64_t data_bytes, bool* any_null) const {
+  ChunkRef ref;
+  uint32_t first_row;
+  uint32_t rows;
+  Status status = Ref(group, column, chunk, &ref);
+  if (status.ok()) status = Vector(group, vector, &first_row, &rows);
+  if (!status.ok()) return status;
+  uint64_t cursor = 0;
+  return DecodeVector(ref, vector, rows, values, nulls, data, data_bytes, &cursor, any_null);
+}
+
+Status Segment::Statistics(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
+                           std::vector<VectorStatistics>* vectors) const {
+  ChunkRef ref;
+  Status status = Ref(group, column, chunk, &ref);
+  if (!status.ok()) return status;
+  return ReadChunkStatistics(ref, vectors);
+}
+
+Status Segment::Series(std::vector<SeriesEntry>* series) const {
+  series->clear();
+  if (series_ <= 1) return Status::Ok();
+  constexpr codec::WordShape kInteger = {codec::WordKind::kInt, 8};
+  ByteReader in(series_index_.data(), series_index_.size());
+  std::vector<uint64_t> rows, min, max;
+  std::vector<uint8_t> nulls, timeless;
+  // Each list of 1024 entries takes bytes, so a short index cannot ask for much.
+  if (series_ / kMaxVectorRows > series_index_.size()) return Wrong("bad series index");
+  if (!ReadWordList(kInteger, &in, series_, &rows, &nulls) ||
+      !ReadWordList(kInteger, &in, series_, &min, &timeless) ||
+      !ReadWordList(kInteger, &in, series_, &max, &timeless)) {
+    return Wrong("bad series index");
+  }
+  series->resize(series_);
+  uint64_t next = 0;
+  for (uint64_t s = 0; s < series_; s++) {
+    if (rows[s] == 0 || rows[s] > rows_ - next) return Wrong("bad series index");
+    SeriesEntry& entry = (*series)[s];
+    entry.first_row = next;
+    entry.rows = rows[s];
+    entry.has_time = timeless[s] == 0;
+    entry.min_time = static_cast<int64_t>(min[s]);
+    entry.max_time = static_cast<int64_t>(min[s] + max[s]);
+    next += rows[s];
+  }
+  return next == rows_ ? Status::Ok() : Wrong("bad series index");
+}
+
+}  // namespace nodedb_ts::segment

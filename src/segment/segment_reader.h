@@ -1,0 +1,105 @@
+// segment_reader.h - a parsed segment footer, and decoding of chunks with its help.
+//
+// Holds no bytes of the segment but the footer's facts; chunks are passed in by
+// whoever read them. Hostile bytes give kCorrupt. Not thread-safe only in that a
+// handle belongs to one thread; all reading functions are const.
+#ifndef NODEDB_TS_SEGMENT_SEGMENT_READER_H
+#define NODEDB_TS_SEGMENT_SEGMENT_READER_H
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/byte_reader.h"
+#include "base/status.h"
+#include "nodedb_ts/core.h"
+#include "segment/chunk_reader.h"
+#include "segment/format.h"
+#include "segment/statistics.h"
+
+namespace nodedb_ts::segment {
+
+struct ChunkEntry {
+  uint64_t offset = 0;
+  uint64_t length = 0;
+  uint64_t min = 0;  // words; floats in PostgreSQL's order (NaN is greatest)
+  uint64_t max = 0;
+  uint32_t crc32c = 0;
+  uint32_t null_count = 0;
+  uint8_t codec = codec::kNone;
+  bool has_range = false;
+};
+
+struct SeriesEntry {
+  uint64_t first_row = 0;
+  uint64_t rows = 0;
+  bool has_time = false;
+  int64_t min_time = 0;
+  int64_t max_time = 0;
+};
+
+class Segment {
+ public:
+  // columns: the current row type, whose kinds must agree and whose alignment is used.
+  static base::Status Open(std::span<const uint8_t> footer, uint64_t segment_length,
+                           std::span<const NtsColumn> columns, std::unique_ptr<Segment>* segment);
+
+  void Info(NtsSegmentInfo* info) const;
+  base::Status RowGroup(uint32_t group, NtsRowGroupInfo* info) const;
+  base::Status Vector(uint32_t group, uint32_t vector, uint32_t* first_row, uint32_t* rows) const;
+  // column: stored index or NTS_COLUMN_*. The entry lives as long as the segment.
+  base::Status Chunk(uint32_t group, int32_t column, const ChunkEntry** entry) const;
+  base::Status Verify(uint32_t group, int32_t column, std::span<const uint8_t> chunk) const;
+  base::Status VectorSize(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
+                          uint32_t vector, uint64_t* data_bytes) const;
+  base::Status Decode(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
+                      uint32_t vector, uint64_t* values, uint8_t* nulls, uint8_t* data,
+                      uint64_t data_bytes, bool* any_null) const;
+  // One entry for each vector; empty when the chunk keeps none (byte strings, one
+  // vector, all NULL or constant: the chunk's entry says it all).
+  base::Status Statistics(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
+                          std::vector<VectorStatistics>* vectors) const;
+  // Empty when there is at most one series.
+  base::Status Series(std::vector<SeriesEntry>* series) const;
+
+ private:
+  struct Group {
+    uint64_t first_row = 0;
+    uint64_t first_byte = 0;
+    uint32_t rows = 0;
+    uint32_t vectors = 0;
+    std::vector<uint32_t> vector_starts;  // empty: all full but the last
+  };
+
+  base::Status Parse(std::span<const uint8_t> footer, uint64_t segment_length,
+                     std::span<const NtsColumn> columns);
+  base::Status ParseSchema(base::ByteReader in, std::span<const NtsColumn> columns);
+  base::Status ParseGroups(base::ByteReader in);
+  base::Status ParseGroup(base::ByteReader* in, Group* group);
+  base::Status ParseChunks(base::ByteReader in, uint64_t data_length);
+  base::Status ParseChunk(base::ByteReader* in, const ColumnShape& shape, uint32_t rows,
+                          ChunkEntry* entry);
+  size_t StoredColumns() const { return shapes_.size(); }  // with hidden ones
+  base::Status Ref(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
+                   ChunkRef* ref) const;
+
+  uint8_t level_ = 0;
+  bool has_row_ids_ = false;
+  bool has_command_ids_ = false;
+  uint32_t column_count_ = 0;
+  uint64_t rows_ = 0;
+  uint64_t series_ = 0;
+  int32_t time_column_ = -1;
+  std::vector<uint16_t> series_columns_;
+  std::vector<ColumnShape> shapes_;    // stored, then hidden columns
+  std::vector<bool> dropped_;          // NONE in the current row type
+  std::vector<uint8_t> aligns_;
+  std::vector<Group> groups_;
+  std::vector<ChunkEntry> chunks_;     // group-major
+  std::vector<uint8_t> series_index_;  // undecoded
+};
+
+}  // namespace nodedb_ts::segment
+
+#endif  // NODEDB_TS_SEGMENT_SEGMENT_READER_H

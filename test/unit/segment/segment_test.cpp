@@ -1,0 +1,212 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+#include <random>
+
+#include "segment/segment_builder.h"
+#include "segment/segment_reader.h"
+#include "segment_checks.h"
+#include "table_source.h"
+
+namespace nodedb_ts::test {
+namespace {
+
+using segment::SegmentBuildOptions;
+
+class RowCounts : public testing::TestWithParam<size_t> {};
+
+TEST_P(RowCounts, EverythingRoundTrips) {
+  for (const unsigned null_percent : {0u, 1u, 50u, 99u}) {
+    TableSource source(GetParam());
+    source.AddEverything(null_percent, GetParam() * 1000 + null_percent);
+    SegmentBuildOptions options;
+    options.with_row_ids = null_percent != 1;
+    options.with_command_ids = null_percent == 50;
+    options.level = null_percent == 99 ? 2 : 1;
+    CheckAll(Build(source, options), source);
+    if (GetParam() > 5000) break;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Segment, RowCounts,
+                         testing::Values(1, 2, 7, 100, 1023, 1024, 1025, 2048, 5000));
+
+TEST(Segment, RowGroupBoundaries) {
+  for (const size_t rows : {65536, 65537, 131073}) {
+    TableSource source(rows);
+    source.Add(TableSource::Int(8), Pattern::kSteps, 0, 1);
+    source.Add(TableSource::Float8(), Pattern::kDecimals, 10, 2);
+    source.Add(TableSource::Var(), Pattern::kRuns, 5, 3);
+    SegmentBuildOptions options;
+    options.with_row_ids = true;
+    const Built built = Build(source, options);
+    CheckAll(built, source);
+  }
+}
+
+TEST(Segment, ShuffledOrder) {
+  TableSource source(3000);
+  source.AddEverything(10, 99);
+  std::shuffle(source.order.begin(), source.order.end(), std::mt19937(5));
+  source.order.resize(2500);
+  SegmentBuildOptions options;
+  options.with_row_ids = true;
+  options.with_command_ids = true;
+  CheckAll(Build(source, options), source);
+}
+
+TEST(Segment, NoRows) {
+  TableSource source(0);
+  source.Add(TableSource::Int(8), Pattern::kSteps, 0, 1);
+  CheckAll(Build(source), source);
+}
+
+TEST(Segment, NoColumns) {
+  TableSource source(3000);
+  CheckAll(Build(source), source);
+}
+
+TEST(Segment, ManyColumns) {
+  TableSource source(40);
+  for (size_t c = 0; c < 1600; c++) {
+    source.Add(c % 2 ? TableSource::Int(4) : TableSource::Var(), kAllPatterns[c % 8], 10, c);
+  }
+  CheckAll(Build(source), source);
+}
+
+TEST(Segment, ConstantAndNullColumnsCostAlmostNothing) {
+  TableSource source(65536);
+  source.Add(TableSource::Int(8), Pattern::kSteps, 0, 1);
+  const size_t before = Build(source).bytes.size();
+  source.Add(TableSource::Int(8), Pattern::kConstant, 0, 1);
+  source.Add(TableSource::Var(), Pattern::kConstant, 0, 1);
+  source.Add(TableSource::Float8(), Pattern::kAllNull, 0, 1);
+  source.Add(TableSource::None(), Pattern::kRandom, 0, 1);
+  const Built built = Build(source);
+  EXPECT_LT(built.bytes.size(), before + 100);
+  CheckAll(built, source);
+}
+
+TEST(Segment, SortedLabelsCostAFewBytesAVector) {
+  TableSource source(65536);
+  source.Add(TableSource::Var(), Pattern::kRuns, 0, 1);
+  source.Add(TableSource::Int(8), Pattern::kSteps, 0, 1);
+  const Built built = Build(source);
+  EXPECT_LT(built.bytes.size(), 6000u);
+  CheckAll(built, source);
+}
+
+TEST(Segment, LongValuesCutVectorsAndRowGroups) {
+  TableSource source(40);
+  source.Add(TableSource::Int(8), Pattern::kSteps, 0, 1);
+  source.Add(TableSource::Var(), Pattern::kRandom, 10, 2);
+  source.Add(TableSource::Fixed(32767), Pattern::kRandom, 10, 3);
+  for (size_t r = 0; r < 40; r++) {
+    if (!source.nulls[1][r]) source.bytes[1][r].assign(3'000'000 + r, static_cast<char>('a' + r));
+  }
+  const Built built = Build(source);
+  const SegmentHandle segment = Open(built, source.columns);
+  NtsSegmentInfo info;
+  nts_segment_info(segment.get(), &info);
+  EXPECT_GT(info.row_groups, 1u);
+  CheckAll(built, source);
+}
+
+TEST(Segment, HugeValue) {
+  for (const bool compressible : {false, true}) {
+    TableSource source(1);
+    source.Add(TableSource::Var(), Pattern::kConstant, 0, 1);
+    source.Add(TableSource::Int(4), Pattern::kConstant, 0, 1);
+    std::string& value = source.bytes[0][0];
+    value.resize(100'000'001, 'x');
+    std::mt19937_64 random(1);
+    for (size_t i = 0; !compressible && i + 8 <= value.size(); i += 8) {
+      const uint64_t word = random();
+      std::memcpy(value.data() + i, &word, 8);
+    }
+    const Built built = Build(source);
+    EXPECT_LE(built.bytes.size(), compressible ? 1'000'000 : value.size() + 1000);
+    CheckAll(built, source);
+  }
+}
+
+TEST(Segment, StatisticsAndSeriesIndex) {
+  TableSource source(10000);
+  source.Add(TableSource::Int(8), Pattern::kSteps, 1, 1);
+  source.Add(TableSource::Float8(), Pattern::kExtremes, 1, 2);
+  source.Add(TableSource::Int(2), Pattern::kRandom, 1, 2);
+  std::vector<uint32_t> starts;
+  for (uint32_t s = 0; s < 3000; s++) starts.push_back(s * 3);
+  const uint16_t series_columns[] = {2};
+  SegmentBuildOptions options;
+  options.series_columns = series_columns;
+  const Built built = Build(source, options, 0, starts);
+  std::unique_ptr<segment::Segment> opened;
+  ASSERT_TRUE(segment::Segment::Open(
+                  std::span(built.bytes).subspan(built.summary.footer_offset),
+                  built.bytes.size(), source.columns, &opened)
+                  .ok());
+  std::vector<segment::SeriesEntry> series;
+  ASSERT_TRUE(opened->Series(&series).ok());
+  ASSERT_EQ(3000u, series.size());
+  for (size_t s = 0; s < series.size(); s++) {
+    ASSERT_EQ(s * 3, series[s].first_row);
+    bool has_time = false;
+    int64_t max = INT64_MIN;
+    for (size_t r = series[s].first_row; r < series[s].first_row + series[s].rows; r++) {
+      if (source.nulls[0][r]) continue;
+      has_time = true;
+      max = std::max(max, static_cast<int64_t>(source.words[0][r]));
+    }
+    ASSERT_EQ(has_time, series[s].has_time);
+    ASSERT_EQ(has_time ? max : series[s].max_time, series[s].max_time);
+  }
+  const segment::ChunkEntry* entry;
+  std::vector<segment::VectorStatistics> statistics;
+  ASSERT_TRUE(opened->Chunk(0, 2, &entry).ok());
+  ASSERT_TRUE(opened->Statistics(0, 2, {built.bytes.data() + entry->offset, entry->length},
+                                 &statistics).ok());
+  ASSERT_EQ(10u, statistics.size());
+  int64_t sum = 0;
+  uint32_t nulls = 0;
+  for (size_t r = 0; r < 1024; r++) {
+    sum += static_cast<int64_t>(source.words[2][r]);
+    nulls += source.nulls[2][r];
+  }
+  EXPECT_EQ(nulls, statistics[0].null_count);
+  EXPECT_TRUE(statistics[0].has_sum);
+  EXPECT_EQ(sum, statistics[0].sum);
+  EXPECT_TRUE(entry->has_range);
+  ASSERT_TRUE(opened->Chunk(0, 1, &entry).ok());
+  EXPECT_EQ(0xfff0000000000000, entry->min);
+  EXPECT_TRUE(std::isnan(std::bit_cast<double>(entry->max)));
+}
+
+TEST(Segment, DroppedAndAddedColumns) {
+  TableSource source(2000);
+  source.Add(TableSource::Int(4), Pattern::kRandom, 0, 1);
+  source.Add(TableSource::Var(), Pattern::kRandom, 0, 2);
+  const Built built = Build(source);
+  std::vector<NtsColumn> columns = source.columns;
+  columns[1] = TableSource::None();
+  columns.push_back(TableSource::Int(8));
+  const SegmentHandle segment = Open(built, columns);
+  NtsChunkInfo chunk;
+  NtsStatus status = {};
+  ASSERT_EQ(NTS_OK, nts_segment_chunk(segment.get(), 0, 1, &chunk, &status));
+  const Vector v = ReadVector(segment.get(), {built.bytes.data() + chunk.offset, chunk.length}, 0,
+                              1, 0);
+  ASSERT_EQ(NTS_OK, v.code);
+  EXPECT_EQ(0u, v.data_bytes);
+  EXPECT_EQ(1, v.nulls[7]);
+  EXPECT_EQ(NTS_ERR_BUG, nts_segment_chunk(segment.get(), 0, 2, &chunk, &status));
+  columns[0] = TableSource::Int(8);
+  EXPECT_EQ(nullptr, nts_segment_open(built.bytes.data() + built.summary.footer_offset,
+                                      built.bytes.size() - built.summary.footer_offset,
+                                      built.bytes.size(), columns.data(), 3, &status));
+  EXPECT_EQ(NTS_ERR_CORRUPT, status.code);
+}
+
+}  // namespace
+}  // namespace nodedb_ts::test
