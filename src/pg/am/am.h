@@ -119,9 +119,13 @@ extern void nts_vector_set_release(NtsVectorSet *set);
 
 typedef struct NtsReader NtsReader;
 
-/* Decides at once which entries the snapshot sees. Memory comes from `context`. */
-extern NtsReader *nts_reader_open(Relation rel, Snapshot snapshot, MemoryContext context,
-								  BufferAccessStrategy strategy);
+/*
+ * Decides at once which entries the snapshot sees. Memory comes from `context`.
+ * desc: what rows are decoded as; a table rewrite reads with the row type that the
+ * table had before.
+ */
+extern NtsReader *nts_reader_open(Relation rel, TupleDesc desc, Snapshot snapshot,
+								  MemoryContext context, BufferAccessStrategy strategy);
 extern void nts_reader_close(NtsReader *reader);
 
 /* A place among the units (vectors and delta pages) of a reader. */
@@ -153,7 +157,7 @@ extern NtsVectorSet *nts_reader_segment_row(NtsReader *reader, int entry, uint64
 extern NtsVectorSet *nts_reader_row_id(NtsReader *reader, uint64 row_id, uint32 *offset);
 /* A reader that is kept over calls follows the caller's relation pointer. */
 extern void nts_reader_set_relation(NtsReader *reader, Relation rel);
-extern bool nts_reader_same_row_type(NtsReader *reader, Relation rel);
+extern bool nts_reader_same_row_type(NtsReader *reader, TupleDesc desc);
 /* Units by number, for samples. nts_reader_unit: NULL when it has no visible row. */
 extern uint64 nts_reader_unit_count(NtsReader *reader);
 extern NtsVectorSet *nts_reader_unit(NtsReader *reader, uint64 unit);

@@ -25,7 +25,7 @@ open_analyze(NtsScan *scan)
 	uint64		rows = 0;
 
 	/* as heap's: committed rows and those of the own transaction count as live */
-	state->reader = nts_reader_open(scan->base.rs_rd, SnapshotSelf, scan->context, scan->strategy);
+	state->reader = nts_reader_open(scan->base.rs_rd, RelationGetDescr(scan->base.rs_rd), SnapshotSelf, scan->context, scan->strategy);
 	scan->reader = state->reader;	/* closed with the scan */
 	for (int i = 0; i < nts_reader_entry_count(state->reader); i++)
 		rows += nts_reader_entry(state->reader, i)->rows;

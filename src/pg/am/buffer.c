@@ -338,7 +338,7 @@ look_up_series(Part *part, Relation rel)
 		return;
 	context = AllocSetContextCreate(CurrentMemoryContext, "nodedb_ts series", ALLOCSET_SMALL_SIZES);
 	/* entries are in the order of blocks, which are given out ascending */
-	reader = nts_reader_open(rel, SnapshotSelf, context, NULL);
+	reader = nts_reader_open(rel, RelationGetDescr(rel), SnapshotSelf, context, NULL);
 	for (newest = nts_reader_entry_count(reader) - 1; newest >= 0; newest--)
 		if (nts_reader_entry(reader, newest)->level != NTS_LEVEL_DELTA)
 			break;

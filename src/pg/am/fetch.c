@@ -87,7 +87,7 @@ nts_am_fetch_row_version(Relation rel, ItemPointer tid, Snapshot snapshot, Tuple
 	cached = NULL;
 	make_key(&key, rel, snapshot);
 	if (reader != NULL && memcmp(&key, &cached_key, sizeof(key)) == 0 &&
-		nts_reader_same_row_type(reader, rel))
+		nts_reader_same_row_type(reader, slot->tts_tupleDescriptor))
 	{
 		nts_reader_set_relation(reader, rel);
 		found = find_and_store(reader, rel, row_id, slot);
@@ -97,7 +97,7 @@ nts_am_fetch_row_version(Relation rel, ItemPointer tid, Snapshot snapshot, Tuple
 		/* new entries may have come since that reader was opened */
 		if (reader != NULL)
 			nts_reader_close(reader);
-		reader = nts_reader_open(rel, snapshot, TopTransactionContext, NULL);
+		reader = nts_reader_open(rel, slot->tts_tupleDescriptor, snapshot, TopTransactionContext, NULL);
 		found = find_and_store(reader, rel, row_id, slot);
 	}
 	cached = reader;

@@ -980,7 +980,7 @@ compare_entries(const void *a, const void *b)
 }
 
 NtsReader *
-nts_reader_open(Relation rel, Snapshot snapshot, MemoryContext context,
+nts_reader_open(Relation rel, TupleDesc desc, Snapshot snapshot, MemoryContext context,
 				BufferAccessStrategy strategy)
 {
 	MemoryContext own = AllocSetContextCreate(context, "nodedb_ts reader", ALLOCSET_SMALL_SIZES);
@@ -994,7 +994,7 @@ nts_reader_open(Relation rel, Snapshot snapshot, MemoryContext context,
 	reader->context = own;
 	reader->parent = context;
 	reader->strategy = strategy;
-	reader->desc = RelationGetDescr(rel);
+	reader->desc = desc;
 	reader->natts = reader->desc->natts;
 	reader->columns = palloc0(sizeof(NtsColumn) * Max(reader->natts, 1));
 	reader->id_entry = -1;
@@ -1021,9 +1021,9 @@ nts_reader_set_relation(NtsReader *reader, Relation rel)
 }
 
 bool
-nts_reader_same_row_type(NtsReader *reader, Relation rel)
+nts_reader_same_row_type(NtsReader *reader, TupleDesc desc)
 {
-	return reader->desc == RelationGetDescr(rel);
+	return reader->desc == desc;
 }
 
 uint64

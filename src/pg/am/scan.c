@@ -47,11 +47,12 @@ nts_am_scan_begin(Relation rel, Snapshot snapshot, int nkeys, struct ScanKeyData
 	return (TableScanDesc) scan;
 }
 
+/* A rewrite (ALTER TABLE) scans with a slot of the old row type. */
 static NtsReader *
-reader_of(NtsScan *scan)
+reader_of(NtsScan *scan, TupleDesc desc)
 {
 	if (scan->reader == NULL)
-		scan->reader = nts_reader_open(scan->base.rs_rd, scan->base.rs_snapshot, scan->context,
+		scan->reader = nts_reader_open(scan->base.rs_rd, desc, scan->base.rs_snapshot, scan->context,
 									   scan->strategy);
 	return scan->reader;
 }
@@ -131,9 +132,9 @@ next_parallel_unit(NtsScan *scan)
 }
 
 static NtsVectorSet *
-next_unit(NtsScan *scan, bool forward)
+next_unit(NtsScan *scan, TupleDesc desc, bool forward)
 {
-	NtsReader  *reader = reader_of(scan);
+	NtsReader  *reader = reader_of(scan, desc);
 	NtsVectorSet *set;
 
 	if (scan->base.rs_parallel != NULL)
@@ -173,7 +174,7 @@ nts_am_scan_getnextslot(TableScanDesc sscan, ScanDirection direction, TupleTable
 		/* the slot's reference would keep the set from being used again */
 		ExecClearTuple(slot);
 		scan->set = NULL;
-		scan->set = next_unit(scan, forward);
+		scan->set = next_unit(scan, slot->tts_tupleDescriptor, forward);
 		if (scan->set == NULL)
 			return false;
 		scan->row = forward ? -1 : (int64) scan->set->rows;
@@ -198,7 +199,7 @@ nts_am_scan_sample_next_block(TableScanDesc sscan, struct SampleScanState *state
 {
 	NtsScan    *scan = (NtsScan *) sscan;
 	TsmRoutine *tsm = state->tsmroutine;
-	NtsReader  *reader = reader_of(scan);
+	NtsReader  *reader = reader_of(scan, RelationGetDescr(sscan->rs_rd));
 	uint64		units = Min(nts_reader_unit_count(reader), (uint64) MaxBlockNumber);
 	BlockNumber block;
 

@@ -232,7 +232,7 @@ flush_relation(Relation rel)
 		flush.rel = rel;
 		flush.cid = GetCurrentCommandId(true);
 		/* every batch taken has ended, so Self sees exactly the committed ones */
-		flush.reader = nts_reader_open(rel, SnapshotSelf, flush.context, NULL);
+		flush.reader = nts_reader_open(rel, RelationGetDescr(rel), SnapshotSelf, flush.context, NULL);
 		flush.target.rel = rel;
 		flush.target.storage = nts_buffer_storage(rel);
 		flush.target.xid = xid;

@@ -53,7 +53,7 @@ ts_segments(PG_FUNCTION_ARGS)
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, RelationGetRelationName(rel));
 	InitMaterializedSRF(fcinfo, 0);
 	nts_buffer_flush_relation(rel);
-	reader = nts_reader_open(rel, GetActiveSnapshot(), CurrentMemoryContext, NULL);
+	reader = nts_reader_open(rel, RelationGetDescr(rel), GetActiveSnapshot(), CurrentMemoryContext, NULL);
 	for (int i = 0; i < nts_reader_entry_count(reader); i++)
 	{
 		const NtsEntry *e = nts_reader_entry(reader, i);
