@@ -8,13 +8,14 @@ namespace {
 
 // The first chunk of a store: a memtable of one row must be tiny.
 constexpr uint64_t kFirstChunkBytes = 512;
+constexpr uint32_t kSkewBytes = 64;
 
 uint64_t NullBytes(size_t slots, uint32_t capacity) { return (slots * capacity + 7) / 8; }
 
 }  // namespace
 
 void StoreLayout::Add(uint16_t column, const NtsColumn& type) {
-  Slot slot = {CellKind::kVar, false, column, type.width, 0};
+  Slot slot = {CellKind::kVar, false, column, type.width, 0, 0};
   switch (type.kind) {
     case NTS_KIND_INT:
       slot.is_signed = true;
@@ -49,8 +50,11 @@ void StoreLayout::Finish(bool rows_together, uint32_t full_bytes) {
   std::stable_sort(order.begin(), order.end(),
                    [&](uint32_t a, uint32_t b) { return rank(slots[a]) > rank(slots[b]); });
   row_bytes = 0;
+  uint32_t skew = 0;
   for (const uint32_t i : order) {
     slots[i].offset = row_bytes;
+    slots[i].skew = skew;
+    skew += kSkewBytes;
     row_bytes += slots[i].width;
   }
   if (by_row) row_bytes = (row_bytes + 7) / 8 * 8;
@@ -63,9 +67,7 @@ bool ColumnStore::Grow() {
   const uint32_t rows = layout_->geometry.Locate(capacity_).capacity;
   if (!chunks_.Reserve()) return false;
   uint64_t size = uint64_t{layout_->row_bytes} * rows;
-  if (!layout_->by_row) {
-    size = ColumnStart(layout_->row_bytes, static_cast<uint32_t>(layout_->slots.size()), rows);
-  }
+  if (!layout_->by_row && rows >= kSkewRows) size += layout_->slots.size() * kSkewBytes;
   uint8_t* data = static_cast<uint8_t*>(account_->Allocate(size == 0 ? 1 : size));
   if (data == nullptr) return false;
   chunks_.push_back({data, nullptr});

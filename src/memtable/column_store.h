@@ -26,7 +26,8 @@ struct Slot {
   bool is_signed;   // INT: extend the sign
   uint16_t column;  // of the schema
   uint32_t width;   // bytes of a cell
-  uint32_t offset;  // bytes of the cells of the slots before it
+  uint32_t offset;  // bytes of the cells that lie before it in a row
+  uint32_t skew;    // bytes that a large chunk shifts its column by
 };
 
 struct StoreLayout {
@@ -71,8 +72,7 @@ class ColumnStore {
     if (layout_->by_row) {
       return place.data + uint64_t{place.offset} * layout_->row_bytes + s.offset;
     }
-    return place.data + ColumnStart(s.offset, slot, place.capacity) +
-           uint64_t{place.offset} * s.width;
+    return place.data + ColumnStart(s, place.capacity) + uint64_t{place.offset} * s.width;
   }
   // NULL flag of a cell that is not VAR.
   static bool IsNull(const RowPlace& place, uint32_t slot) {
@@ -91,8 +91,8 @@ class ColumnStore {
 
   // Start of a column in a chunk. Large chunks shift each column by a cache line:
   // columns at a power-of-two distance would share the same few cache sets.
-  static uint64_t ColumnStart(uint32_t slot_offset, uint32_t slot, uint32_t capacity) {
-    return uint64_t{slot_offset} * capacity + (capacity >= kSkewRows ? uint64_t{slot} * 64 : 0);
+  static uint64_t ColumnStart(const Slot& slot, uint32_t capacity) {
+    return uint64_t{slot.offset} * capacity + (capacity >= kSkewRows ? slot.skew : 0);
   }
 
  private:

@@ -104,7 +104,7 @@ bool Memtable::WriteRow(const NtsValue* values, uint32_t series, uint32_t previo
   for (; i < count; ++i) {
     const Slot& slot = slots[i];
     const NtsValue& value = values[slot.column];
-    uint8_t* cell = here.data + ColumnStore::ColumnStart(slot.offset, i, here.capacity) +
+    uint8_t* cell = here.data + ColumnStore::ColumnStart(slot, here.capacity) +
                     uint64_t{here.offset} * slot.width;
     if (slot.cell == CellKind::kVar) {
       const uint8_t* stored = nullptr;

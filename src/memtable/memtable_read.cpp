@@ -21,8 +21,7 @@ void GatherColumn(const ColumnStore& store, uint32_t slot, std::span<const uint3
                   uint64_t* words, uint8_t* nulls) {
   const Slot& s = store.layout().slots[slot];
   ForEachRow(store, rows, [&](size_t i, const RowPlace& place) {
-    const uint8_t* cell = place.data +
-                          ColumnStore::ColumnStart(s.offset, slot, place.capacity) +
+    const uint8_t* cell = place.data + ColumnStore::ColumnStart(s, place.capacity) +
                           uint64_t{place.offset} * sizeof(Stored);
     words[i] = static_cast<uint64_t>(static_cast<Wide>(LoadAs<Stored>(cell)));
     nulls[i] = ColumnStore::IsNull(place, slot) ? 1 : 0;

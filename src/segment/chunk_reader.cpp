@@ -1,6 +1,7 @@
 #include "segment/chunk_reader.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "base/bits.h"
@@ -68,6 +69,23 @@ bool FindVector(const ChunkRef& chunk, const Parts& parts, uint32_t vector,
   return true;
 }
 
+// One flag for each bit; returns the number of ones.
+size_t ExpandBitmap(const uint8_t* bitmap, size_t count, uint8_t* nulls) {
+  size_t ones = 0;
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    // Bit j of the byte, alone in byte j of the word; then made 0 or 1.
+    const uint64_t spread = (bitmap[i / 8] * uint64_t{0x0101010101010101}) & 0x8040201008040201;
+    base::StoreLe<uint64_t>(nulls + i, ((spread + 0x7f7f7f7f7f7f7f7f) >> 7) & 0x0101010101010101);
+    ones += static_cast<size_t>(std::popcount(bitmap[i / 8]));
+  }
+  for (; i < count; i++) {
+    nulls[i] = (bitmap[i / 8] >> (i % 8)) & 1;
+    ones += nulls[i];
+  }
+  return ones;
+}
+
 // Reads a vector's first byte and NULLs; *present is the number of values.
 bool ReadVectorHead(base::ByteReader* in, size_t count, uint8_t* nulls, uint8_t* number,
                     size_t* present) {
@@ -86,11 +104,7 @@ bool ReadVectorHead(base::ByteReader* in, size_t count, uint8_t* nulls, uint8_t*
     case kNullBitmap: {
       const uint8_t* bitmap;
       if (!in->ReadBytes((count + 7) / 8, &bitmap)) return false;
-      size_t missing = 0;
-      for (size_t i = 0; i < count; i++) {
-        nulls[i] = (bitmap[i / 8] >> (i % 8)) & 1;
-        missing += nulls[i];
-      }
+      const size_t missing = ExpandBitmap(bitmap, count, nulls);
       *present = count - missing;
       return missing > 0 && missing < count;
     }
@@ -99,10 +113,14 @@ bool ReadVectorHead(base::ByteReader* in, size_t count, uint8_t* nulls, uint8_t*
   }
 }
 
-// Moves `present` leading values to the rows that are not NULL, in place.
+// Moves `present` leading values to the rows that are not NULL, in place. REQUIRES
+// some NULL.
 void Spread(const uint8_t* nulls, size_t count, size_t present, uint64_t* values) {
+  // Without branches: NULLs come unpredictably. present < count, so what a NULL reads
+  // is inside the vector.
   for (size_t i = count; i-- > 0;) {
-    values[i] = nulls[i] ? 0 : values[--present];
+    present -= nulls[i] ^ 1;
+    values[i] = values[present] & (uint64_t{nulls[i]} - 1);
   }
 }
 

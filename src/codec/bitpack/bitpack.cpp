@@ -17,18 +17,15 @@ using base::LoadLe;
 // constant. Reads up to 8 bytes past the group.
 template <unsigned W>
 inline void UnpackGroup(const uint8_t* in, uint64_t base, uint64_t* out) {
-  if constexpr (W == 0) {
-    for (size_t j = 0; j < 8; j++) out[j] = base;
-  } else {
-    constexpr uint64_t kMask = W == 64 ? ~uint64_t{0} : (uint64_t{1} << (W % 64)) - 1;
+  static_assert(W >= 1 && W <= 64);
+  constexpr uint64_t kMask = ~uint64_t{0} >> (64 - W);
 #pragma GCC unroll 8
-    for (unsigned j = 0; j < 8; j++) {
-      const unsigned bit = j * W;
-      const unsigned shift = bit % 8;
-      uint64_t v = LoadLe<uint64_t>(in + bit / 8) >> shift;
-      if (shift + W > 64) v |= static_cast<uint64_t>(in[bit / 8 + 8]) << (64 - shift);
-      out[j] = base + (v & kMask);
-    }
+  for (unsigned j = 0; j < 8; j++) {
+    const unsigned bit = j * W;
+    const unsigned shift = bit % 8;
+    uint64_t v = LoadLe<uint64_t>(in + bit / 8) >> shift;
+    if (shift + W > 64) v |= static_cast<uint64_t>(in[bit / 8 + 8]) << (64 - shift);
+    out[j] = base + (v & kMask);
   }
 }
 
@@ -46,13 +43,18 @@ void UnpackWidth(const uint8_t* in, size_t count, uint64_t base, uint64_t* out) 
     uint64_t values[8];
     const size_t n = std::min<size_t>(count, 8);
     const size_t bytes = PackedBytes(n, W);
-    if (bytes > 0) std::memcpy(group, in, bytes);
+    std::memcpy(group, in, bytes);
     UnpackGroup<W>(group, base, values);
     std::memcpy(out, values, n * sizeof(uint64_t));
     in += bytes;
     out += n;
     count -= n;
   }
+}
+
+template <>
+void UnpackWidth<0>(const uint8_t*, size_t count, uint64_t base, uint64_t* out) {
+  std::fill_n(out, count, base);
 }
 
 using UnpackFunction = void (*)(const uint8_t*, size_t, uint64_t, uint64_t*);
@@ -89,7 +91,7 @@ FramePlan PlanWithBase(std::span<const uint64_t> values, uint64_t base) {
 // A base just below the bulk of the values, from a sample, when the extremes
 // seem to be outliers; otherwise the minimum.
 uint64_t BulkBase(std::span<const uint64_t> values, int64_t min, int64_t max) {
-  constexpr size_t kSample = 64;
+  constexpr size_t kSample = 48;
   std::array<int64_t, kSample> sample;
   const size_t step = std::max<size_t>(1, values.size() / kSample);
   size_t n = 0;

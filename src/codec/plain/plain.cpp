@@ -13,9 +13,13 @@ void Narrow(std::span<const uint64_t> values, uint8_t* out) {
   }
 }
 
-template <typename T>
+// Sign-extends or zero-extends, as the type Extended says.
+template <typename T, typename Extended>
 void Widen(const uint8_t* in, std::span<uint64_t> out) {
-  for (size_t i = 0; i < out.size(); i++) out[i] = base::LoadLe<T>(in + i * sizeof(T));
+  for (size_t i = 0; i < out.size(); i++) {
+    out[i] = static_cast<uint64_t>(
+        static_cast<int64_t>(static_cast<Extended>(base::LoadLe<T>(in + i * sizeof(T)))));
+  }
 }
 
 void Encode(const WordShape& shape, std::span<const uint64_t> values, base::ByteWriter* out) {
@@ -33,13 +37,15 @@ bool Decode(const WordShape& shape, base::ByteReader* in, std::span<uint64_t> ou
   const uint8_t* p;
   if (!in->ReadBytes(out.size() * shape.width, &p)) return false;
   switch (shape.width) {
-    case 2: Widen<uint16_t>(p, out); break;
-    case 4: Widen<uint32_t>(p, out); break;
-    case 8: Widen<uint64_t>(p, out); break;
+    case 2: Widen<uint16_t, int16_t>(p, out); break;
+    case 4:
+      if (shape.kind == WordKind::kInt) Widen<uint32_t, int32_t>(p, out);
+      else Widen<uint32_t, uint32_t>(p, out);
+      break;
+    case 8: Widen<uint64_t, int64_t>(p, out); break;
     default:
-      for (size_t i = 0; i < out.size(); i++) out[i] = p[i];
+      for (size_t i = 0; i < out.size(); i++) out[i] = base::SignExtend(p[i], 1);
   }
-  if (shape.kind == WordKind::kInt) base::SignExtendAll(out, shape.width);
   return true;
 }
 

@@ -154,7 +154,8 @@ bool DecodeWords(const WordShape& shape, uint8_t number, base::ByteReader in,
                  std::span<uint64_t> out) {
   const WordCodec* codec = FindWordCodec(number);
   if (codec == nullptr || out.empty() || out.size() > kMaxVectorRows) return false;
-  return codec->decode(shape, &in, out) && in.empty() && Canonical(shape, out);
+  if (!codec->decode(shape, &in, out) || !in.empty()) return false;
+  return number == kPlain || Canonical(shape, out);  // plain words cannot be anything else
 }
 
 }  // namespace nodedb_ts::codec

@@ -51,8 +51,8 @@ TEST(Bytes, LittleEndian) {
 }
 
 TEST(Bytes, ShortReadsFailAndDoNotMove) {
-  const uint8_t bytes[] = {0x80, 0x80, 0x80};
-  ByteReader in(bytes, 3);
+  const std::vector<uint8_t> bytes(3, 0x80);
+  ByteReader in(bytes.data(), bytes.size());
   uint32_t v32;
   uint64_t v;
   const uint8_t* p;

@@ -1,0 +1,364 @@
+#include "memtable/memtable.h"
+
+#include <malloc.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <limits>
+#include <new>
+#include <random>
+
+#include "memtable/memtable_fixture.h"
+
+// Counts what operator new hands out while `counting`; fails while `failing`.
+namespace {
+std::atomic<int64_t> live_bytes{0};
+thread_local bool counting = false;
+thread_local int64_t allocations_left = -1;
+
+void* CountedNew(size_t size) {
+  if (allocations_left == 0) return nullptr;
+  if (allocations_left > 0) --allocations_left;
+  void* block = std::malloc(size == 0 ? 1 : size);
+  if (counting && block != nullptr) live_bytes += static_cast<int64_t>(malloc_usable_size(block));
+  return block;
+}
+void CountedDelete(void* block) {
+  if (counting && block != nullptr) live_bytes -= static_cast<int64_t>(malloc_usable_size(block));
+  std::free(block);
+}
+}  // namespace
+
+void* operator new(size_t size) {
+  void* block = CountedNew(size);
+  if (block == nullptr) throw std::bad_alloc();
+  return block;
+}
+void* operator new(size_t size, const std::nothrow_t&) noexcept { return CountedNew(size); }
+void operator delete(void* block) noexcept { CountedDelete(block); }
+void operator delete(void* block, size_t) noexcept { CountedDelete(block); }
+void operator delete(void* block, const std::nothrow_t&) noexcept { CountedDelete(block); }
+
+namespace nodedb_ts::test {
+namespace {
+
+using memtable::Budget;
+using memtable::Grow;
+using memtable::Memtable;
+using memtable::TableLayout;
+
+Row ReadBack(const Memtable& memtable, uint32_t row) {
+  const NtsSchema& schema = memtable.layout().schema();
+  std::vector<NtsValue> values(schema.column_count);
+  memtable.ReadRow(row, values.data());
+  Row result;
+  for (uint32_t i = 0; i < schema.column_count; ++i) {
+    result.cells.push_back(CellOf(schema.columns[i], values[i]));
+  }
+  uint32_t command_id = memtable.CommandId(row);
+  memtable.GatherRowIds({&row, 1}, &result.row_id);
+  result.command_id = command_id;
+  return result;
+}
+
+std::vector<NtsColumn> AllKinds() {
+  return {Int(8),   Text(),  Int(1, NTS_COLUMN_LABEL), Int(2),    Int(4), Float4(),
+          Float8(), Fixed(7), Dropped(),               Fixed(16), Text(), Int(8)};
+}
+
+Row RandomRow(std::mt19937_64* random, uint32_t series, uint32_t null_percent) {
+  const auto maybe = [&](Cell cell) {
+    return (*random)() % 100 < null_percent ? Cell() : cell;
+  };
+  const auto number = [&](int bits) {
+    return Cell(static_cast<int64_t>((*random)()) >> (64 - bits));
+  };
+  Row row;
+  row.cells = {number(64),
+               series % 5 == 0 ? Cell() : Cell("series " + std::to_string(series)),
+               Cell(static_cast<int64_t>(series % 100)),
+               maybe(number(16)),
+               maybe(number(32)),
+               maybe(Cell(static_cast<int64_t>((*random)() & 0xffffffffu))),
+               maybe(number(64)),
+               series % 3 == 0 ? Cell() : Cell("abcdef" + std::to_string(series % 10)),
+               Cell(),
+               maybe(Cell(std::string(16, static_cast<char>('a' + (*random)() % 26)))),
+               maybe(Cell(std::string((*random)() % 4 == 0 ? (*random)() % 1000 : 5,
+                                      static_cast<char>('a' + (*random)() % 2)))),
+               maybe(number(8))};
+  row.row_id = (*random)() % 10 == 0 ? NTS_NO_ROW_ID : (*random)() % (uint64_t{1} << 40);
+  row.command_id = static_cast<uint32_t>((*random)() % 3);
+  return row;
+}
+
+class MemtableKeys : public testing::TestWithParam<int> {
+ protected:
+  // 0: unkeyed, 1: keyed by no column, 2: by three columns.
+  std::shared_ptr<const TableLayout> Layout(const NtsSchema& schema) {
+    const std::vector<uint16_t> key = {1, 2, 7};
+    if (GetParam() == 2) return TableLayout::Make(schema, true, key, 4096);
+    return TableLayout::Make(schema, GetParam() == 1, {}, 4096);
+  }
+};
+
+TEST_P(MemtableKeys, RandomRowsOfAllKindsComeBack) {
+  const std::vector<NtsColumn> columns = AllKinds();
+  const NtsSchema schema = {columns.data(), static_cast<uint32_t>(columns.size()), 0, 0};
+  Budget budget(100 << 20);
+  std::mt19937_64 random(7);
+  Memtable memtable(&budget, Layout(schema));
+  for (const uint32_t null_percent : {0u, 20u, 100u}) {
+    memtable.Clear(16384);
+    std::vector<Row> model;
+    for (int i = 0; i < 3000; ++i) {
+      model.push_back(RandomRow(&random, static_cast<uint32_t>(random() % 300), null_percent));
+      const std::vector<NtsValue> values = ValuesOf(schema, model.back());
+      ASSERT_EQ(Grow::kOk, memtable.Append(values.data(), model.back().row_id,
+                                           model.back().command_id));
+    }
+    uint64_t raw = 0;
+    for (uint32_t i = 0; i < model.size(); ++i) {
+      ASSERT_EQ(model[i], ReadBack(memtable, i)) << "row " << i;
+      raw += memtable.RawRowBytes(i);
+      if (model[i].row_id != NTS_NO_ROW_ID) ASSERT_EQ(i, memtable.FindRow(model[i].row_id));
+    }
+    EXPECT_EQ(raw, memtable.raw_bytes());
+    EXPECT_FALSE(memtable.FindRow(uint64_t{1} << 40).has_value());
+  }
+}
+
+TEST_P(MemtableKeys, GatherAgreesWithRows) {
+  const std::vector<NtsColumn> columns = AllKinds();
+  const NtsSchema schema = {columns.data(), static_cast<uint32_t>(columns.size()), 0, 0};
+  Budget budget(100 << 20);
+  std::mt19937_64 random(8);
+  Memtable memtable(&budget, Layout(schema));
+  std::vector<Row> model;
+  for (int i = 0; i < 2000; ++i) {
+    model.push_back(RandomRow(&random, static_cast<uint32_t>(random() % 20), 10));
+    ASSERT_EQ(Grow::kOk, memtable.Append(ValuesOf(schema, model.back()).data(),
+                                         model.back().row_id, model.back().command_id));
+  }
+  std::vector<uint32_t> rows(500);
+  for (uint32_t& row : rows) row = static_cast<uint32_t>(random() % model.size());
+  std::vector<uint64_t> words(rows.size());
+  std::vector<std::string_view> views(rows.size());
+  std::vector<uint8_t> nulls(rows.size());
+  std::vector<uint32_t> commands(rows.size());
+  for (size_t c = 0; c < columns.size(); ++c) {
+    const bool is_bytes = IsBytesKind(columns[c].kind);
+    if (is_bytes) {
+      memtable.GatherBytes(c, rows, views.data(), nulls.data());
+    } else {
+      memtable.GatherWords(c, rows, words.data(), nulls.data());
+    }
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const Cell& cell = model[rows[i]].cells[c];
+      ASSERT_EQ(cell.is_null, nulls[i] != 0);
+      if (is_bytes) {
+        ASSERT_EQ(cell.bytes, views[i]);
+      } else {
+        ASSERT_EQ(cell.word, static_cast<int64_t>(words[i]));
+      }
+    }
+  }
+  memtable.GatherRowIds(rows, words.data());
+  memtable.GatherCommandIds(rows, commands.data());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    ASSERT_EQ(model[rows[i]].row_id, words[i]);
+    ASSERT_EQ(model[rows[i]].command_id, commands[i]);
+  }
+}
+
+// Each allocation in turn fails: the row is not in, and the next attempt succeeds.
+TEST_P(MemtableKeys, FailedAllocationsChangeNothing) {
+  const std::vector<NtsColumn> columns = AllKinds();
+  const NtsSchema schema = {columns.data(), static_cast<uint32_t>(columns.size()), 0, 0};
+  Budget budget(100 << 20);
+  std::mt19937_64 random(9);
+  Memtable memtable(&budget, Layout(schema));
+  std::vector<Row> model;
+  int failures = 0;
+  for (int i = 0; i < 500; ++i) {
+    const Row row = RandomRow(&random, static_cast<uint32_t>(random() % 100), 10);
+    const std::vector<NtsValue> values = ValuesOf(schema, row);
+    for (int64_t left = 0;; ++left) {
+      allocations_left = left;
+      const Grow result = memtable.Append(values.data(), row.row_id, row.command_id);
+      allocations_left = -1;
+      if (result == Grow::kOk) break;
+      ASSERT_EQ(Grow::kNoMemory, result);
+      ++failures;
+      ASSERT_EQ(model.size(), memtable.rows());
+      if (row.row_id != NTS_NO_ROW_ID) ASSERT_FALSE(memtable.FindRow(row.row_id).has_value());
+    }
+    model.push_back(row);
+  }
+  EXPECT_GT(failures, 20);
+  for (uint32_t i = 0; i < model.size(); ++i) ASSERT_EQ(model[i], ReadBack(memtable, i));
+}
+
+TEST_P(MemtableKeys, FailedAppendAllChangesNothing) {
+  const std::vector<NtsColumn> columns = AllKinds();
+  const NtsSchema schema = {columns.data(), static_cast<uint32_t>(columns.size()), 0, 0};
+  Budget budget(100 << 20);
+  std::mt19937_64 random(10);
+  Memtable into(&budget, Layout(schema));
+  Memtable from(&budget, TableLayout::Make(schema, false, {}, 4096));
+  std::vector<Row> model;
+  for (int i = 0; i < 200; ++i) {
+    model.push_back(RandomRow(&random, static_cast<uint32_t>(random() % 30), 10));
+    Memtable& memtable = i < 50 ? into : from;
+    ASSERT_EQ(Grow::kOk, memtable.Append(ValuesOf(schema, model.back()).data(),
+                                         model.back().row_id, model.back().command_id));
+  }
+  const uint64_t raw = into.raw_bytes();
+  const uint32_t series = into.active_series();
+  int failures = 0;
+  for (int64_t left = 1;; ++left) {
+    allocations_left = left;
+    Grow result = Grow::kNoMemory;
+    try {
+      result = into.AppendAll(from);
+    } catch (const std::bad_alloc&) {
+    }
+    allocations_left = -1;
+    if (result == Grow::kOk) break;
+    ++failures;
+    ASSERT_EQ(50u, into.rows());
+    ASSERT_EQ(raw, into.raw_bytes());
+    ASSERT_EQ(series, into.active_series());
+    for (uint32_t i = 0; i < 50; ++i) ASSERT_EQ(model[i], ReadBack(into, i));
+    for (uint32_t i = 50; i < 200; ++i) {
+      if (model[i].row_id != NTS_NO_ROW_ID) ASSERT_FALSE(into.FindRow(model[i].row_id));
+    }
+  }
+  EXPECT_GT(failures, 5);
+  for (uint32_t i = 0; i < 200; ++i) {
+    ASSERT_EQ(model[i], ReadBack(into, i));
+    if (model[i].row_id != NTS_NO_ROW_ID) ASSERT_EQ(i, into.FindRow(model[i].row_id));
+  }
+}
+
+TEST_P(MemtableKeys, BytesAreWhatTheAllocatorGave) {
+  const std::vector<NtsColumn> columns = AllKinds();
+  const NtsSchema schema = {columns.data(), static_cast<uint32_t>(columns.size()), 0, 0};
+  Budget budget(1 << 30);
+  const auto layout = Layout(schema);
+  std::mt19937_64 random(11);
+  std::vector<Row> rows;
+  for (int i = 0; i < 20000; ++i) {
+    rows.push_back(RandomRow(&random, static_cast<uint32_t>(random() % 2000), 5));
+  }
+  live_bytes = 0;
+  {
+    Memtable memtable(&budget, layout);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const std::vector<NtsValue> values = ValuesOf(schema, rows[i]);
+      counting = true;
+      const Grow grown = memtable.Append(values.data(), rows[i].row_id, rows[i].command_id);
+      counting = false;
+      ASSERT_EQ(Grow::kOk, grown);
+      if (i % 97 != 0) continue;
+      const double truth = static_cast<double>(live_bytes);
+      ASSERT_LE(std::abs(truth - static_cast<double>(memtable.bytes())), truth / 10) << i;
+      ASSERT_EQ(memtable.bytes(), budget.used());
+    }
+    counting = true;
+  }
+  counting = false;
+  EXPECT_EQ(0, live_bytes);
+  EXPECT_EQ(0u, budget.used());
+}
+
+INSTANTIATE_TEST_SUITE_P(Keys, MemtableKeys, testing::Values(0, 1, 2));
+
+TEST(Memtable, OneRowIsTiny) {
+  const std::vector<NtsColumn> columns = {Int(8), Text(), Float8()};
+  const NtsSchema schema = {columns.data(), 3, 0, 0};
+  const std::vector<uint16_t> key = {1};
+  Budget budget(1 << 20);
+  Memtable memtable(&budget, TableLayout::Make(schema, true, key, 128));
+  ASSERT_EQ(Grow::kOk, memtable.Append(ValuesOf(schema, {{1, "host", 2}}).data(), 1, 1));
+  EXPECT_LT(memtable.bytes(), 700u);
+}
+
+TEST(Memtable, EqualTagsOfASeriesAreStoredOnce) {
+  const std::vector<NtsColumn> columns = {Int(8), Text(), Text()};
+  const NtsSchema schema = {columns.data(), 3, 0, 0};
+  const std::vector<uint16_t> key = {1};
+  Budget budget(1 << 30);
+  Memtable memtable(&budget, TableLayout::Make(schema, true, key, 65536));
+  for (int i = 0; i < 100000; ++i) {
+    const std::string host = "host " + std::to_string(i % 10);
+    ASSERT_EQ(Grow::kOk,
+              memtable.Append(ValuesOf(schema, {{i, host, host + std::string(40, 'x')}}).data(),
+                              NTS_NO_ROW_ID, 1));
+  }
+  EXPECT_EQ(10u, memtable.active_series());
+  EXPECT_LT(memtable.bytes() / 100000, 24u);
+}
+
+TEST(Memtable, SixteenHundredColumns) {
+  std::vector<NtsColumn> columns(1600, Int(8));
+  const NtsSchema schema = {columns.data(), 1600, 0, 0};
+  Budget budget(64 << 20);
+  Memtable memtable(&budget, TableLayout::Make(schema, false, {}, 65536));
+  std::vector<Row> model;
+  for (int i = 0; i < 50; ++i) {
+    Row row;
+    for (int c = 0; c < 1600; ++c) row.cells.push_back((i + c) % 7 == 0 ? Cell() : Cell(i * c));
+    row.row_id = static_cast<uint64_t>(i);
+    model.push_back(row);
+    ASSERT_EQ(Grow::kOk, memtable.Append(ValuesOf(schema, row).data(), row.row_id, 0));
+  }
+  for (uint32_t i = 0; i < 50; ++i) ASSERT_EQ(model[i], ReadBack(memtable, i));
+}
+
+TEST(Memtable, ValuesOfAnyLength) {
+  const std::vector<NtsColumn> columns = {Text()};
+  const NtsSchema schema = {columns.data(), 1, -1, 0};
+  for (const bool keyed : {false, true}) {
+    Budget budget(1 << 30);
+    const std::vector<uint16_t> key = {0};
+    Memtable memtable(&budget, TableLayout::Make(schema, keyed, key, 65536));
+    std::vector<Row> model;
+    for (const size_t length : {0, 1, 2, 3, 4, 7, 8, 15, 16, 17, 63, 64, 65, 254, 255, 256, 32767,
+                                32768, 65535, 65536, 1 << 20}) {
+      for (const char fill : {'a', 'b', 'a'}) {
+        model.push_back({{Cell(std::string(length, fill))}});
+        ASSERT_EQ(Grow::kOk,
+                  memtable.Append(ValuesOf(schema, model.back()).data(), NTS_NO_ROW_ID, 0));
+      }
+    }
+    for (uint32_t i = 0; i < model.size(); ++i) ASSERT_EQ(model[i], ReadBack(memtable, i));
+    // The memory is that of the values, keyed: of the distinct ones.
+    EXPECT_LT(memtable.bytes(), (keyed ? 5u : 7u) << 20);
+  }
+}
+
+TEST(Memtable, ManySeriesAreFoundAgain) {
+  const std::vector<NtsColumn> columns = {Int(8), Int(4)};
+  const NtsSchema schema = {columns.data(), 2, 0, 0};
+  const std::vector<uint16_t> key = {1};
+  Budget budget(1 << 30);
+  Memtable memtable(&budget, TableLayout::Make(schema, true, key, 65536));
+  std::mt19937_64 random(3);
+  constexpr int kSeries = 50000;
+  for (int i = 0; i < 2 * kSeries; ++i) {
+    const int series = i < kSeries ? i : static_cast<int>(random() % kSeries);
+    ASSERT_EQ(Grow::kOk, memtable.Append(ValuesOf(schema, {{i, series}}).data(), NTS_NO_ROW_ID, 0));
+    if (i % 10 == 0 && memtable.active_series() > 40000) memtable.EvictColdest();
+  }
+  for (int i = kSeries; i < kSeries + 100; ++i) {
+    const Row row = ReadBack(memtable, static_cast<uint32_t>(i));
+    EXPECT_EQ(i, row.cells[0].word);
+  }
+  uint64_t rows = 0;
+  for (uint32_t i = 0; i < memtable.series().size(); ++i) rows += memtable.series()[i].rows;
+  EXPECT_EQ(memtable.rows(), rows);
+}
+
+}  // namespace
+}  // namespace nodedb_ts::test
