@@ -126,6 +126,7 @@ my $primary = PostgreSQL::Test::Cluster->new('primary');
 $primary->init(allows_streaming => 1);
 $primary->append_conf('postgresql.conf', <<EOC);
 wal_consistency_checking = 'all'
+wal_keep_size = 2GB
 log_statement = none
 autovacuum = off
 max_prepared_transactions = 4

@@ -57,7 +57,6 @@ extern void nts_buffer_flush_relation(Relation rel);
 extern void nts_buffer_flush_all(void);
 /* Forgets rows and cached positions of a relation's file. */
 extern void nts_buffer_discard(Relation rel);
-extern bool nts_buffer_has_rows(Relation rel);
 /* A buffered row by id; false when none has it. The values point into the buffer. */
 extern bool nts_buffer_fetch(Relation rel, uint64 row_id, Snapshot snapshot, TupleTableSlot *slot);
 /* Writes everything that a part of the core holds; used for flush as well. */
@@ -211,6 +210,7 @@ extern bool nts_am_analyze_next_block(TableScanDesc scan, BlockNumber block,
 									  BufferAccessStrategy strategy);
 extern bool nts_am_analyze_next_tuple(TableScanDesc scan, TransactionId oldest_xmin,
 									  double *live_rows, double *dead_rows, TupleTableSlot *slot);
+extern uint64 nts_am_relation_size(Relation rel, ForkNumber fork);
 extern void nts_am_estimate_size(Relation rel, int32 *attr_widths, BlockNumber *pages,
 								 double *tuples, double *allvisfrac);
 /* per scan */

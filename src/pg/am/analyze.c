@@ -88,6 +88,17 @@ nts_am_analyze_next_tuple(TableScanDesc sscan, TransactionId oldest_xmin, double
 	return true;
 }
 
+/*
+ * ANALYZE asks for the size before it starts its scan; what the own transaction has
+ * buffered must be among the blocks it then samples.
+ */
+uint64
+nts_am_relation_size(Relation rel, ForkNumber fork)
+{
+	nts_buffer_flush_relation(rel);
+	return table_block_relation_size(rel, fork);
+}
+
 /* Rows on the first and last used pages of the newest extents, as a guess for all. */
 static double
 rows_per_delta_page(Relation rel, const NtsEntryRef *entries, int count, BlockNumber blocks)
@@ -126,7 +137,7 @@ nts_am_estimate_size(Relation rel, int32 *attr_widths, BlockNumber *pages, doubl
 	uint64		rows = 0;
 	double		delta_pages = 0;
 
-	*pages = RelationGetNumberOfBlocks(rel);
+	*pages = nts_file_blocks(rel);
 	*allvisfrac = 0;
 	*tuples = 0;
 	if (*pages == 0 || !nts_meta_read(rel, &meta))

@@ -135,7 +135,14 @@ drop_top_part(NtsTableBuffer *table)
 	pfree(part);
 }
 
-/* Reads the row type; rows of another row type must have been flushed. */
+static void
+discard_rows(NtsTableBuffer *table)
+{
+	while (table->parts != NULL)
+		drop_top_part(table);
+}
+
+/* Reads the row type; rows of another row type are written first. */
 static void
 load_schema(NtsTableBuffer *table, Relation rel)
 {
@@ -154,8 +161,8 @@ load_schema(NtsTableBuffer *table, Relation rel)
 		table->schema_valid = true;
 		return;
 	}
-	if (table->parts != NULL)
-		flush_table(table, rel, false);
+	flush_table(table, rel, false);
+	discard_rows(table);		/* parts, empty now, of the old row type */
 	if (table->spare != NULL)
 		nts_part_free(table->spare);
 	table->spare = NULL;
@@ -183,11 +190,13 @@ find_table(Oid relid)
 	return hash_search(tables, &relid, HASH_FIND, NULL);
 }
 
-static void
-discard_rows(NtsTableBuffer *table)
+static bool
+has_rows(NtsTableBuffer *table)
 {
-	while (table->parts != NULL)
-		drop_top_part(table);
+	for (Part *part = table->parts; part != NULL; part = part->outer)
+		if (part->flushing || nts_part_rows(part->core) > 0)
+			return true;
+	return false;
 }
 
 /* The buffer of an open relation; made if need be. */
@@ -210,11 +219,12 @@ table_for(Relation rel)
 	last_table = table;
 	if (!NtsFileNodeEquals(table->node, NTS_REL_NODE(rel)))
 	{
-		if (table->parts != NULL)
+		if (has_rows(table))
 			ereport(ERROR,
 					(errcode(ERRCODE_INTERNAL_ERROR),
 					 errmsg("table \"%s\" got a new file while rows were buffered for the old one",
 							RelationGetRelationName(rel))));
+		discard_rows(table);	/* empty parts */
 		table->node = NTS_REL_NODE(rel);
 		nts_storage_forget(&table->storage);
 	}
@@ -467,18 +477,6 @@ nts_buffer_flush_relation(Relation rel)
 	if (table != NULL && table->parts != NULL &&
 		NtsFileNodeEquals(table->node, NTS_REL_NODE(rel)))
 		flush_table(table, rel, false);
-}
-
-bool
-nts_buffer_has_rows(Relation rel)
-{
-	NtsTableBuffer *table = find_table(RelationGetRelid(rel));
-
-	if (table != NULL)
-		for (Part *part = table->parts; part != NULL; part = part->outer)
-			if (part->flushing || nts_part_rows(part->core) > 0)
-				return true;
-	return false;
 }
 
 void

@@ -157,7 +157,7 @@ static const TableAmRoutine methods = {
 	.index_build_range_scan = index_build_range_scan,
 	.index_validate_scan = index_validate_scan,
 
-	.relation_size = table_block_relation_size,
+	.relation_size = nts_am_relation_size,
 	.relation_needs_toast_table = nts_am_needs_toast_table,
 	.relation_estimate_size = nts_am_estimate_size,
 

@@ -1001,7 +1001,7 @@ nts_reader_open(Relation rel, TupleDesc desc, Snapshot snapshot, MemoryContext c
 	nts_schema_columns(reader->desc, reader->columns);
 	reader->entries = nts_directory_read(rel, &count);
 	/* after the directory: every extent it named has its pages in this range */
-	reader->block_count = RelationGetNumberOfBlocks(rel);
+	reader->block_count = nts_file_blocks(rel);
 	for (int i = 0; i < count; i++)
 		if (nts_entry_visible(rel, &reader->entries[i].entry, snapshot))
 			reader->entries[kept++] = reader->entries[i];

@@ -41,7 +41,7 @@ nts_am_scan_begin(Relation rel, Snapshot snapshot, int nkeys, struct ScanKeyData
 		Assert(snapshot != NULL);
 		PredicateLockRelation(rel, snapshot);
 		pgstat_count_heap_scan(rel);
-		if ((flags & SO_ALLOW_STRAT) && RelationGetNumberOfBlocks(rel) > (BlockNumber) NBuffers / 4)
+		if ((flags & SO_ALLOW_STRAT) && nts_file_blocks(rel) > (BlockNumber) NBuffers / 4)
 			scan->strategy = GetAccessStrategy(BAS_BULKREAD);
 	}
 	return (TableScanDesc) scan;

@@ -225,7 +225,7 @@ flush_relation(Relation rel)
 										  ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(flush.context);
 	entries = nts_directory_read(rel, &count);
-	blocks = RelationGetNumberOfBlocks(rel);
+	blocks = nts_file_blocks(rel);
 	if (count > 0)
 	{
 		xid = GetCurrentTransactionId();

@@ -117,7 +117,7 @@ open_page(Relation rel, NtsStorage *storage, BlockNumber full, bool additional)
 		tail.block = meta->delta_next;
 		tail.generation = meta->delta_generation;
 		/* after a crash the file may be shorter than what is allocated */
-		if (tail.block >= RelationGetNumberOfBlocks(rel))
+		if (tail.block >= nts_file_blocks(rel))
 		{
 			uint32		end = meta->delta_end;
 

@@ -44,10 +44,16 @@ nts_unlock_extension(Relation rel)
 		UnlockRelationForExtension(rel, ExclusiveLock);
 }
 
+BlockNumber
+nts_file_blocks(Relation rel)
+{
+	return smgrnblocks(RelationGetSmgr(rel), MAIN_FORKNUM);
+}
+
 void
 nts_file_extend(Relation rel, BlockNumber block_count)
 {
-	BlockNumber have = RelationGetNumberOfBlocks(rel);
+	BlockNumber have = nts_file_blocks(rel);
 
 	while (have < block_count)
 	{
@@ -135,7 +141,7 @@ nts_meta_read(Relation rel, NtsMeta *meta)
 	Page		page;
 	bool		found;
 
-	if (RelationGetNumberOfBlocks(rel) == 0)
+	if (nts_file_blocks(rel) == 0)
 		return false;
 	buffer = ReadBuffer(rel, NTS_META_BLOCK);
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);

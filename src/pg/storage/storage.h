@@ -135,6 +135,9 @@ extern void nts_page_check(Relation rel, BlockNumber block, Page page, uint8 kin
 						   uint64 generation);
 extern void nts_page_init(char *image, uint8 kind, uint64 generation, Size special_size);
 extern Buffer nts_meta_lock(Relation rel, int mode, NtsMeta **meta);
+/* Blocks of the main fork. (RelationGetNumberOfBlocks would ask the access method,
+ * whose answer first writes buffered rows.) */
+extern BlockNumber nts_file_blocks(Relation rel);
 /* Caller holds the relation extension lock (or the relation is local). */
 extern void nts_file_extend(Relation rel, BlockNumber block_count);
 extern void nts_lock_extension(Relation rel);
