@@ -37,7 +37,7 @@
 
 #define MIN_SEGMENT_ROWS 8192
 #define MIN_SEGMENT_BYTES (8 * 1024 * 1024)	/* raw: about 256 kB and more encoded */
-#define MAX_SEGMENT_ROWS 4000000
+#define MAX_SEGMENT_ROWS 1000000	/* bounds what encoding adds to the budget */
 #define MAX_SEGMENT_BYTES (UINT64CONST(256) * 1024 * 1024)
 #define SERIES_LOOKUP_ROWS 1024 /* a part this large asks the newest segment for its
 								 * series columns */

@@ -121,7 +121,9 @@ TEST_P(MemtableKeys, RandomRowsOfAllKindsComeBack) {
     for (uint32_t i = 0; i < model.size(); ++i) {
       ASSERT_EQ(model[i], ReadBack(memtable, i)) << "row " << i;
       raw += memtable.RawRowBytes(i);
-      if (model[i].row_id != NTS_NO_ROW_ID) ASSERT_EQ(i, memtable.FindRow(model[i].row_id));
+      if (model[i].row_id != NTS_NO_ROW_ID) {
+        ASSERT_EQ(i, memtable.FindRow(model[i].row_id));
+      }
     }
     EXPECT_EQ(raw, memtable.raw_bytes());
     EXPECT_FALSE(memtable.FindRow(uint64_t{1} << 40).has_value());
@@ -191,7 +193,9 @@ TEST_P(MemtableKeys, FailedAllocationsChangeNothing) {
       ASSERT_EQ(Grow::kNoMemory, result);
       ++failures;
       ASSERT_EQ(model.size(), memtable.rows());
-      if (row.row_id != NTS_NO_ROW_ID) ASSERT_FALSE(memtable.FindRow(row.row_id).has_value());
+      if (row.row_id != NTS_NO_ROW_ID) {
+        ASSERT_FALSE(memtable.FindRow(row.row_id).has_value());
+      }
     }
     model.push_back(row);
   }
@@ -231,13 +235,17 @@ TEST_P(MemtableKeys, FailedAppendAllChangesNothing) {
     ASSERT_EQ(series, into.active_series());
     for (uint32_t i = 0; i < 50; ++i) ASSERT_EQ(model[i], ReadBack(into, i));
     for (uint32_t i = 50; i < 200; ++i) {
-      if (model[i].row_id != NTS_NO_ROW_ID) ASSERT_FALSE(into.FindRow(model[i].row_id));
+      if (model[i].row_id != NTS_NO_ROW_ID) {
+        ASSERT_FALSE(into.FindRow(model[i].row_id));
+      }
     }
   }
   EXPECT_GT(failures, 5);
   for (uint32_t i = 0; i < 200; ++i) {
     ASSERT_EQ(model[i], ReadBack(into, i));
-    if (model[i].row_id != NTS_NO_ROW_ID) ASSERT_EQ(i, into.FindRow(model[i].row_id));
+    if (model[i].row_id != NTS_NO_ROW_ID) {
+      ASSERT_EQ(i, into.FindRow(model[i].row_id));
+    }
   }
 }
 
