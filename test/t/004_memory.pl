@@ -1,0 +1,135 @@
+# Loading 10 million rows in one transaction keeps the backend's private memory
+# under nodedb_ts.memory_budget + 64 MB. MEMORY_ROWS changes the number of rows.
+use strict;
+use warnings;
+
+use IPC::Run;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+plan skip_all => 'needs /proc/PID/status with RssAnon'
+  unless -r "/proc/$$/status" && slurp_file("/proc/$$/status") =~ /^RssAnon:/m;
+
+my $rows = $ENV{MEMORY_ROWS} || 10_000_000;
+my $allowance_kb = 64 * 1024;
+
+my $node = PostgreSQL::Test::Cluster->new('memory');
+$node->init;
+$node->append_conf('postgresql.conf', <<EOC);
+log_statement = none
+shared_buffers = 128MB
+max_wal_size = 4GB
+autovacuum = off
+EOC
+$node->start;
+$node->safe_psql('postgres', 'CREATE EXTENSION nodedb_ts');
+my $connstr = $node->connstr('postgres');
+
+# Memory that belongs to the process alone and is not shared buffers.
+sub private_kb
+{
+	my ($pid) = @_;
+	open(my $f, '<', "/proc/$pid/status") or return;
+	local $/;
+	my $s = <$f>;
+	return defined $s && $s =~ /^RssAnon:\s+(\d+) kB/m ? $1 : undef;
+}
+
+# Runs SQL in a session, feeds it a producer's rows where given, and samples
+# the backend's memory until it has ended; returns the growth in kB.
+sub growth
+{
+	my ($name, $before, $sql, $producer) = @_;
+	my $pidfile = PostgreSQL::Test::Utils::tempdir() . "/$name.pid";
+	my @loader = ('psql', '-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', $connstr,
+		'-c', 'SET max_parallel_workers_per_gather = 0', (map { ('-c', $_) } @$before), '-o', $pidfile, '-c', 'SELECT pg_backend_pid()', '-c', $sql, '-c', 'COMMIT');
+	my ($in, $out, $err) = ('', '', '');
+	my $h = $producer
+	  ? IPC::Run::start([ 'psql', '-X', '-q', '-d', $connstr, '-c', $producer ], '2>', \$err, '|', \@loader, '2>>', \$err)
+	  : IPC::Run::start(\@loader, '<', \undef, '>', \$out, '2>', \$err);
+	my ($pid, $first, $most, $samples) = (undef, undef, 0, 0);
+	my $start = time();
+	while ($h->pumpable)
+	{
+		$h->pump_nb;
+		if (!$pid && -s $pidfile && slurp_file($pidfile) =~ /^(\d+)\n/)
+		{
+			$pid = $1;
+		}
+		if ($pid)
+		{
+			my $kb = private_kb($pid);
+			if (defined $kb)
+			{
+				$first //= $kb;
+				$most = $kb if $kb > $most;
+				$samples++;
+			}
+		}
+		sleep 0.01;
+		last unless grep { is_alive($_) } @{ $h->{KIDS} };
+	}
+	my $ok = $h->finish;
+	ok($ok, "$name: loaded") or diag $err;
+	cmp_ok($samples, '>', 20, "$name: memory was sampled") if $rows >= 1_000_000;
+	note sprintf('%s: %.1f s, %d samples, private memory from %.1f to at most %.1f MB', $name, time() - $start, $samples, $first / 1024, $most / 1024);
+	return $most - $first;
+}
+
+sub is_alive
+{
+	my ($kid) = @_;
+	return 0 if defined $kid->{RESULT};
+	my $pid = $kid->{PID} or return 0;
+	open(my $f, '<', "/proc/$pid/stat") or return 0;
+	my $line = <$f>;
+	return defined $line && $line !~ /\) Z /;
+}
+
+my $select = "SELECT '2024-01-01'::timestamptz + i / 100 * interval '10 s', 'host_' || i % 100, i % 1000 / 8.0::float8, i FROM generate_series(1, $rows) i";
+my @checks = ("$rows|100|" . $rows * ($rows + 1) / 2);
+
+sub create
+{
+	$node->safe_psql('postgres', 'DROP TABLE IF EXISTS t; CREATE TABLE t (ts timestamptz, host text, v float8, i bigint) USING nodedb_ts');
+}
+
+# INSERT ... SELECT with the default budget, in one statement after another one
+create();
+my $budget_kb = $node->safe_psql('postgres', q{SELECT pg_size_bytes(coalesce(nullif(current_setting('nodedb_ts.memory_budget', true), ''), '100MB')) / 1024});
+# The statement that evaluates the budget may not have loaded the library: then the default holds.
+my $grown = growth('insert', ['BEGIN'], "INSERT INTO t $select");
+cmp_ok($grown, '<', $budget_kb + $allowance_kb, sprintf('INSERT ... SELECT of %d rows takes %.1f MB', $rows, $grown / 1024));
+is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT host), sum(i) FROM t'), $checks[0], 'all rows are there');
+
+# COPY, in a subtransaction, with a small budget
+create();
+$grown = growth('copy', [ 'BEGIN', 'SAVEPOINT s', q{SET nodedb_ts.memory_budget = '16MB'} ], 'COPY t FROM stdin', "COPY ($select) TO stdout");
+cmp_ok($grown, '<', 16 * 1024 + $allowance_kb, sprintf('COPY of %d rows under 16 MB takes %.1f MB', $rows, $grown / 1024));
+is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT host), sum(i) FROM t'), $checks[0], 'all rows are there');
+
+# rows that come in no order, with strings that all differ, and many aborted parts
+create();
+my $some = int($rows / 10);
+$grown = growth('exceptions', ['BEGIN', q{SET nodedb_ts.memory_budget = '16MB'}], qq{
+	DO \$\$
+	BEGIN
+		FOR k IN 1 .. 1000 LOOP
+			INSERT INTO t SELECT '2024-01-01'::timestamptz + (hashint4(i) & 8191) * interval '1 h', md5(i::text), i, i FROM generate_series(1, $some / 1000) i;
+			BEGIN
+				INSERT INTO t SELECT '2024-01-01', md5(i::text), i, i FROM generate_series(1, $some / 1000) i;
+				RAISE EXCEPTION 'back';
+			EXCEPTION WHEN raise_exception THEN NULL;
+			END;
+		END LOOP;
+	END \$\$});
+cmp_ok($grown, '<', 16 * 1024 + $allowance_kb, sprintf('%d rows with subtransactions rolled back take %.1f MB', $some, $grown / 1024));
+is($node->safe_psql('postgres', 'SELECT count(*) FROM t'), int($some / 1000) * 1000, 'all rows are there');
+
+# reading and flushing do not take more either
+$grown = growth('flush', ['BEGIN'], q{SELECT ts_flush('t'), count(*) FROM t});
+cmp_ok($grown, '<', $budget_kb + $allowance_kb, sprintf('a flush and a scan take %.1f MB', $grown / 1024));
+$node->stop;
+done_testing();
