@@ -242,6 +242,14 @@ int			nts_flush_next(NtsPart *part, NtsOutput *output, NtsStatus *status) NTS_NO
  * Otherwise they stay frozen and a later nts_flush_begin starts again. */
 void		nts_flush_end(NtsPart *part, bool success) NTS_NOEXCEPT;
 
+/*
+ * One row straight into a batch payload of layout 0, without a part in between: the
+ * path of one-row commits. *length = 0: it does not fit into capacity.
+ */
+int			nts_batch_encode_row(const NtsSchema *schema, const NtsValue *values,
+								 uint8_t *payload, size_t capacity, size_t *length,
+								 NtsStatus *status) NTS_NOEXCEPT;
+
 /* ---- reading batches ------------------------------------------------- */
 
 typedef struct NtsBatchInfo

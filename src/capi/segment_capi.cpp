@@ -6,6 +6,7 @@
 #include "capi/capi.h"
 #include "nodedb_ts/core.h"
 #include "segment/batch_reader.h"
+#include "segment/row_batch.h"
 #include "segment/segment_reader.h"
 
 using nodedb_ts::base::Status;
@@ -18,6 +19,14 @@ struct NtsSegment {
 };
 
 extern "C" {
+
+int nts_batch_encode_row(const NtsSchema* schema, const NtsValue* values, uint8_t* payload,
+                         size_t capacity, size_t* length, NtsStatus* status) noexcept {
+  return Guard(status, [&] {
+    *length = nodedb_ts::segment::EncodeRowBatch(*schema, values, {payload, capacity});
+    return Status::Ok();
+  });
+}
 
 int nts_batch_info(const NtsColumn* columns, uint32_t column_count, const uint8_t* payload,
                    size_t length, uint32_t rows, uint8_t layout, NtsBatchInfo* info,

@@ -94,8 +94,9 @@ bool Memtable::WriteRow(const NtsValue* values, uint32_t series, uint32_t previo
                         uint64_t* var_bytes) {
   RowPlace here = store_.At(rows_);
   const RowPlace before = previous_row == kNoRow ? here : store_.At(previous_row);
-  const std::vector<Slot>& slots = layout_->rows().slots;
-  const uint32_t count = static_cast<uint32_t>(slots.size());
+  const Slot* slots = layout_->rows().slots.data();
+  const uint32_t count = static_cast<uint32_t>(layout_->rows().slots.size());
+  uint64_t var_total = 0;
   uint32_t i = 0;
   if (layout_->has_keys()) {
     std::memcpy(store_.Cell(here, 0), &series, sizeof(series));
@@ -106,29 +107,28 @@ bool Memtable::WriteRow(const NtsValue* values, uint32_t series, uint32_t previo
     const NtsValue& value = values[slot.column];
     uint8_t* cell = here.data + ColumnStore::ColumnStart(slot, here.capacity) +
                     uint64_t{here.offset} * slot.width;
-    if (slot.cell == CellKind::kVar) {
-      const uint8_t* stored = nullptr;
-      if (!value.is_null) {
-        *var_bytes += value.length;
-        if (value.length <= kSharedBytes && previous_row != kNoRow) {
-          stored = LoadVar(store_.Cell(before, i));
-          if (stored != nullptr && !EqualVar(stored, value)) stored = nullptr;
-        }
-        if (stored == nullptr) stored = arena_.Store(BytesOf(value), value.length);
-        if (stored == nullptr) return false;
-      }
-      std::memcpy(cell, &stored, sizeof(stored));
-      continue;
-    }
-    if (value.is_null) {
+    if (value.is_null) [[unlikely]] {
       std::memset(cell, 0, slot.width);
-      if (!store_.SetNull(rows_, &here, i)) return false;
+      if (slot.cell != CellKind::kVar && !store_.SetNull(rows_, &here, i)) return false;
       continue;
     }
     switch (slot.cell) {
       case CellKind::kWord8:
         std::memcpy(cell, &value.word, 8);
         break;
+      case CellKind::kVar: {
+        var_total += value.length;
+        const uint8_t* stored = nullptr;
+        if (value.length <= kSharedBytes && previous_row != kNoRow) {
+          stored = LoadVar(before.data + ColumnStore::ColumnStart(slot, before.capacity) +
+                           uint64_t{before.offset} * sizeof(stored));
+          if (stored != nullptr && !EqualVar(stored, value)) stored = nullptr;
+        }
+        if (stored == nullptr) stored = arena_.Store(BytesOf(value), value.length);
+        if (stored == nullptr) return false;
+        std::memcpy(cell, &stored, sizeof(stored));
+        break;
+      }
       case CellKind::kWord4:
         std::memcpy(cell, &value.word, 4);
         break;
@@ -138,11 +138,12 @@ bool Memtable::WriteRow(const NtsValue* values, uint32_t series, uint32_t previo
       case CellKind::kWord1:
         std::memcpy(cell, &value.word, 1);
         break;
-      default:
+      case CellKind::kFixed:
         std::memcpy(cell, BytesOf(value), slot.width);
         break;
     }
   }
+  *var_bytes += var_total;
   return true;
 }
 

@@ -254,9 +254,9 @@ std::vector<uint16_t> Chooser::Choose() {
   if (times_repeat && time_.distinct > 1) {
     AddByTime(labels);
     if (uint64_t{WithTime(chosen_)} * 10 < uint64_t{rows_} * 9) AddIds();
-  } else {
-    AddByDistinct(labels);
   }
+  // Rows that arrive label by label have times that labels do not tell apart.
+  if (columns_.empty()) AddByDistinct(labels);
   std::sort(columns_.begin(), columns_.end());
   return columns_;
 }

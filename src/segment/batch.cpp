@@ -14,21 +14,6 @@ namespace {
 using base::ByteWriter;
 using base::Status;
 
-uint8_t BatchShapeOf(const NtsColumn& column) {
-  switch (column.kind) {
-    case NTS_KIND_INT:
-      return column.width == 1   ? kBatchInt1
-             : column.width == 2 ? kBatchInt2
-             : column.width == 4 ? kBatchInt4
-                                 : kBatchInt8;
-    case NTS_KIND_FLOAT4: return kBatchFloat4;
-    case NTS_KIND_FLOAT8: return kBatchFloat8;
-    case NTS_KIND_FIXED: return kBatchFixed;
-    case NTS_KIND_VAR: return kBatchVar;
-    default: return kBatchNone;
-  }
-}
-
 // Both layouts begin alike; returns where the flags byte is.
 void WriteHead(const NtsSchema& schema, bool with_command_ids, ByteWriter* out) {
   out->U8(with_command_ids ? kBatchCommandIds : 0);

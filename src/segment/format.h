@@ -118,6 +118,21 @@ enum BatchShape : uint8_t {
   kBatchVar = 8,
 };
 
+inline uint8_t BatchShapeOf(const NtsColumn& column) {
+  switch (column.kind) {
+    case NTS_KIND_INT:
+      return column.width == 1   ? kBatchInt1
+             : column.width == 2 ? kBatchInt2
+             : column.width == 4 ? kBatchInt4
+                                 : kBatchInt8;
+    case NTS_KIND_FLOAT4: return kBatchFloat4;
+    case NTS_KIND_FLOAT8: return kBatchFloat8;
+    case NTS_KIND_FIXED: return kBatchFixed;
+    case NTS_KIND_VAR: return kBatchVar;
+    default: return kBatchNone;
+  }
+}
+
 // Alignment for decoded values; anything strange counts as 1.
 inline uint8_t SaneAlign(uint8_t align) {
   return align == 2 || align == 4 || align == 8 ? align : uint8_t{1};

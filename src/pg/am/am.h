@@ -72,6 +72,8 @@ typedef struct NtsWriteTarget
 extern void nts_buffer_write_output(NtsWriteTarget *target, const NtsOutput *output,
 									bool keep_command_ids);
 extern NtsManager *nts_buffer_manager(void);
+/* This backend's counters, with rows that never saw a memtable. */
+extern void nts_buffer_counters(NtsCounters *counters);
 /* Cached storage state of a relation. */
 extern NtsStorage *nts_buffer_storage(Relation rel);
 

@@ -17,6 +17,9 @@
  *   its current output and goes on there (`flushing`).
  * - After pre-commit flushing, rows are written through: other extensions' commit
  *   callbacks may still insert.
+ * - The first row of a transaction stands alone, encoded already, until a second one
+ *   or somebody who asks for it comes (`pending`): a one-row commit never touches a
+ *   memtable. A table with a pending row has no other buffered rows.
  */
 #include "postgres.h"
 
@@ -24,7 +27,7 @@
 #include "access/xact.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
-#include "pgstat.h"
+#include "storage/predicate.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
@@ -42,6 +45,19 @@
 #define SERIES_LOOKUP_ROWS 1024 /* a part this large asks the newest segment for its
 								 * series columns */
 #define MAX_IDLE_TABLES 1000
+#define PENDING_BYTES 500		/* larger rows go into a memtable at once */
+
+/* One encoded row that is all a transaction has inserted into a table. */
+typedef struct PendingRow
+{
+	bool		exists;
+	SubTransactionId subid;
+	TransactionId xid;
+	CommandId	cid;
+	uint64		row_id;
+	NtsOutput	output;			/* a batch; bytes point to `bytes` */
+	uint8		bytes[PENDING_BYTES];
+} PendingRow;
 
 typedef struct Part
 {
@@ -69,6 +85,7 @@ typedef struct NtsTableBuffer
 	NtsValue   *values;			/* scratch for one row */
 	Part	   *parts;			/* innermost first */
 	NtsPart    *spare;			/* an empty core part for the next transaction */
+	PendingRow	pending;
 	bool		listed;			/* in `dirty` */
 	struct NtsTableBuffer *next_dirty;
 } NtsTableBuffer;
@@ -82,6 +99,7 @@ static NtsManager *manager;
 static NtsManagerOptions manager_options;
 static NtsManager *large_row_manager;	/* rows beyond the budget, one at a time */
 static bool write_through;		/* the pre-commit flush is done */
+static uint64 direct_rows;		/* pending rows that were written as such, for counters */
 
 static void flush_table(NtsTableBuffer *table, Relation rel, bool final);
 
@@ -138,6 +156,7 @@ drop_top_part(NtsTableBuffer *table)
 static void
 discard_rows(NtsTableBuffer *table)
 {
+	table->pending.exists = false;
 	while (table->parts != NULL)
 		drop_top_part(table);
 }
@@ -193,6 +212,8 @@ find_table(Oid relid)
 static bool
 has_rows(NtsTableBuffer *table)
 {
+	if (table->pending.exists)
+		return true;
 	for (Part *part = table->parts; part != NULL; part = part->outer)
 		if (part->flushing || nts_part_rows(part->core) > 0)
 			return true;
@@ -413,8 +434,20 @@ write_part(Part *part, Relation rel, bool final)
 }
 
 static void
+write_pending(NtsTableBuffer *table, Relation rel)
+{
+	PendingRow *row = &table->pending;
+
+	nts_delta_append(rel, &table->storage, row->xid, row->cid, &row->output, row->row_id);
+	row->exists = false;
+	direct_rows++;
+}
+
+static void
 flush_table(NtsTableBuffer *table, Relation rel, bool final)
 {
+	if (table->pending.exists)
+		write_pending(table, rel);
 	/* innermost last: outer rows are older */
 	for (;;)
 	{
@@ -450,7 +483,7 @@ flush_listed(bool final)
 	{
 		Relation	rel;
 
-		if (table->parts == NULL)
+		if (!has_rows(table))
 			continue;
 		rel = open_for_flush(table);
 		if (rel == NULL)
@@ -474,7 +507,7 @@ nts_buffer_flush_relation(Relation rel)
 {
 	NtsTableBuffer *table = find_table(RelationGetRelid(rel));
 
-	if (table != NULL && table->parts != NULL &&
+	if (table != NULL && has_rows(table) &&
 		NtsFileNodeEquals(table->node, NTS_REL_NODE(rel)))
 		flush_table(table, rel, false);
 }
@@ -503,18 +536,25 @@ new_core(NtsTableBuffer *table, NtsManager *owner)
 	return core;
 }
 
-static Part *
-current_part(NtsTableBuffer *table)
+/* The transaction's end will look at this table. */
+static void
+list_table(NtsTableBuffer *table)
 {
-	SubTransactionId subid = GetCurrentSubTransactionId();
-	Part	   *part = table->parts;
+	if (table->listed)
+		return;
+	table->listed = true;
+	table->next_dirty = dirty;
+	dirty = table;
+}
 
-	if (part != NULL && part->subid == subid && !part->flushing)
-		return part;
-	part = MemoryContextAllocZero(buffer_context, sizeof(Part));
+static Part *
+push_part(NtsTableBuffer *table, SubTransactionId subid, TransactionId xid)
+{
+	Part	   *part = MemoryContextAllocZero(buffer_context, sizeof(Part));
+
 	part->table = table;
 	part->subid = subid;
-	part->xid = GetCurrentTransactionId();
+	part->xid = xid;
 	if (table->spare != NULL)
 	{
 		part->core = table->spare;
@@ -528,13 +568,19 @@ current_part(NtsTableBuffer *table)
 	nts_part_set_owner(part->core, part);
 	part->outer = table->parts;
 	table->parts = part;
-	if (!table->listed)
-	{
-		table->listed = true;
-		table->next_dirty = dirty;
-		dirty = table;
-	}
+	list_table(table);
 	return part;
+}
+
+static Part *
+current_part(NtsTableBuffer *table)
+{
+	SubTransactionId subid = GetCurrentSubTransactionId();
+	Part	   *part = table->parts;
+
+	if (part != NULL && part->subid == subid && !part->flushing)
+		return part;
+	return push_part(table, subid, GetCurrentTransactionId());
 }
 
 /* Fills table->values; returns the bytes of the by-reference values. */
@@ -659,6 +705,105 @@ append_row(NtsTableBuffer *table, Relation rel, uint64 row_id, CommandId cid)
 		flush_largest();
 }
 
+/* Keeps the row in table->values as the transaction's only one; false: too large. */
+static bool
+make_pending(NtsTableBuffer *table, Relation rel, uint64 row_id, CommandId cid)
+{
+	PendingRow *row = &table->pending;
+	int			time_column = table->schema.time_column;
+	size_t		length;
+	NtsStatus	status;
+
+	NTS_CHECK(nts_batch_encode_row(&table->schema, table->values, row->bytes, PENDING_BYTES,
+								   &length, &status), status, rel);
+	if (length == 0)
+		return false;
+	memset(&row->output, 0, sizeof(row->output));
+	row->output.kind = NTS_OUTPUT_BATCH;
+	row->output.bytes = row->bytes;
+	row->output.length = length;
+	row->output.rows = 1;
+	if (time_column >= 0 && !table->values[time_column].is_null)
+	{
+		int64		time = (int64) table->values[time_column].word;
+
+		if (table->columns[time_column].width == 4)
+			time = (int32) time;
+		row->output.has_time = 1;
+		row->output.min_time = row->output.max_time = time;
+	}
+	else
+		row->output.has_null_time = 1;
+	row->subid = GetCurrentSubTransactionId();
+	row->xid = GetCurrentTransactionId();
+	row->cid = cid;
+	row->row_id = row_id;
+	row->exists = true;
+	list_table(table);
+	return true;
+}
+
+/* Moves the pending row into a memtable, to be joined by others. Leaves it where it
+ * is until that has succeeded. */
+static void
+memtable_pending(NtsTableBuffer *table, Relation rel)
+{
+	PendingRow *row = &table->pending;
+	MemoryContext old = MemoryContextSwitchTo(row_context);
+	uint64	   *words = palloc0(sizeof(uint64) * Max(table->natts, 1));
+	uint8	   *nulls = palloc0(Max(table->natts, 1));
+	uint8	   *data;
+	NtsBatchInfo info;
+	NtsStatus	status;
+	Part	   *part;
+	int			result;
+
+	NTS_CHECK(nts_batch_info(table->columns, table->natts, row->bytes, row->output.length, 1,
+							 row->output.batch_layout, &info, &status), status, rel);
+	data = palloc(Max(info.data_bytes, 8));
+	NTS_CHECK(nts_batch_decode(table->columns, table->natts, row->bytes, row->output.length, 1,
+							   row->output.batch_layout, 1, words, nulls, data, info.data_bytes,
+							   NULL, &status), status, rel);
+	for (int i = 0; i < table->natts; i++)
+	{
+		NtsValue   *value = &table->values[i];
+
+		value->is_null = nulls[i] || table->columns[i].kind == NTS_KIND_NONE;
+		value->word = words[i];
+		value->length = 0;
+		if (table->columns[i].kind == NTS_KIND_VAR && !value->is_null)
+		{
+			value->length = VARSIZE_ANY_EXHDR((char *) (uintptr_t) words[i]);
+			value->word = (uint64) (uintptr_t) VARDATA_ANY((char *) (uintptr_t) words[i]);
+		}
+	}
+	MemoryContextSwitchTo(old);
+	part = table->parts;
+	if (part == NULL || part->subid != row->subid)
+		part = push_part(table, row->subid, row->xid);
+	NTS_CHECK(nts_part_append(part->core, table->values, row->row_id, row->cid, &result, &status),
+			  status, rel);
+	/* a full budget is met when the next row comes */
+	if (result == NTS_INGEST_REJECTED)
+		write_pending(table, rel);
+	row->exists = false;
+	MemoryContextReset(row_context);
+}
+
+void
+nts_buffer_counters(NtsCounters *counters)
+{
+	nts_manager_counters(nts_buffer_manager(), counters);
+	counters->flushes += direct_rows;
+	counters->ingested += direct_rows;
+	for (NtsTableBuffer *table = dirty; table != NULL; table = table->next_dirty)
+		if (table->pending.exists)
+		{
+			counters->ingested++;
+			counters->active_rows++;
+		}
+}
+
 void
 nts_buffer_insert(Relation rel, TupleTableSlot *slot, CommandId cid, bool hand_out_id)
 {
@@ -671,10 +816,14 @@ nts_buffer_insert(Relation rel, TupleTableSlot *slot, CommandId cid, bool hand_o
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
 				 errmsg("cannot insert tuples in a parallel worker")));
+	/* fail as early as heap; what counts is the check when rows reach storage */
+	CheckForSerializableConflictIn(rel, NULL, InvalidBlockNumber);
 	/* now, so that a flush during a parallel plan needs none */
 	(void) GetCurrentTransactionId();
 	(void) nts_buffer_manager();
 	table = table_for(rel);
+	if (table->pending.exists)
+		memtable_pending(table, rel);
 	bytes = slot_to_values(table, slot, &used_context);
 	if (hand_out_id)
 	{
@@ -688,7 +837,10 @@ nts_buffer_insert(Relation rel, TupleTableSlot *slot, CommandId cid, bool hand_o
 		insert_large_row(table, rel, row_id, cid);
 	else
 	{
-		append_row(table, rel, row_id, cid);
+		/* ids of a pending row are known, so rows without one go on to the memtable */
+		if (table->parts != NULL || !hand_out_id || bytes > PENDING_BYTES ||
+			!make_pending(table, rel, row_id, cid))
+			append_row(table, rel, row_id, cid);
 		if (write_through)
 			flush_table(table, rel, true);
 	}
@@ -707,9 +859,11 @@ nts_buffer_fetch(Relation rel, uint64 row_id, Snapshot snapshot, TupleTableSlot 
 	bool		found = false;
 	Part	   *part;
 
-	if (table == NULL || table->parts == NULL)
+	if (table == NULL || !has_rows(table))
 		return false;
 	table = table_for(rel);		/* flushes when the row type has changed */
+	if (table->pending.exists)
+		memtable_pending(table, rel);
 	for (part = table->parts; part != NULL && !found; part = part->outer)
 	{
 		NtsStatus	status;
@@ -822,6 +976,8 @@ give_to_parent(NtsTableBuffer *table, SubTransactionId subid, SubTransactionId p
 	Part	   *outer;
 	NtsStatus	status;
 
+	if (table->pending.exists && table->pending.subid == subid)
+		table->pending.subid = parent;
 	for (Part *p = part; p != NULL && p->subid == subid; p = p->outer)
 		p->subid = parent;
 	if (part == NULL || part->subid != parent)
@@ -840,8 +996,12 @@ subxact_event(SubXactEvent event, SubTransactionId subid, SubTransactionId paren
 		if (event == SUBXACT_EVENT_COMMIT_SUB)
 			give_to_parent(table, subid, parent);
 		else if (event == SUBXACT_EVENT_ABORT_SUB)
+		{
+			if (table->pending.exists && table->pending.subid == subid)
+				table->pending.exists = false;
 			while (table->parts != NULL && table->parts->subid == subid)
 				drop_top_part(table);
+		}
 	}
 }
 

@@ -100,7 +100,7 @@ ts_memtable(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("ts_memtable must be called where a row is accepted")));
-	nts_manager_counters(nts_buffer_manager(), &counters);
+	nts_buffer_counters(&counters);
 	values[0] = Int64GetDatum((int64) counters.flushes);
 	values[1] = Int64GetDatum((int64) counters.ingested);
 	values[2] = Int64GetDatum((int64) counters.rejected);

@@ -73,7 +73,9 @@ TEST(FlushPlan, ExtremeTimesKeepTheirBuckets) {
       }
       EXPECT_EQ(memtable::BucketOf(output.min_time, width),
                 memtable::BucketOf(output.max_time, width));
-      if (last) EXPECT_LT(*last, output.min_time);
+      if (last) {
+        EXPECT_LT(*last, output.min_time);
+      }
       last = output.max_time;
     }
     std::sort(all.begin(), all.end());

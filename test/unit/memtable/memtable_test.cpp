@@ -15,8 +15,10 @@ namespace {
 std::atomic<int64_t> live_bytes{0};
 thread_local bool counting = false;
 thread_local int64_t allocations_left = -1;
+thread_local uint64_t allocations = 0;
 
 void* CountedNew(size_t size) {
+  ++allocations;
   if (allocations_left == 0) return nullptr;
   if (allocations_left > 0) --allocations_left;
   void* block = std::malloc(size == 0 ? 1 : size);
@@ -281,6 +283,33 @@ TEST_P(MemtableKeys, BytesAreWhatTheAllocatorGave) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Keys, MemtableKeys, testing::Values(0, 1, 2));
+
+// The path of every one-row commit.
+TEST(Memtable, OneRowCommitsAllocateNothing) {
+  Table table({Int(8), Text(), Text(), Float8()}, 0, 100);
+  table.SetSeries({1});
+  NtsIngest result = NTS_INGEST_OK;
+  NtsOutput output = {};
+  std::vector<std::vector<NtsValue>> values;
+  std::vector<Row> rows;
+  for (int i = 0; i < 10; ++i) rows.push_back({{i, Cell("host " + std::to_string(i)), "tag", i}});
+  for (const Row& row : rows) values.push_back(ValuesOf(table.schema, row));
+  const NtsFlushOptions options = FlushOptions();
+  for (int i = 0; i < 300; ++i) {
+    if (i == 100) allocations = 0;
+    ASSERT_TRUE(table.part->Append(values[static_cast<size_t>(i % 10)].data(),
+                                   static_cast<uint64_t>(i), 1, &result).ok());
+    ASSERT_TRUE(table.part->FlushBegin(options).ok());
+    ASSERT_TRUE(table.part->FlushNext(&output).ok());
+    ASSERT_EQ(NTS_OUTPUT_BATCH, output.kind);
+    ASSERT_TRUE(table.part->FlushNext(&output).ok());
+    ASSERT_EQ(NTS_OUTPUT_END, output.kind);
+    table.part->FlushEnd(true);
+    table.part->Reset();
+  }
+  EXPECT_EQ(0u, allocations);
+  EXPECT_EQ(300u, table.manager->Counters().flushes);
+}
 
 TEST(Memtable, OneRowIsTiny) {
   const std::vector<NtsColumn> columns = {Int(8), Text(), Float8()};

@@ -122,6 +122,12 @@ TEST(SeriesChoice, GaugesAreNotIds) {
   }
 }
 
+TEST(SeriesChoice, LogsThatArriveSystemBySystem) {
+  EXPECT_EQ(Choice({1}), Choose({Int(8), Text(), Text()}, 0, 10000, [](int i) {
+              return Row{{i / 7, Name("system", i / 2000), Name("message", i)}};
+            }));
+}
+
 TEST(SeriesChoice, WithoutTime) {
   EXPECT_EQ(Choice({0}), Choose({Text(), Int(4), Text(), Float8()}, -1, 5000, [](int i) {
               return Row{{Name("set", i / 200), i, Name("kind", i / 1000), i}};

@@ -1,0 +1,163 @@
+# Clients that insert, a session that flushes, and readers that check what must
+# always hold: the two rows of a transaction are seen together, counts never
+# fall, and a snapshot does not change.
+use strict;
+use warnings;
+
+use IPC::Run;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $seconds = $ENV{CONCURRENCY_SECONDS} || 20;
+my $node = PostgreSQL::Test::Cluster->new('concurrency');
+$node->init;
+$node->append_conf('postgresql.conf', <<EOC);
+log_statement = none
+synchronous_commit = off
+autovacuum_naptime = 1s
+max_wal_size = 1GB
+EOC
+$node->start;
+sub sql { return $node->safe_psql('postgres', $_[0]); }
+sql('CREATE EXTENSION nodedb_ts');
+sql('CREATE TABLE t (ts timestamptz, who int, v int) USING nodedb_ts');
+
+my $dir = PostgreSQL::Test::Utils::tempdir;
+sub script
+{
+	my ($name, $text) = @_;
+	append_to_file("$dir/$name.sql", $text);
+	return "$dir/$name.sql";
+}
+# each transaction adds rows that sum to 0, by one, two or many rows
+my $two = script('two', q{
+\set v random(1, 1000000)
+BEGIN;
+INSERT INTO t VALUES (now(), :client_id, :v);
+INSERT INTO t VALUES (now(), :client_id, -:v);
+COMMIT;
+});
+my $one = script('one', q{
+\set v random(1, 1000000)
+INSERT INTO t VALUES (now(), :client_id, :v), (now(), :client_id, -:v);
+});
+my $many = script('many', q{
+\set n random(1, 3000)
+INSERT INTO t SELECT now() + i * interval '1 ms', :client_id, CASE WHEN i % 2 = 0 THEN i / 2 ELSE -(i / 2) END FROM generate_series(2, 2 * :n + 1) i;
+});
+my $back = script('back', q{
+\set n random(1, 2000)
+BEGIN;
+INSERT INTO t SELECT now(), :client_id, 1 FROM generate_series(1, :n);
+SAVEPOINT s;
+INSERT INTO t VALUES (now(), :client_id, 7);
+ROLLBACK TO s;
+ROLLBACK;
+});
+my $sub = script('sub', q{
+\set v random(1, 1000000)
+BEGIN;
+INSERT INTO t VALUES (now(), :client_id, :v);
+SAVEPOINT s;
+INSERT INTO t VALUES (now(), :client_id, 5);
+SELECT count(*) FROM t WHERE who = -1;
+ROLLBACK TO s;
+INSERT INTO t VALUES (now(), :client_id, -:v);
+COMMIT;
+});
+my $read_write = script('read_write', q{
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT count(*) AS before FROM t \gset
+INSERT INTO t VALUES (now(), :client_id, 3), (now(), :client_id, -3);
+SELECT count(*) AS after FROM t \gset
+SELECT 1 / (CASE WHEN :after = :before + 2 THEN 1 ELSE 0 END);
+COMMIT;
+});
+my $flush = script('flush', q{
+SELECT ts_flush('t');
+\sleep 20 ms
+});
+my $vacuum = script('vacuum', q{
+VACUUM t;
+\sleep 500 ms
+});
+my $reader = script('reader', q{
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT count(*) AS n, coalesce(sum(v), 0) AS s, coalesce(sum(hashint4(v)::bigint), 0) AS h FROM t \gset a_
+\sleep 30 ms
+SELECT count(*) AS n, coalesce(sum(v), 0) AS s, coalesce(sum(hashint4(v)::bigint), 0) AS h FROM t \gset b_
+SELECT 1 / (CASE WHEN :a_s = 0 AND :a_n % 2 = 0 THEN 1 ELSE 0 END) AS sums_to_zero;
+SELECT 1 / (CASE WHEN :a_n = :b_n AND :a_s = :b_s AND :a_h = :b_h THEN 1 ELSE 0 END) AS same_snapshot;
+COMMIT;
+SELECT count(*) AS n, coalesce(sum(v), 0) AS s FROM t \gset c_
+SELECT 1 / (CASE WHEN :c_n >= :a_n AND :c_s = 0 THEN 1 ELSE 0 END) AS never_less;
+});
+my $cursor = script('cursor', q{
+BEGIN;
+DECLARE c CURSOR FOR SELECT sum(s) AS s FROM (SELECT sum(v) AS s FROM t GROUP BY who) x;
+INSERT INTO t VALUES (now(), :client_id, 11), (now(), :client_id, -11);
+FETCH c \gset
+SELECT 1 / (CASE WHEN coalesce(nullif(':s', ''), '0')::bigint = 0 THEN 1 ELSE 0 END);
+COMMIT;
+});
+
+my $connstr = $node->connstr('postgres');
+sub start_bench
+{
+	my ($err, @args) = @_;
+	my $out = '';
+	return IPC::Run::start([ 'pgbench', '--no-vacuum', "--time=$seconds", @args, $connstr ], '<', \undef, '>', \$out, '2>', $err);
+}
+sql(q{INSERT INTO t VALUES (now(), 0, 1), (now(), 0, -1)});
+my (@errors) = ('') x 4;
+my @runs = (
+	start_bench(\$errors[0], '--client=4', '--jobs=1', "--file=$two\@20", "--file=$one\@40", "--file=$many\@2", "--file=$back\@2", "--file=$sub\@4", "--file=$read_write\@1"),
+	start_bench(\$errors[1], '--client=1', "--file=$flush"),
+	start_bench(\$errors[2], '--client=2', "--file=$reader\@4", "--file=$cursor\@1"),
+	start_bench(\$errors[3], '--client=1', "--file=$vacuum"));
+my @names = ('writers', 'flush', 'readers', 'vacuum');
+for my $i (0 .. $#runs)
+{
+	my $ok = $runs[$i]->finish;
+	ok($ok, "$names[$i] met no error") or diag $errors[$i];
+	unlike($errors[$i], qr/error|fatal|panic/i, "$names[$i] report none") or diag $errors[$i];
+}
+is(sql('SELECT sum(v), count(*) % 2 FROM t'), '0|0', 'all sums to 0');
+my $digest = sql('SELECT count(*), sum(hashtextextended(t::text, 0)::numeric) FROM t');
+note "rows and digest: $digest";
+sql(q{SELECT ts_flush('t')});
+is(sql('SELECT count(*), sum(hashtextextended(t::text, 0)::numeric) FROM t'), $digest, 'the same after a last flush');
+$node->restart;
+is(sql('SELECT count(*), sum(hashtextextended(t::text, 0)::numeric) FROM t'), $digest, 'and after a restart');
+
+# ---- serializable transfers: retried on 40001, the invariant holds
+sql('CREATE TABLE acc (id int, v int) USING nodedb_ts');
+sql('INSERT INTO acc VALUES (0, 1000), (1, 1000)');
+my $skew = script('skew', q{
+\set id random(0, 1)
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT sum(v) AS s FROM acc \gset
+INSERT INTO acc SELECT :id, -100 WHERE :s >= 100;
+COMMIT;
+});
+$node->command_ok([ 'pgbench', '--no-vacuum', '--client=4', '--transactions=50', '--max-tries=1000', "--file=$skew", $connstr ], 'serializable withdrawals');
+is(sql('SELECT sum(v) FROM acc'), 0, 'together they never withdraw more than there is');
+
+# ---- one-row autocommit inserts: small after a flush, and no crumbs of segments
+sql('CREATE TABLE s (ts timestamptz, host int, v float8) USING nodedb_ts');
+sql('CREATE TABLE h (ts timestamptz, host int, v float8) USING heap');
+my $single = script('single', q{
+\set host random(1, 100)
+INSERT INTO s VALUES ('2024-01-01'::timestamptz + random() * interval '10 min', :host, :host / 10.0);
+});
+$node->command_ok([ 'pgbench', '--no-vacuum', '--protocol=prepared', '--client=4', '--transactions=25000', "--file=$single", $connstr ], '100 000 transactions of one row');
+sql('INSERT INTO h SELECT * FROM s');
+is(sql('SELECT count(*) FROM s'), 100000, 'every row is there');
+cmp_ok(sql(q{SELECT ts_flush('s')}), '>', 0, 'flushed');
+is(sql('SELECT count(*) FROM (TABLE s EXCEPT ALL TABLE h) x'), 0, 'the same rows');
+is(sql(q{SELECT sum(rows), min(rows) >= 1000 FROM ts_segments('s') WHERE level > 0}), '100000|t', 'no segment of fewer than 1000 rows');
+sql('VACUUM s; VACUUM h');
+cmp_ok(sql(q{SELECT pg_total_relation_size('s')}), '<', sql(q{SELECT pg_total_relation_size('h')}), 'smaller than the same rows in heap');
+$node->stop;
+done_testing();
