@@ -55,6 +55,9 @@ extern void nts_buffer_insert(Relation rel, TupleTableSlot *slot, CommandId cid,
 /* Writes this transaction's rows of the relation (of all relations) to storage. */
 extern void nts_buffer_flush_relation(Relation rel);
 extern void nts_buffer_flush_all(void);
+/* Writes the rows of a table that is about to be dropped: a rollback to a savepoint
+ * may bring it back. */
+extern void nts_buffer_before_drop(Oid relid);
 /* Forgets rows and cached positions of a relation's file. */
 extern void nts_buffer_discard(Relation rel);
 /* A buffered row by id; false when none has it. The values point into the buffer. */
@@ -205,7 +208,9 @@ extern bool nts_am_fetch_row_version(Relation rel, ItemPointer tid, Snapshot sna
 extern bool nts_am_tid_valid(TableScanDesc scan, ItemPointer tid);
 extern void nts_am_get_latest_tid(TableScanDesc scan, ItemPointer tid);
 extern bool nts_am_satisfies_snapshot(Relation rel, TupleTableSlot *slot, Snapshot snapshot);
-extern void nts_fetch_forget(void);
+/* Drops the kept reader: what it holds may have been rolled back. at_end: its memory
+ * goes with the transaction. */
+extern void nts_fetch_forget(bool at_end);
 
 /* analyze.c */
 extern bool nts_am_analyze_next_block(TableScanDesc scan, BlockNumber block,

@@ -166,8 +166,8 @@ static void
 load_schema(NtsTableBuffer *table, Relation rel)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
-	NtsColumn  *columns = MemoryContextAllocZero(buffer_context,
-												 sizeof(NtsColumn) * Max(desc->natts, 1));
+	Size		size = sizeof(NtsColumn) * Max(desc->natts, 1);
+	NtsColumn  *columns = palloc0(size);
 	NtsSchema	schema;
 
 	nts_schema_columns(desc, columns);
@@ -192,7 +192,9 @@ load_schema(NtsTableBuffer *table, Relation rel)
 		table->columns = NULL;
 	}
 	table->values = MemoryContextAlloc(buffer_context, sizeof(NtsValue) * Max(desc->natts, 1));
-	table->columns = columns;
+	table->columns = MemoryContextAlloc(buffer_context, size);
+	memcpy(table->columns, columns, size);
+	pfree(columns);
 	table->natts = desc->natts;
 	table->schema = schema;
 	table->schema.columns = table->columns;
@@ -318,7 +320,7 @@ nts_buffer_write_output(NtsWriteTarget *target, const NtsOutput *output, bool ke
 		take_row_ids(target->rel, target->storage, output->rows);
 
 		nts_delta_append(target->rel, target->storage, target->xid, output->min_command_id,
-						 output, first);
+						 output, first, (target->entry_flags & NTS_ENTRY_MOVED_IN) != 0);
 		return;
 	}
 	memset(&entry, 0, sizeof(entry));
@@ -438,7 +440,7 @@ write_pending(NtsTableBuffer *table, Relation rel)
 {
 	PendingRow *row = &table->pending;
 
-	nts_delta_append(rel, &table->storage, row->xid, row->cid, &row->output, row->row_id);
+	nts_delta_append(rel, &table->storage, row->xid, row->cid, &row->output, row->row_id, false);
 	row->exists = false;
 	direct_rows++;
 }
@@ -488,7 +490,9 @@ flush_listed(bool final)
 		rel = open_for_flush(table);
 		if (rel == NULL)
 		{
-			discard_rows(table);
+			/* before the end, a rollback may still bring the table back */
+			if (final)
+				discard_rows(table);
 			continue;
 		}
 		flush_table(table, rel, final);
@@ -500,6 +504,21 @@ void
 nts_buffer_flush_all(void)
 {
 	flush_listed(false);
+}
+
+void
+nts_buffer_before_drop(Oid relid)
+{
+	NtsTableBuffer *table = find_table(relid);
+	Relation	rel;
+
+	if (table == NULL || !has_rows(table))
+		return;
+	rel = open_for_flush(table);
+	if (rel == NULL)
+		return;
+	flush_table(table, rel, false);
+	RelationClose(rel);
 }
 
 void
@@ -671,10 +690,7 @@ flush_largest(void)
 	part = nts_part_owner(core);
 	rel = open_for_flush(part->table);
 	if (rel == NULL)
-	{
-		discard_rows(part->table);
 		return;
-	}
 	write_part(part, rel, false);
 	RelationClose(rel);
 }
@@ -943,7 +959,7 @@ end_of_transaction(void)
 	nts_manager_free(large_row_manager);
 	large_row_manager = NULL;
 	MemoryContextReset(row_context);
-	nts_fetch_forget();
+	nts_fetch_forget(true);
 	forget_idle_tables();
 }
 
@@ -1002,6 +1018,12 @@ subxact_event(SubXactEvent event, SubTransactionId subid, SubTransactionId paren
 			while (table->parts != NULL && table->parts->subid == subid)
 				drop_top_part(table);
 		}
+	}
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		nts_fetch_forget(false);
+		nts_manager_free(large_row_manager);
+		large_row_manager = NULL;
 	}
 }
 

@@ -14,6 +14,8 @@
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_publication.h"
+#include "catalog/pg_publication_rel.h"
 #include "catalog/storage.h"
 #include "catalog/storage_xlog.h"
 #include "commands/vacuum.h"
@@ -100,7 +102,7 @@ nts_am_vacuum(Relation rel, struct VacuumParams *params, BufferAccessStrategy st
 
 	nts_am_estimate_size(rel, NULL, &pages, &tuples, &visible);
 	vac_update_relstats(rel, pages, tuples, 0, rel->rd_rel->relhasindex, InvalidTransactionId,
-						InvalidMultiXactId, NULL, NULL, false);
+						GetOldestMultiXactId(), NULL, NULL, false);
 	pgstat_report_vacuum(RelationGetRelid(rel), rel->rd_rel->relisshared, (PgStat_Counter) tuples, 0);
 }
 
@@ -148,6 +150,34 @@ refuse_index(Oid index_oid)
 	table_close(pg_index, AccessShareLock);
 }
 
+/*
+ * Changes cannot be decoded, so a subscriber would silently miss them. CREATE
+ * PUBLICATION announces the publication, ALTER PUBLICATION each member.
+ */
+static void
+refuse_publication(AttrNumber key_column, Oid index, Oid key_oid)
+{
+	Relation	members = table_open(PublicationRelRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, key_column, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(key_oid));
+	scan = systable_beginscan(members, index, true, SnapshotSelf, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Relation	table = RelationIdGetRelation(((Form_pg_publication_rel) GETSTRUCT(tuple))->prrelid);
+
+		if (!RelationIsValid(table))
+			continue;
+		if (nts_is_nodedb_ts(table))
+			nts_error_unsupported(table, "logical replication (a publication)");
+		RelationClose(table);
+	}
+	systable_endscan(scan);
+	table_close(members, AccessShareLock);
+}
+
 static void
 object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void *arg)
 {
@@ -155,6 +185,12 @@ object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, 
 		previous_object_access_hook(access, class_id, object_id, sub_id, arg);
 	if (access == OAT_POST_CREATE && class_id == RelationRelationId && sub_id == 0)
 		refuse_index(object_id);
+	else if (access == OAT_POST_CREATE && class_id == PublicationRelRelationId)
+		refuse_publication(Anum_pg_publication_rel_oid, PublicationRelObjectIndexId, object_id);
+	else if (access == OAT_POST_CREATE && class_id == PublicationRelationId)
+		refuse_publication(Anum_pg_publication_rel_prpubid, PublicationRelPrpubidIndexId, object_id);
+	else if (access == OAT_DROP && class_id == RelationRelationId && sub_id == 0)
+		nts_buffer_before_drop(object_id);
 }
 
 /* Workers of a parallel plan cannot see this backend's memory, and functions in

@@ -27,11 +27,15 @@ typedef struct FetchKey
 static NtsReader *cached;		/* in TopTransactionContext */
 static FetchKey cached_key;
 
-/* The memory goes with the transaction. */
 void
-nts_fetch_forget(void)
+nts_fetch_forget(bool at_end)
 {
+	NtsReader  *reader = cached;
+
 	cached = NULL;
+	/* its columns are all decoded, so closing cannot fail */
+	if (reader != NULL && !at_end)
+		nts_reader_close(reader);
 }
 
 static void

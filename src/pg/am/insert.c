@@ -12,12 +12,19 @@
 
 #include "pg/am/am.h"
 
+static bool
+hands_out_ids(Relation rel, bool told)
+{
+	/* queued AFTER ROW events fetch the row by its id */
+	return told || (rel->trigdesc != NULL && rel->trigdesc->trig_insert_after_row);
+}
+
 void
 nts_am_tuple_insert(Relation rel, TupleTableSlot *slot, CommandId cid, NtsInsertOptions options,
 					struct BulkInsertStateData *bistate)
 {
 	/* CREATE TABLE AS and rewrites never show a tuple id */
-	nts_buffer_insert(rel, slot, cid, (options & TABLE_INSERT_SKIP_FSM) == 0);
+	nts_buffer_insert(rel, slot, cid, hands_out_ids(rel, (options & TABLE_INSERT_SKIP_FSM) == 0));
 	pgstat_count_heap_insert(rel, 1);
 }
 
@@ -25,7 +32,7 @@ void
 nts_am_multi_insert(Relation rel, TupleTableSlot **slots, int nslots, CommandId cid,
 					NtsInsertOptions options, struct BulkInsertStateData *bistate)
 {
-	bool		hand_out = rel->trigdesc != NULL && rel->trigdesc->trig_insert_after_row;
+	bool		hand_out = hands_out_ids(rel, false);
 
 	for (int i = 0; i < nslots; i++)
 		nts_buffer_insert(rel, slots[i], cid, hand_out);

@@ -60,12 +60,13 @@ struct NtsReader
 	int			segment_entry;
 	NtsRowGroup *group;
 	NtsVectorSet *set;			/* the last unit loaded */
-	/* look-up by row id in one segment */
-	int			id_entry;		/* whose ids are in id_index, or -1 */
-	uint64		id_count;
-	struct RowIdPlace *id_index;
+	/* look-up by row id: sorted ids of the segments asked so far, by entry */
+	struct RowIdPlace **id_indexes;
+	Size		id_bytes;		/* of all of them */
 	uint64	   *unit_starts;	/* units before each entry, for samples; or NULL */
 };
+
+#define ID_INDEX_BYTES (64 * 1024 * 1024)	/* beyond it, earlier ones are dropped */
 
 typedef struct RowIdPlace
 {
@@ -848,14 +849,23 @@ static void
 build_id_index(NtsReader *reader, int entry)
 {
 	SegmentHandle *segment = segment_of(reader, entry);
+	RowIdPlace *index;
 	uint64		next = 0;
 
-	if (reader->id_index != NULL)
-		pfree(reader->id_index);
-	reader->id_index = NULL;
-	reader->id_entry = -1;
-	reader->id_index = MemoryContextAllocHuge(reader->context,
-											  sizeof(RowIdPlace) * Max(segment->info.rows, 1));
+	if (reader->id_indexes == NULL)
+		reader->id_indexes = MemoryContextAllocZero(reader->context,
+													sizeof(RowIdPlace *) * reader->entry_count);
+	if (reader->id_bytes > ID_INDEX_BYTES)
+	{
+		for (int i = 0; i < reader->entry_count; i++)
+			if (reader->id_indexes[i] != NULL)
+			{
+				pfree(reader->id_indexes[i]);
+				reader->id_indexes[i] = NULL;
+			}
+		reader->id_bytes = 0;
+	}
+	index = MemoryContextAllocHuge(reader->context, sizeof(RowIdPlace) * Max(segment->info.rows, 1));
 	for (uint32 g = 0; g < segment->info.row_groups; g++)
 	{
 		uint32		vectors = vectors_of(reader, entry, g);
@@ -866,15 +876,15 @@ build_id_index(NtsReader *reader, int entry)
 
 			for (uint32 i = 0; i < set->rows; i++, next++)
 			{
-				reader->id_index[next].row_id = set->row_ids[i];
-				reader->id_index[next].row = next;
+				index[next].row_id = set->row_ids[i];
+				index[next].row = next;
 			}
 		}
 		CHECK_FOR_INTERRUPTS();
 	}
-	qsort(reader->id_index, next, sizeof(RowIdPlace), compare_places);
-	reader->id_count = next;
-	reader->id_entry = entry;
+	qsort(index, next, sizeof(RowIdPlace), compare_places);
+	reader->id_indexes[entry] = index;
+	reader->id_bytes += sizeof(RowIdPlace) * next;
 }
 
 static NtsVectorSet *
@@ -886,9 +896,9 @@ find_in_segment(NtsReader *reader, int entry, uint64 row_id, uint32 *offset)
 
 	if ((e->flags & NTS_ENTRY_ROW_IDS) == 0)
 		return nts_reader_segment_row(reader, entry, row_id - e->first_row_id, offset);
-	if (reader->id_entry != entry)
+	if (reader->id_indexes == NULL || reader->id_indexes[entry] == NULL)
 		build_id_index(reader, entry);
-	place = bsearch(&key, reader->id_index, reader->id_count, sizeof(RowIdPlace), compare_places);
+	place = bsearch(&key, reader->id_indexes[entry], e->rows, sizeof(RowIdPlace), compare_places);
 	if (place == NULL)
 		return NULL;
 	return nts_reader_segment_row(reader, entry, place->row, offset);
@@ -921,8 +931,11 @@ find_in_delta(NtsReader *reader, int entry, uint64 row_id, uint32 *offset)
 		NtsVectorSet *set;
 
 		CHECK_FOR_INTERRUPTS();
+		/* EvalPlanQual comes with an id it has read before (SnapshotAny): the moved
+		 * copy, whose bytes are still there, is the row it means */
 		if (!nts_delta_read(reader->rel, e, block, reader->strategy, page.data) ||
-			!nts_delta_page_visible(page.data, reader->snapshot) ||
+			(reader->snapshot->snapshot_type != SNAPSHOT_ANY &&
+			 !nts_delta_page_visible(page.data, reader->snapshot)) ||
 			!page_has_row_id(reader, block, page.data, row_id))
 			continue;
 		set = nts_reader_delta_copy(reader, block, page.data);
@@ -997,7 +1010,6 @@ nts_reader_open(Relation rel, TupleDesc desc, Snapshot snapshot, MemoryContext c
 	reader->desc = desc;
 	reader->natts = reader->desc->natts;
 	reader->columns = palloc0(sizeof(NtsColumn) * Max(reader->natts, 1));
-	reader->id_entry = -1;
 	nts_schema_columns(reader->desc, reader->columns);
 	reader->entries = nts_directory_read(rel, &count);
 	/* after the directory: every extent it named has its pages in this range */

@@ -140,8 +140,8 @@ slot_materialize(TupleTableSlot *slot)
 		self->xmin = set->xmins != NULL ? set->xmins[self->row] : set->xmin;
 		self->cid = set->cids != NULL ? set->cids[self->row] : set->cid;
 		self->has_system = true;
-		self->set = NULL;
 		TTSOpsVirtual.materialize(slot);	/* copies out of the set's buffers */
+		self->set = NULL;
 		nts_vector_set_release(set);
 	}
 	else

@@ -46,6 +46,7 @@ typedef struct Flush
 	NtsColumn  *columns;
 	NtsWriteTarget target;
 	CommandId	cid;
+	Snapshot	older;			/* what came after it stays; NULL: nothing does */
 } Flush;
 
 static void
@@ -199,7 +200,7 @@ move_extent(Flush *flush, const NtsEntry *entry, BlockNumber blocks, Transaction
 		CHECK_FOR_INTERRUPTS();
 		if (block >= blocks)
 			break;
-		if (!nts_delta_move(flush->rel, entry, block, xid, flush->cid, page.data))
+		if (!nts_delta_move(flush->rel, entry, block, xid, flush->cid, flush->older, page.data))
 			continue;
 		set = nts_reader_delta_copy(flush->reader, block, page.data);
 		if (set == NULL)
@@ -231,6 +232,7 @@ flush_relation(Relation rel)
 		xid = GetCurrentTransactionId();
 		flush.rel = rel;
 		flush.cid = GetCurrentCommandId(true);
+		flush.older = IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : NULL;
 		/* every batch taken has ended, so Self sees exactly the committed ones */
 		flush.reader = nts_reader_open(rel, RelationGetDescr(rel), SnapshotSelf, flush.context, NULL);
 		flush.target.rel = rel;
@@ -254,8 +256,11 @@ flush_relation(Relation rel)
 static void
 check_owner(Oid relid)
 {
-	if (!NTS_OWNS_TABLE(relid, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, get_rel_name(relid));
+	char	   *name = get_rel_name(relid);
+
+	/* one that is gone is noticed when it is opened */
+	if (name != NULL && !NTS_OWNS_TABLE(relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, name);
 }
 
 /* Flushes one table; partitions of a partitioned one. */
@@ -265,6 +270,8 @@ flush_oid(Oid relid, bool is_partition)
 	Relation	rel;
 	uint64		segments = 0;
 
+	/* before the lock: who does not own the table shall not hold it up */
+	check_owner(relid);
 	rel = try_relation_open(relid, ShareUpdateExclusiveLock);
 	if (rel == NULL)
 	{
@@ -288,10 +295,7 @@ flush_oid(Oid relid, bool is_partition)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot flush temporary tables of other sessions")));
 	else if (nts_is_nodedb_ts(rel))
-	{
-		check_owner(relid);
 		segments = flush_relation(rel);
-	}
 	else if (!is_partition)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -311,7 +315,5 @@ ts_flush(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation with OID %u does not exist", relid)));
-	/* before the lock: who does not own the table shall not hold it up */
-	check_owner(relid);
 	PG_RETURN_INT64((int64) flush_oid(relid, false));
 }

@@ -20,6 +20,7 @@
 #include "storage/predicate.h"
 #include "storage/procarray.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 #include "pg/compat.h"
 #include "pg/error.h"
@@ -187,7 +188,7 @@ takes_batches(Page page, uint64 generation, Size bytes, uint64 rows)
 
 static void
 append_locked(Relation rel, Buffer buffer, TransactionId xid, CommandId cid,
-			  const NtsOutput *output, uint64 first_row_id)
+			  const NtsOutput *output, uint64 first_row_id, bool moved_in)
 {
 	Page		page = BufferGetPage(buffer);
 	Size		lower = ((PageHeader) page)->pd_lower;
@@ -197,7 +198,7 @@ append_locked(Relation rel, Buffer buffer, TransactionId xid, CommandId cid,
 	int			index;
 
 	batch.length = sizeof(NtsBatch) + output->length;
-	batch.kind = NTS_BATCH_ROWS;
+	batch.kind = moved_in ? NTS_BATCH_MOVED_ROWS : NTS_BATCH_ROWS;
 	batch.layout = output->batch_layout;
 	batch.rows = output->rows;
 	batch.row_id_high = first_row_id >> 32;
@@ -229,7 +230,7 @@ append_locked(Relation rel, Buffer buffer, TransactionId xid, CommandId cid,
 
 void
 nts_delta_append(Relation rel, NtsStorage *storage, TransactionId xid, CommandId cid,
-				 const NtsOutput *output, uint64 first_row_id)
+				 const NtsOutput *output, uint64 first_row_id, bool moved_in)
 {
 	Size		bytes = sizeof(NtsBatch) + output->length;
 	bool		contended = false;
@@ -254,8 +255,9 @@ nts_delta_append(Relation rel, NtsStorage *storage, TransactionId xid, CommandId
 		{
 			/* readers hold their predicate lock before they read this page, or they
 			 * will see the batch and report the conflict themselves */
-			CheckForSerializableConflictIn(rel, NULL, InvalidBlockNumber);
-			append_locked(rel, buffer, xid, cid, output, first_row_id);
+			if (!moved_in)
+				CheckForSerializableConflictIn(rel, NULL, InvalidBlockNumber);
+			append_locked(rel, buffer, xid, cid, output, first_row_id, moved_in);
 			UnlockReleaseBuffer(buffer);
 			return;
 		}
@@ -295,7 +297,7 @@ nts_delta_next(Relation rel, BlockNumber block, const char *page, Size *offset,
 	if (batch->length < sizeof(NtsBatch) || at + batch->length > lower)
 		nts_error_corrupt(rel, "block %u holds a batch of invalid length %u", block,
 						  (unsigned) batch->length);
-	if (batch->kind != NTS_BATCH_ROWS || batch->rows == 0 || batch->rows > NTS_MAX_BATCH_ROWS)
+	if ((batch->kind != NTS_BATCH_ROWS && batch->kind != NTS_BATCH_MOVED_ROWS) || batch->rows == 0 || batch->rows > NTS_MAX_BATCH_ROWS)
 		nts_error_corrupt(rel, "block %u holds a batch of unknown kind %u with %u rows", block,
 						  (unsigned) batch->kind, (unsigned) batch->rows);
 	*payload = (const uint8 *) page + at + sizeof(NtsBatch);
@@ -303,9 +305,12 @@ nts_delta_next(Relation rel, BlockNumber block, const char *page, Size *offset,
 	return true;
 }
 
-/* Has every batch on the page ended, in another transaction or long ago? */
+/*
+ * Has every batch on the page ended, in another transaction or long ago? And not
+ * after the snapshot: the mover's own snapshot would see moved rows it must not see.
+ */
 static bool
-all_ended(Relation rel, BlockNumber block, const char *page)
+all_ended(Relation rel, BlockNumber block, Snapshot snapshot, const char *page)
 {
 	NtsBatch	batch;
 	const uint8 *payload;
@@ -317,7 +322,8 @@ all_ended(Relation rel, BlockNumber block, const char *page)
 		if (batch.xmin == last || batch.xmin == FrozenTransactionId)
 			continue;
 		if (TransactionIdIsCurrentTransactionId(batch.xmin) ||
-			TransactionIdIsInProgress(batch.xmin))
+			TransactionIdIsInProgress(batch.xmin) ||
+			(snapshot != NULL && XidInMVCCSnapshot(batch.xmin, snapshot)))
 			return false;
 		last = batch.xmin;
 	}
@@ -338,7 +344,7 @@ already_moved(const NtsDeltaSpecial *special)
 
 bool
 nts_delta_move(Relation rel, const NtsEntry *entry, BlockNumber block,
-			   TransactionId xid, CommandId cid, char *page)
+			   TransactionId xid, CommandId cid, Snapshot snapshot, char *page)
 {
 	Buffer		buffer = ReadBuffer(rel, block);
 	NtsDeltaSpecial *special;
@@ -355,7 +361,7 @@ nts_delta_move(Relation rel, const NtsEntry *entry, BlockNumber block,
 	}
 	nts_page_check(rel, block, (Page) page, NTS_PAGE_DELTA, entry->generation);
 	special = nts_delta_special((Page) page);
-	if (special->rows == 0 || already_moved(special) || !all_ended(rel, block, page))
+	if (special->rows == 0 || already_moved(special) || !all_ended(rel, block, snapshot, page))
 	{
 		ReleaseBuffer(buffer);
 		return false;
@@ -364,7 +370,7 @@ nts_delta_move(Relation rel, const NtsEntry *entry, BlockNumber block,
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	memcpy(page, BufferGetPage(buffer), BLCKSZ);
 	/* a batch may have come since we looked */
-	if (all_ended(rel, block, page))
+	if (all_ended(rel, block, snapshot, page))
 	{
 		uint16		flags = special->common.flags | NTS_DELTA_SEALED;
 		uint32		move[2] = {xid, cid};

@@ -154,6 +154,7 @@ StaticAssertDecl(sizeof(NtsEntry) == 112, "directory entry");
 #define NTS_BATCH_ROWS 1
 #define NTS_BATCH_DELETES 2
 #define NTS_BATCH_LOCKS 3
+#define NTS_BATCH_MOVED_ROWS 4	/* rows, moved here by xmin */
 
 /*
  * Header of a batch on a delta page. Batches follow each other without padding,

@@ -76,7 +76,7 @@ nts_segment_write(Relation rel, const NtsEntry *template, const uint8 *bytes, ui
 					(int) Min(blocks - first, group), strategy);
 	}
 	ref->entry.state = NTS_ENTRY_LIVE;
-	nts_entry_write(rel, ref, true);
+	nts_entry_write(rel, ref, (template->flags & NTS_ENTRY_MOVED_IN) == 0);
 	if (strategy != NULL)
 		FreeAccessStrategy(strategy);
 }

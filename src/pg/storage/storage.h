@@ -77,10 +77,10 @@ extern void nts_entry_write(Relation rel, NtsEntryRef *ref, bool conflict_check)
 
 /*
  * Appends a batch to a delta page of the backend's choice. first_row_id: of the
- * batch's rows, which are consecutive.
+ * batch's rows, which are consecutive. moved_in: the rows were moved here by xid.
  */
 extern void nts_delta_append(Relation rel, NtsStorage *storage, TransactionId xid, CommandId cid,
-							 const NtsOutput *output, uint64 first_row_id);
+							 const NtsOutput *output, uint64 first_row_id, bool moved_in);
 
 /* Copies a delta page; false: the page was never used (or lies behind the end
  * of the file). Errors when it belongs to another extent. */
@@ -96,11 +96,12 @@ extern bool nts_delta_next(Relation rel, BlockNumber block, const char *page, Si
 
 /*
  * Seals the page and marks all its batches as moved by (xid, cid), if every one of
- * them has ended. Copies the page as it was to `page`. false: somebody is still in
- * progress, or it is moved already, or has no rows; nothing changed.
+ * them has ended, and not after `snapshot` (if not NULL) was taken. Copies the page as
+ * it was to `page`. false: somebody is still in progress, or it is moved already, or
+ * has no rows; nothing changed.
  */
 extern bool nts_delta_move(Relation rel, const NtsEntry *entry, BlockNumber block,
-						   TransactionId xid, CommandId cid, char *page);
+						   TransactionId xid, CommandId cid, Snapshot snapshot, char *page);
 
 /* ---- segments ---- */
 

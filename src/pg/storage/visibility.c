@@ -124,5 +124,5 @@ nts_delta_page_visible(const char *page, Snapshot snapshot)
 bool
 nts_batch_visible(Relation rel, const NtsBatch *batch, Snapshot snapshot)
 {
-	return nts_xmin_visible(rel, batch->xmin, batch->cid, false, snapshot);
+	return nts_xmin_visible(rel, batch->xmin, batch->cid, batch->kind == NTS_BATCH_MOVED_ROWS, snapshot);
 }
