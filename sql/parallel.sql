@@ -92,10 +92,10 @@ BEGIN;
 INSERT INTO o SELECT generate_series(1, 500);
 SELECT sum(in_o(i)) FROM t WHERE i <= 50;
 INSERT INTO o SELECT generate_series(1, 500);
-SELECT sum(o_rows()) FROM t WHERE i <= 50;
+SELECT sum(o_rows()) FROM t WHERE i <= 10;
 -- where only the function, not the query, touches rows not yet written
 INSERT INTO o VALUES (1);
-SELECT min(o_rows()), max(o_rows()) FROM h WHERE i <= 50;
+SELECT min(o_rows()), max(o_rows()) FROM h WHERE i <= 10;
 SET LOCAL force_parallel_mode = on;
 INSERT INTO o VALUES (1);
 SELECT o_rows();

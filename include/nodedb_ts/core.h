@@ -250,6 +250,10 @@ int			nts_batch_encode_row(const NtsSchema *schema, const NtsValue *values,
 								 uint8_t *payload, size_t capacity, size_t *length,
 								 NtsStatus *status) NTS_NOEXCEPT;
 
+/* Bytes at the start of every payload of this schema that say how rows are made up;
+ * mostly equal from batch to batch, so that a page need not repeat them. */
+uint32_t	nts_batch_head_length(const NtsSchema *schema) NTS_NOEXCEPT;
+
 /* ---- reading batches ------------------------------------------------- */
 
 typedef struct NtsBatchInfo

@@ -28,6 +28,10 @@ int nts_batch_encode_row(const NtsSchema* schema, const NtsValue* values, uint8_
   });
 }
 
+uint32_t nts_batch_head_length(const NtsSchema* schema) noexcept {
+  return nodedb_ts::segment::BatchHeadBytes(*schema);
+}
+
 int nts_batch_info(const NtsColumn* columns, uint32_t column_count, const uint8_t* payload,
                    size_t length, uint32_t rows, uint8_t layout, NtsBatchInfo* info,
                    NtsStatus* status) noexcept {

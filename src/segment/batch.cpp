@@ -7,6 +7,7 @@
 #include "base/byte_writer.h"
 #include "segment/chunk_writer.h"
 #include "segment/format.h"
+#include "segment/plain_float.h"
 
 namespace nodedb_ts::segment {
 namespace {
@@ -35,7 +36,12 @@ void WriteHead(const NtsSchema& schema, bool with_command_ids, ByteWriter* out) 
 void WritePlainWord(const NtsColumn& column, uint64_t word, ByteWriter* out) {
   switch (column.kind) {
     case NTS_KIND_FLOAT4: return out->U32(static_cast<uint32_t>(word));
-    case NTS_KIND_FLOAT8: return out->U64(word);
+    case NTS_KIND_FLOAT8: {
+      const uint64_t code = PlainFloatCode(word);
+      out->Varint(code);
+      if (code == kPlainRawFloat) out->U64(word);
+      return;
+    }
     default:
       if (column.width == 1) return out->U8(static_cast<uint8_t>(word));
       return out->Zig(static_cast<int64_t>(base::SignExtend(word, column.width)));

@@ -8,6 +8,7 @@
 #include "base/byte_reader.h"
 #include "segment/chunk_reader.h"
 #include "segment/format.h"
+#include "segment/plain_float.h"
 
 namespace nodedb_ts::segment {
 namespace {
@@ -81,6 +82,11 @@ Status ReadHead(std::span<const NtsColumn> columns, ByteReader* in, Head* head) 
 }
 
 bool ReadPlainWord(const ColumnShape& shape, ByteReader* in, uint64_t* word) {
+  if (shape.kind == NTS_KIND_FLOAT8) {
+    uint64_t code;
+    if (!in->ReadVarint(&code)) return false;
+    return code == kPlainRawFloat ? in->ReadWidth(8, word) : PlainFloatBits(code, word);
+  }
   if (shape.kind != NTS_KIND_INT) return in->ReadWidth(shape.width, word);
   if (shape.width == 1) {
     uint8_t byte;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/bits.h"
 #include "codec/bitpack/bitpack.h"
 #include "codec/registry/registry.h"
 #include "codec/zstd/zstd.h"
@@ -131,6 +132,16 @@ inline uint8_t BatchShapeOf(const NtsColumn& column) {
     case NTS_KIND_VAR: return kBatchVar;
     default: return kBatchNone;
   }
+}
+
+// Bytes of flags, column count, shapes and widths.
+inline uint32_t BatchHeadBytes(const NtsSchema& schema) {
+  const uint32_t n = schema.column_count;
+  size_t bytes = 1 + base::VarintBytes(n) + (n + 1) / 2;
+  for (uint32_t c = 0; c < n; c++) {
+    if (schema.columns[c].kind == NTS_KIND_FIXED) bytes += base::VarintBytes(schema.columns[c].width);
+  }
+  return static_cast<uint32_t>(bytes);
 }
 
 // Alignment for decoded values; anything strange counts as 1.

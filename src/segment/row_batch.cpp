@@ -4,6 +4,7 @@
 
 #include "base/bits.h"
 #include "segment/format.h"
+#include "segment/plain_float.h"
 
 namespace nodedb_ts::segment {
 namespace {
@@ -53,9 +54,13 @@ void WriteValue(const NtsColumn& column, const NtsValue& value, RoomWriter* out)
     case NTS_KIND_FLOAT4:
       if (uint8_t* p = out->Take(4)) base::StoreLe<uint32_t>(p, static_cast<uint32_t>(value.word));
       return;
-    case NTS_KIND_FLOAT8:
+    case NTS_KIND_FLOAT8: {
+      const uint64_t code = PlainFloatCode(value.word);
+      out->Varint(code);
+      if (code != kPlainRawFloat) return;
       if (uint8_t* p = out->Take(8)) base::StoreLe<uint64_t>(p, value.word);
       return;
+    }
     case NTS_KIND_FIXED:
       return out->Bytes(reinterpret_cast<const void*>(value.word), column.width);
     case NTS_KIND_VAR:

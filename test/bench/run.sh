@@ -258,7 +258,9 @@ if wanted memory; then
   put ""
   put "| | before, MB | peak, MB | growth, MB | seconds |"
   put "|---|---|---|---|---|"
-  budget=$(nts_value "SELECT pg_size_bytes(coalesce(current_setting('nodedb_ts.memory_budget', true), '0'))")
+  # The setting exists in a session once the library is loaded there.
+  if [ "$AM" = nodedb_ts ]; then load="LOAD 'nodedb_ts'"; else load="SELECT WHERE false"; fi
+  budget=$(nts_psql -At -c "$load" -c "SELECT pg_size_bytes(coalesce(current_setting('nodedb_ts.memory_budget', true), '0'))")
   for kind in heap ts; do
     make_one="CREATE TABLE memory_$kind ($NTS_METRICS_COLUMNS) USING $(using $kind)"
     nts_psql -c "$make_one"

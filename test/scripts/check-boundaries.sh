@@ -67,23 +67,16 @@ check_all() {
   search '^[[:space:]]*#[[:space:]]*include[[:space:]]*"(base|codec|segment|memtable|exec|capi)/' src/pg |
     report "src/pg reaches the core through nodedb_ts/core.h only" || true
 
-  search '^[[:space:]]*#[[:space:]]*include[[:space:]]*"(\.\./|pg/)?(am|scan|worker)/' src/pg/storage |
-    report "src/pg/storage does not include am, scan or worker" || true
+  search '^[[:space:]]*#[[:space:]]*include[[:space:]]*"(\.\./|pg/)?(am|scan|worker|maintenance)/' src/pg/storage |
+    report "src/pg/storage does not include am, scan, worker or maintenance" || true
 
   sources src/pg | grep -E '\.cpp$' | report "src/pg is C" || true
 
-  for room in src/pg/am src/pg/scan src/pg/worker src/pg; do
-    if [ "$room" = src/pg ]; then
-      files=$(find src/pg -maxdepth 1 -name '*.c' 2>/dev/null || true)
-    else
-      files=$(sources "$room")
-    fi
-    for file in $files; do
-      sed -e 's:/\*.*\*/::g' -e 's:^[[:space:]]*\*.*$::' "$file" |
-        grep -nE '\b(ReadBuffer|ReadBufferExtended|LockBuffer|MarkBufferDirty|GenericXLogStart|log_newpage[a-z_]*|ReleaseBuffer|UnlockReleaseBuffer)[[:space:]]*\(' |
-        sed "s:^:$file\::" || true
-    done
-  done | report "buffers and WAL are touched in src/pg/storage only" || true
+  while IFS= read -r file; do
+    sed -e 's:/\*.*\*/::g' -e 's:^[[:space:]]*\*.*$::' "$file" |
+      grep -nE '\b(ReadBuffer|ReadBufferExtended|LockBuffer|MarkBufferDirty|GenericXLogStart|log_newpage[a-z_]*|ReleaseBuffer|UnlockReleaseBuffer)[[:space:]]*\(' |
+      sed "s:^:$file\::" || true
+  done < <(sources src/pg | grep -v '^src/pg/storage/' || true) | report "buffers and WAL are touched in src/pg/storage only" || true
 
   # ---- the build: no include path of PostgreSQL for the core ----------------
 

@@ -95,6 +95,14 @@ for my $round (1 .. 3)
 note "$stops flushes stopped";
 is(sql($wrong), 0, 'every transaction is whole');
 
+# Many batches of middle size, so that a flush takes its time.
+sub fill_batches
+{
+	$tag++;
+	sql("DO \$\$ BEGIN FOR k IN 1 .. 60 LOOP INSERT INTO t SELECT '2024-03-01'::timestamptz + i * interval '1 s', $tag, i FROM generate_series(1, 5000) i; COMMIT; END LOOP; END \$\$");
+	note_done($tag, 60 * 5000);
+}
+
 # ---- pg_cancel_backend and pg_terminate_backend at random moments
 for my $how ('pg_cancel_backend', 'pg_terminate_backend')
 {
@@ -102,6 +110,7 @@ for my $how ('pg_cancel_backend', 'pg_terminate_backend')
 	for my $what ('insert', 'copy', 'flush', 'scan')
 	{
 		my $hit = 0;
+		fill_batches() if $what eq 'flush';
 		my $log = PostgreSQL::Test::Utils::tempdir_short() . '/session.log';
 		for my $try (1 .. 6)
 		{
@@ -110,7 +119,7 @@ for my $how ('pg_cancel_backend', 'pg_terminate_backend')
 			my $sql =
 			    $what eq 'insert' ? "INSERT INTO t SELECT '2024-01-01'::timestamptz + i * interval '1 s', $tag, i FROM generate_series(1, $n) i"
 			  : $what eq 'copy' ? "COPY t FROM '$file'"
-			  : $what eq 'flush' ? q{SELECT ts_flush('t') FROM generate_series(1, 20)}
+			  : $what eq 'flush' ? q{SELECT ts_flush('t')}
 			  : 'SELECT count(*) FROM t a JOIN t b USING (ts, i) JOIN t c USING (ts, i)';
 			$sql = "BEGIN; $sql; SELECT 1 / 0;" if $what eq 'copy';
 			my $pid = fork();
@@ -122,13 +131,14 @@ for my $how ('pg_cancel_backend', 'pg_terminate_backend')
 				exec('psql', '-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres') . ' application_name=victim', '-c', $sql);
 				die "exec: $!";
 			}
-			sleep(rand(0.25));
+			sleep(rand($what eq 'flush' ? 0.12 : 0.25));
 			sql("SELECT $how(pid) FROM pg_stat_activity WHERE application_name = 'victim'");
 			waitpid($pid, 0);
 			my $text = slurp_file($log);
 			if ($text =~ $why) { $hit++; }
 			elsif ($text =~ /ERROR|FATAL/ && $text !~ /division by zero/) { fail("$how of $what"); diag $text; }
 			elsif ($what eq 'insert') { note_done($tag, $n); }
+			elsif ($what eq 'flush') { fill_batches(); }
 		}
 		is(sql($wrong), 0, "$how of $what: every transaction is whole ($hit hit)");
 	}

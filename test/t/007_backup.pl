@@ -3,7 +3,11 @@
 use strict;
 use warnings;
 
+# archive_command runs in the data directory, so that paths must be absolute
+BEGIN { require Cwd; $ENV{TESTDIR} ||= Cwd::getcwd(); }
+
 use FindBin;
+use IPC::Run;
 use lib $FindBin::Bin;
 
 use KillServer;

@@ -69,6 +69,7 @@ typedef struct NtsWriteTarget
 	NtsStorage *storage;
 	TransactionId xid;
 	uint8		level;
+	uint32		head_length;	/* of batch payloads of the table's row type */
 	uint16		entry_flags;	/* added to every segment's entry */
 	uint64		segments;		/* out: published */
 } NtsWriteTarget;

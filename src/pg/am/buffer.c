@@ -82,6 +82,7 @@ typedef struct NtsTableBuffer
 	int			natts;
 	NtsColumn  *columns;
 	NtsSchema	schema;
+	uint32		head_length;	/* of a batch payload of this row type */
 	NtsValue   *values;			/* scratch for one row */
 	Part	   *parts;			/* innermost first */
 	NtsPart    *spare;			/* an empty core part for the next transaction */
@@ -198,6 +199,7 @@ load_schema(NtsTableBuffer *table, Relation rel)
 	table->natts = desc->natts;
 	table->schema = schema;
 	table->schema.columns = table->columns;
+	table->head_length = nts_batch_head_length(&table->schema);
 	table->schema_valid = true;
 }
 
@@ -320,7 +322,8 @@ nts_buffer_write_output(NtsWriteTarget *target, const NtsOutput *output, bool ke
 		take_row_ids(target->rel, target->storage, output->rows);
 
 		nts_delta_append(target->rel, target->storage, target->xid, output->min_command_id,
-						 output, first, (target->entry_flags & NTS_ENTRY_MOVED_IN) != 0);
+						 output, target->head_length, first,
+						 (target->entry_flags & NTS_ENTRY_MOVED_IN) != 0);
 		return;
 	}
 	memset(&entry, 0, sizeof(entry));
@@ -394,6 +397,7 @@ write_part(Part *part, Relation rel, bool final)
 	target.storage = &part->table->storage;
 	target.xid = part->xid;
 	target.level = NTS_LEVEL_L1;
+	target.head_length = part->table->head_length;
 
 	while (part->flushing || nts_part_rows(part->core) > 0)
 	{
@@ -440,7 +444,8 @@ write_pending(NtsTableBuffer *table, Relation rel)
 {
 	PendingRow *row = &table->pending;
 
-	nts_delta_append(rel, &table->storage, row->xid, row->cid, &row->output, row->row_id, false);
+	nts_delta_append(rel, &table->storage, row->xid, row->cid, &row->output, table->head_length,
+					 row->row_id, false);
 	row->exists = false;
 	direct_rows++;
 }

@@ -47,6 +47,7 @@ struct NtsReader
 	Relation	rel;
 	Snapshot	snapshot;
 	MemoryContext context;		/* its own */
+	MemoryContext page_context; /* payloads of the delta page being loaded */
 	MemoryContext parent;		/* of sets, row groups and segments: slots may keep a
 								 * set longer than the reader lives */
 	BufferAccessStrategy strategy;
@@ -443,18 +444,35 @@ typedef struct VisibleBatch
 {
 	NtsBatch	header;
 	const uint8 *payload;
+	Size		length;
 	NtsBatchInfo info;
 } VisibleBatch;
+
+/* The payload in one piece. */
+static void
+join_payload(NtsReader *reader, VisibleBatch *batch)
+{
+	const NtsBatch *header = &batch->header;
+	uint8	   *joined;
+
+	batch->payload = header->body;
+	batch->length = header->head_length + header->body_length;
+	if (header->head_length == 0)
+		return;
+	joined = MemoryContextAlloc(reader->page_context, batch->length);
+	memcpy(joined, header->head, header->head_length);
+	memcpy(joined + header->head_length, header->body, header->body_length);
+	batch->payload = joined;
+}
 
 static void
 decode_batch(NtsReader *reader, NtsVectorSet *set, const VisibleBatch *batch, uint32 first,
 			 uint64 *values, uint8 *nulls, uint32 stride, uint8 *data)
 {
-	Size		length = batch->header.length - sizeof(NtsBatch);
 	NtsStatus	status;
-	uint64		row_id = nts_batch_row_id(&batch->header);
+	uint64		row_id = batch->header.row_id;
 
-	NTS_CHECK(nts_batch_decode(reader->columns, reader->natts, batch->payload, length,
+	NTS_CHECK(nts_batch_decode(reader->columns, reader->natts, batch->payload, batch->length,
 							   batch->header.rows, batch->header.layout, stride,
 							   values + first, nulls + first, data, batch->info.data_bytes,
 							   batch->info.has_command_ids ? set->cids + first : NULL, &status),
@@ -484,8 +502,7 @@ nts_reader_delta_copy(NtsReader *reader, BlockNumber block, const char *page)
 	NtsVectorSet *set;
 	VisibleBatch *batches;
 	NtsBatch	header;
-	const uint8 *payload;
-	Size		offset = 0;
+	NtsBatchCursor cursor = {0};
 	int			count = 0;
 	int			room = 32;
 	uint64		rows = 0;
@@ -495,8 +512,9 @@ nts_reader_delta_copy(NtsReader *reader, BlockNumber block, const char *page)
 	uint8	   *nulls;
 	uint8	   *data;
 
+	MemoryContextReset(reader->page_context);
 	batches = palloc(sizeof(VisibleBatch) * room);
-	while (nts_delta_next(reader->rel, block, page, &offset, &header, &payload))
+	while (nts_delta_next(reader->rel, block, page, &cursor, &header))
 	{
 		VisibleBatch *batch;
 		NtsStatus	status;
@@ -507,9 +525,9 @@ nts_reader_delta_copy(NtsReader *reader, BlockNumber block, const char *page)
 			batches = repalloc(batches, sizeof(VisibleBatch) * (room *= 2));
 		batch = &batches[count++];
 		batch->header = header;
-		batch->payload = payload;
-		NTS_CHECK(nts_batch_info(reader->columns, reader->natts, payload,
-								 header.length - sizeof(NtsBatch), header.rows, header.layout,
+		join_payload(reader, batch);
+		NTS_CHECK(nts_batch_info(reader->columns, reader->natts, batch->payload, batch->length,
+								 header.rows, header.layout,
 								 &batch->info, &status), status, reader->rel);
 		rows += header.rows;
 		data_bytes += TYPEALIGN(8, batch->info.data_bytes);
@@ -909,11 +927,10 @@ static bool
 page_has_row_id(NtsReader *reader, BlockNumber block, const char *page, uint64 row_id)
 {
 	NtsBatch	batch;
-	const uint8 *payload;
-	Size		offset = 0;
+	NtsBatchCursor cursor = {0};
 
-	while (nts_delta_next(reader->rel, block, page, &offset, &batch, &payload))
-		if (row_id >= nts_batch_row_id(&batch) && row_id < nts_batch_row_id(&batch) + batch.rows)
+	while (nts_delta_next(reader->rel, block, page, &cursor, &batch))
+		if (row_id >= batch.row_id && row_id < batch.row_id + batch.rows)
 			return true;
 	return false;
 }
@@ -1006,6 +1023,7 @@ nts_reader_open(Relation rel, TupleDesc desc, Snapshot snapshot, MemoryContext c
 	reader->snapshot = snapshot;
 	reader->context = own;
 	reader->parent = context;
+	reader->page_context = AllocSetContextCreate(own, "nodedb_ts delta page", ALLOCSET_DEFAULT_SIZES);
 	reader->strategy = strategy;
 	reader->desc = desc;
 	reader->natts = reader->desc->natts;

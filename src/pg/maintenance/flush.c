@@ -71,6 +71,7 @@ begin(Flush *flush)
 	flush->values = MemoryContextAllocZero(flush->context, sizeof(NtsValue) * Max(desc->natts, 1));
 	nts_schema_columns(desc, flush->columns);
 	nts_schema_build(flush->rel, flush->columns, &schema);
+	flush->target.head_length = nts_batch_head_length(&schema);
 	options.memory_budget_bytes = (uint64) Max(maintenance_work_mem, 16 * 1024) * 1024;
 	options.active_fraction = 0.6;
 	options.max_series = PG_INT32_MAX;

@@ -28,7 +28,7 @@
 #include "pg/storage/wal.h"
 
 #define MIN_EXTENT_BLOCKS 4
-#define MAX_EXTENT_BLOCKS 64
+#define MAX_EXTENT_BLOCKS 16
 
 /* Where the special area's members stand on a page. */
 #define SPECIAL_AT(member) (BLCKSZ - sizeof(NtsDeltaSpecial) + offsetof(NtsDeltaSpecial, member))
@@ -186,53 +186,101 @@ takes_batches(Page page, uint64 generation, Size bytes, uint64 rows)
 		nts_delta_special(page)->rows + rows <= NTS_MAX_DELTA_ROWS;
 }
 
+static uint8 *
+put_varint(uint8 *at, uint64 value)
+{
+	for (; value >= 0x80; value >>= 7)
+		*at++ = (uint8) (value | 0x80);
+	*at++ = (uint8) value;
+	return at;
+}
+
+/* NULL: no varint ends before `end`. */
+static const uint8 *
+get_varint(const uint8 *at, const uint8 *end, uint64 *value)
+{
+	*value = 0;
+	for (int shift = 0; at != NULL && at < end && shift < 64; shift += 7)
+	{
+		*value |= (uint64) (*at & 0x7f) << shift;
+		if ((*at++ & 0x80) == 0)
+			return at;
+	}
+	return NULL;
+}
+
+/* Logs only the bytes of the special area that changed. */
+static void
+write_special(int index, const NtsDeltaSpecial *old, const NtsDeltaSpecial *special)
+{
+	const char *before = (const char *) old;
+	const char *after = (const char *) special;
+	Size		first = 0;
+	Size		end = sizeof(NtsDeltaSpecial);
+
+	while (first < end && before[first] == after[first])
+		first++;
+	while (end > first && before[end - 1] == after[end - 1])
+		end--;
+	if (end > first)
+		nts_wal_write(index, BLCKSZ - sizeof(NtsDeltaSpecial) + first, after + first, end - first);
+}
+
 static void
 append_locked(Relation rel, Buffer buffer, TransactionId xid, CommandId cid,
-			  const NtsOutput *output, uint64 first_row_id, bool moved_in)
+			  const NtsOutput *output, Size head_length, uint64 first_row_id, bool moved_in)
 {
 	Page		page = BufferGetPage(buffer);
 	Size		lower = ((PageHeader) page)->pd_lower;
 	NtsDeltaSpecial special = *nts_delta_special(page);
-	char		bytes[sizeof(NtsBatch) + NTS_MAX_BATCH_PAYLOAD];
-	NtsBatch	batch;
+	NtsDeltaSpecial old = special;
+	uint8		bytes[NTS_BATCH_HEADER_MAX + NTS_MAX_BATCH_PAYLOAD];
+	uint8	   *at = bytes;
+	int64		step = (int64) (first_row_id - special.next_row_id);
+	uint32		xmin = xid;
+	bool		shared = head_length > 0 && head_length == special.head_length &&
+		memcmp((char *) page + special.head_at, output->bytes, head_length) == 0;
+	Size		skipped = shared ? head_length : 0;
 	int			index;
 
-	batch.length = sizeof(NtsBatch) + output->length;
-	batch.kind = moved_in ? NTS_BATCH_MOVED_ROWS : NTS_BATCH_ROWS;
-	batch.layout = output->batch_layout;
-	batch.rows = output->rows;
-	batch.row_id_high = first_row_id >> 32;
-	batch.row_id_low = (uint32) first_row_id;
-	batch.xmin = xid;
-	batch.cid = cid;
-	memcpy(bytes, &batch, sizeof(batch));
-	memcpy(bytes + sizeof(batch), output->bytes, output->length);
+	*at++ = (moved_in ? NTS_BATCH_MOVED_ROWS : NTS_BATCH_ROWS) |
+		(output->batch_layout ? NTS_BATCH_LAYOUT_BIT : 0) | (shared ? NTS_BATCH_SHARED_HEAD : 0);
+	at = put_varint(at, output->length - skipped);
+	memcpy(at, &xmin, sizeof(xmin));
+	at = put_varint(at + sizeof(xmin), cid);
+	at = put_varint(at, output->rows);
+	at = put_varint(at, ((uint64) step << 1) ^ (uint64) (step >> 63));
+	if (!shared)
+	{
+		at = put_varint(at, head_length);
+		special.head_at = lower + (at - bytes);
+		special.head_length = head_length;
+	}
+	memcpy(at, output->bytes + skipped, output->length - skipped);
+	at += output->length - skipped;
 
 	special.rows += output->rows;
+	special.next_row_id = first_row_id + output->rows;
 	if (output->has_time)
 	{
 		special.min_time = Min(special.min_time, output->min_time);
 		special.max_time = Max(special.max_time, output->max_time);
 	}
+	if (output->has_null_time)
+		special.common.flags |= NTS_DELTA_NULL_TIME;
 	nts_wal_begin(rel);
 	index = nts_wal_buffer(buffer);
-	nts_wal_write(index, lower, bytes, batch.length);
-	nts_wal_set_lower(index, lower + batch.length);
-	nts_wal_write(index, SPECIAL_AT(min_time), &special.min_time,
-				  offsetof(NtsDeltaSpecial, move_xid) - offsetof(NtsDeltaSpecial, min_time));
-	if (output->has_null_time && (special.common.flags & NTS_DELTA_NULL_TIME) == 0)
-	{
-		special.common.flags |= NTS_DELTA_NULL_TIME;
-		nts_wal_write(index, FLAGS_AT, &special.common.flags, sizeof(special.common.flags));
-	}
+	nts_wal_write(index, lower, bytes, at - bytes);
+	nts_wal_set_lower(index, lower + (at - bytes));
+	write_special(index, &old, &special);
 	nts_wal_commit();
 }
 
 void
 nts_delta_append(Relation rel, NtsStorage *storage, TransactionId xid, CommandId cid,
-				 const NtsOutput *output, uint64 first_row_id, bool moved_in)
+				 const NtsOutput *output, Size head_length, uint64 first_row_id, bool moved_in)
 {
-	Size		bytes = sizeof(NtsBatch) + output->length;
+	Size		bytes = NTS_BATCH_HEADER_MAX + output->length;
 	bool		contended = false;
 
 	if (bytes > NTS_DELTA_CAPACITY || output->rows > NTS_MAX_BATCH_ROWS)
@@ -257,7 +305,7 @@ nts_delta_append(Relation rel, NtsStorage *storage, TransactionId xid, CommandId
 			 * will see the batch and report the conflict themselves */
 			if (!moved_in)
 				CheckForSerializableConflictIn(rel, NULL, InvalidBlockNumber);
-			append_locked(rel, buffer, xid, cid, output, first_row_id, moved_in);
+			append_locked(rel, buffer, xid, cid, output, head_length, first_row_id, moved_in);
 			UnlockReleaseBuffer(buffer);
 			return;
 		}
@@ -283,25 +331,63 @@ nts_delta_read(Relation rel, const NtsEntry *entry, BlockNumber block,
 }
 
 bool
-nts_delta_next(Relation rel, BlockNumber block, const char *page, Size *offset,
-			   NtsBatch *batch, const uint8 **payload)
+nts_delta_next(Relation rel, BlockNumber block, const char *page, NtsBatchCursor *cursor,
+			   NtsBatch *batch)
 {
-	Size		at = NTS_PAGE_CONTENT + *offset;
 	Size		lower = ((const PageHeaderData *) page)->pd_lower;
+	const uint8 *end = (const uint8 *) page + lower;
+	const uint8 *at = (const uint8 *) page + NTS_PAGE_CONTENT + cursor->offset;
+	uint64		length = 0;
+	uint64		cid = 0;
+	uint64		rows = 0;
+	uint64		step = 0;
+	uint64		head = 0;
+	uint32		xmin = 0;
+	uint8		tag;
 
-	if (at == lower)
+	if (at == end)
 		return false;
-	if (at + sizeof(NtsBatch) > lower)
-		nts_error_corrupt(rel, "block %u ends inside a batch header", block);
-	memcpy(batch, page + at, sizeof(NtsBatch));
-	if (batch->length < sizeof(NtsBatch) || at + batch->length > lower)
-		nts_error_corrupt(rel, "block %u holds a batch of invalid length %u", block,
-						  (unsigned) batch->length);
-	if ((batch->kind != NTS_BATCH_ROWS && batch->kind != NTS_BATCH_MOVED_ROWS) || batch->rows == 0 || batch->rows > NTS_MAX_BATCH_ROWS)
-		nts_error_corrupt(rel, "block %u holds a batch of unknown kind %u with %u rows", block,
-						  (unsigned) batch->kind, (unsigned) batch->rows);
-	*payload = (const uint8 *) page + at + sizeof(NtsBatch);
-	*offset += batch->length;
+	tag = *at++;
+	at = get_varint(at, end, &length);
+	if (at != NULL && end - at > (ptrdiff_t) sizeof(xmin))
+	{
+		memcpy(&xmin, at, sizeof(xmin));
+		at = get_varint(at + sizeof(xmin), end, &cid);
+		at = get_varint(at, end, &rows);
+		at = get_varint(at, end, &step);
+		if ((tag & NTS_BATCH_SHARED_HEAD) == 0)
+			at = get_varint(at, end, &head);
+	}
+	else
+		at = NULL;
+	batch->kind = tag & NTS_BATCH_KIND_MASK;
+	if (at == NULL || length > (uint64) (end - at) || head > length || cid > PG_UINT32_MAX ||
+		rows == 0 || rows > NTS_MAX_BATCH_ROWS ||
+		(batch->kind != NTS_BATCH_ROWS && batch->kind != NTS_BATCH_MOVED_ROWS))
+		nts_error_corrupt(rel, "block %u holds an invalid batch at byte %zu (kind %u, " UINT64_FORMAT
+						  " rows)", block, cursor->offset + NTS_PAGE_CONTENT, batch->kind, rows);
+	batch->layout = (tag & NTS_BATCH_LAYOUT_BIT) != 0;
+	batch->rows = (uint32) rows;
+	batch->xmin = xmin;
+	batch->cid = (CommandId) cid;
+	batch->row_id = cursor->next_row_id + (uint64) ((int64) (step >> 1) ^ -(int64) (step & 1));
+	batch->body = at;
+	batch->body_length = length;
+	batch->head_length = 0;
+	if (tag & NTS_BATCH_SHARED_HEAD)
+	{
+		if (cursor->head_length == 0)
+			nts_error_corrupt(rel, "block %u holds a batch without a head", block);
+		batch->head_length = cursor->head_length;
+		batch->head = (const uint8 *) page + cursor->head_at;
+	}
+	else
+	{
+		cursor->head_at = at - (const uint8 *) page;
+		cursor->head_length = head;
+	}
+	cursor->next_row_id = batch->row_id + rows;
+	cursor->offset = at + length - (const uint8 *) page - NTS_PAGE_CONTENT;
 	return true;
 }
 
@@ -313,11 +399,10 @@ static bool
 all_ended(Relation rel, BlockNumber block, Snapshot snapshot, const char *page)
 {
 	NtsBatch	batch;
-	const uint8 *payload;
-	Size		offset = 0;
+	NtsBatchCursor cursor = {0};
 	TransactionId last = InvalidTransactionId;
 
-	while (nts_delta_next(rel, block, page, &offset, &batch, &payload))
+	while (nts_delta_next(rel, block, page, &cursor, &batch))
 	{
 		if (batch.xmin == last || batch.xmin == FrozenTransactionId)
 			continue;

@@ -45,14 +45,16 @@ typedef struct NtsDeltaSpecial
 {
 	NtsPageSpecial common;
 	int64		min_time;		/* of its rows' non-NULL times; min > max: none */
-	int64		max_time;
+	uint16		head_at;		/* where the newest payload head stands on the page, */
+	uint16		head_length;	/* and its bytes: equal ones are not stored again */
 	uint32		rows;			/* in all its batches, whatever became of them */
+	uint64		next_row_id;	/* behind the last batch; 0 on an empty page */
+	int64		max_time;
 	uint32		move_xid;		/* who moved all its batches to a segment, or 0 */
 	uint32		move_cid;
-	uint32		reserved;
 } NtsDeltaSpecial;
 
-StaticAssertDecl(sizeof(NtsDeltaSpecial) == 48, "delta special area");
+StaticAssertDecl(sizeof(NtsDeltaSpecial) == 56, "delta special area");
 
 #define NTS_DELTA_SEALED 0x0001 /* takes no more batches */
 #define NTS_DELTA_NULL_TIME 0x0002	/* some row has no time */
@@ -157,25 +159,28 @@ StaticAssertDecl(sizeof(NtsEntry) == 112, "directory entry");
 #define NTS_BATCH_MOVED_ROWS 4	/* rows, moved here by xmin */
 
 /*
- * Header of a batch on a delta page. Batches follow each other without padding,
- * so it is copied out before use.
+ * A batch on a delta page; batches follow each other without padding:
+ *
+ *   u8      bits 0..3 kind, bit 4 layout of the payload, bit 5: its head is left out
+ *   varint  bytes of the payload that are stored
+ *   u32     xmin (FrozenTransactionId: visible to all), little-endian
+ *   varint  smallest command id of its rows
+ *   varint  rows
+ *   varint  zigzag of (first row id - row id behind the previous batch on the page)
+ *   varint  bytes of the payload's head; not there when the head is left out
+ *   payload
+ *
+ * The head of a payload says how its rows are made up (FORMAT.md) and is mostly the
+ * same for all of them. Left out, it is that of the nearest batch before that has one.
+ * A one-row batch so costs about 10 bytes beside its values.
  */
-typedef struct NtsBatch
-{
-	uint16		length;			/* header and payload */
-	uint8		kind;			/* NTS_BATCH_* */
-	uint8		layout;			/* of the payload, see FORMAT.md */
-	uint16		rows;
-	uint16		row_id_high;	/* first row id, bits 32..47 */
-	uint32		row_id_low;
-	uint32		xmin;			/* FrozenTransactionId: visible to all */
-	uint32		cid;			/* smallest command id of its rows */
-} NtsBatch;
-
-StaticAssertDecl(sizeof(NtsBatch) == 20, "batch header");
+#define NTS_BATCH_KIND_MASK 0x0f
+#define NTS_BATCH_LAYOUT_BIT 0x10
+#define NTS_BATCH_SHARED_HEAD 0x20
+#define NTS_BATCH_HEADER_MAX 32
 
 #define NTS_DELTA_CAPACITY (BLCKSZ - NTS_PAGE_CONTENT - sizeof(NtsDeltaSpecial))
-#define NTS_MAX_BATCH_PAYLOAD (NTS_DELTA_CAPACITY - sizeof(NtsBatch))
+#define NTS_MAX_BATCH_PAYLOAD (NTS_DELTA_CAPACITY - NTS_BATCH_HEADER_MAX)
 #define NTS_MAX_BATCH_ROWS 1024
 #define NTS_MAX_DELTA_ROWS 32768	/* on a page: TABLESAMPLE counts them in 16 bits */
 
@@ -192,12 +197,6 @@ static inline NtsDeltaSpecial *
 nts_delta_special(Page page)
 {
 	return (NtsDeltaSpecial *) PageGetSpecialPointer(page);
-}
-
-static inline uint64
-nts_batch_row_id(const NtsBatch *batch)
-{
-	return ((uint64) batch->row_id_high << 32) | batch->row_id_low;
 }
 
 #endif							/* NTS_STORAGE_FORMAT_H */

@@ -78,21 +78,45 @@ extern void nts_entry_write(Relation rel, NtsEntryRef *ref, bool conflict_check)
 /*
  * Appends a batch to a delta page of the backend's choice. first_row_id: of the
  * batch's rows, which are consecutive. moved_in: the rows were moved here by xid.
+ * head_length: of the payload's head.
  */
 extern void nts_delta_append(Relation rel, NtsStorage *storage, TransactionId xid, CommandId cid,
-							 const NtsOutput *output, uint64 first_row_id, bool moved_in);
+							 const NtsOutput *output, Size head_length, uint64 first_row_id,
+							 bool moved_in);
 
 /* Copies a delta page; false: the page was never used (or lies behind the end
  * of the file). Errors when it belongs to another extent. */
 extern bool nts_delta_read(Relation rel, const NtsEntry *entry, BlockNumber block,
 						   BufferAccessStrategy strategy, char *page);
 
-/*
- * Walks the batches of a copied page. *offset starts at 0; false at the end.
- * Errors when a batch does not fit into the page.
- */
-extern bool nts_delta_next(Relation rel, BlockNumber block, const char *page, Size *offset,
-						   NtsBatch *batch, const uint8 **payload);
+/* A batch of a copied page; pointers lead into the copy. */
+typedef struct NtsBatch
+{
+	uint8		kind;			/* NTS_BATCH_* */
+	uint8		layout;			/* of the payload, see FORMAT.md */
+	uint32		rows;
+	uint64		row_id;			/* of its first row */
+	TransactionId xmin;
+	CommandId	cid;			/* smallest command id of its rows */
+	const uint8 *head;			/* payload = head, body; head_length may be 0 */
+	Size		head_length;
+	const uint8 *body;
+	Size		body_length;
+} NtsBatch;
+
+/* A place on a copied page; all zero: its start. */
+typedef struct NtsBatchCursor
+{
+	Size		offset;			/* from the start of the page's content */
+	uint64		next_row_id;
+	Size		head_at;
+	Size		head_length;
+} NtsBatchCursor;
+
+/* Walks the batches of a copied page; false at the end. Errors when a batch does not
+ * fit into the page. */
+extern bool nts_delta_next(Relation rel, BlockNumber block, const char *page,
+						   NtsBatchCursor *cursor, NtsBatch *batch);
 
 /*
  * Seals the page and marks all its batches as moved by (xid, cid), if every one of
