@@ -66,7 +66,8 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   // Series numbers of rows. REQUIRES: layout().has_keys().
   void GatherSeries(std::span<const uint32_t> rows, uint32_t* series) const;
   const SeriesMap& series() const { return series_; }
-  // Order of two series by key, and of two rows in some columns: numbers by value, bytes by memcmp, NULLs last.
+  // Order of two series by key, and of two rows in some columns: numbers by value,
+  // bytes by memcmp, NULLs last.
   int CompareSeries(uint32_t left, uint32_t right) const;
   int CompareRows(uint32_t left, uint32_t right, std::span<const uint16_t> columns) const;
 

@@ -28,7 +28,9 @@ base::Status TimeseriesManager::CheckOptions(const NtsManagerOptions& options) {
   if (!(options.active_fraction > 0 && options.active_fraction <= 1)) {
     return base::Status::Limit("the active fraction must be above 0 and at most 1");
   }
-  if (options.max_series < 1) return base::Status::Limit("the maximum of series must be at least 1");
+  if (options.max_series < 1) {
+    return base::Status::Limit("the maximum of series must be at least 1");
+  }
   return base::Status::Ok();
 }
 

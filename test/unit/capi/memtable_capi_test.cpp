@@ -72,7 +72,8 @@ TEST_F(MemtableCapi, AppendFetchMergeFlush) {
   EXPECT_TRUE(nts_part_has_series(part_));
   NtsPart* inner = nts_part_new(manager_, &kSchema, &status_);
   for (int i = 0; i < 10; ++i) {
-    EXPECT_EQ(NTS_INGEST_OK, Append(i < 5 ? part_ : inner, i * 50, "host", 40 + static_cast<uint64_t>(i)));
+    const uint64_t id = 40 + static_cast<uint64_t>(i);
+    EXPECT_EQ(NTS_INGEST_OK, Append(i < 5 ? part_ : inner, i * 50, "host", id));
   }
   ASSERT_EQ(NTS_OK, nts_part_merge(part_, inner, &status_));
   nts_part_free(inner);

@@ -54,7 +54,8 @@ TEST(FlushPlan, ExtremeTimesKeepTheirBuckets) {
     Table table(Metric(), 0, width);
     table.SetSeries({1});
     std::vector<Row> expected;
-    for (const int64_t time : {kMax, kMin, int64_t{0}, kMin + 1, kMax - 1, int64_t{-1}, kMin, kMax}) {
+    const int64_t times[] = {kMax, kMin, 0, kMin + 1, kMax - 1, -1, kMin, kMax};
+    for (const int64_t time : times) {
       expected.push_back({{time, 1, 1}});
       table.Append(expected.back());
     }
@@ -122,7 +123,8 @@ TEST(FlushPlan, UnkeyedRowsAreSortedTheSameWay) {
     memtable::Memtable source(&budget, memtable::TableLayout::Make(schema, keyed, key, 65536));
     std::vector<Row> expected;
     for (int i = 0; i < 3000; ++i) {
-      const std::string name = "n" + std::to_string(i * 7919 % 50);
+      std::string name = std::to_string(i * 7919 % 50);
+      name.push_back('n');
       expected.push_back({{i, i % 11 == 0 ? Cell() : Cell(name), i % 2 ? "xy" : "ab", i}});
       ASSERT_EQ(memtable::Grow::kOk,
                 source.Append(ValuesOf(schema, expected.back()).data(), NTS_NO_ROW_ID, 0));

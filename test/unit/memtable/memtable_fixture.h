@@ -118,7 +118,8 @@ inline std::vector<Row> DecodeBatchRows(const NtsSchema& schema, const NtsOutput
 
 // One column (or hidden column) of a row group of a segment, all vectors.
 inline void DecodeChunk(const NtsSegment* segment, const NtsOutput& output, uint32_t group,
-                        int32_t column, const std::function<void(uint32_t, uint64_t, uint8_t)>& take) {
+                        int32_t column,
+                        const std::function<void(uint32_t, uint64_t, uint8_t)>& take) {
   NtsStatus status = {};
   NtsRowGroupInfo info = {};
   NtsChunkInfo chunk = {};

@@ -56,10 +56,10 @@ class Model {
   Row RandomRow() {
     const auto maybe = [&](Cell cell) { return random_() % 10 == 0 ? Cell() : cell; };
     const int series = static_cast<int>(random_() % (1 + random_() % 40));
+    const size_t length = random_() % 100 == 0 ? random_() % 9000 : random_() % 20;
     Row row{{maybe(static_cast<int64_t>(random_() % 400)), Cell("tag " + std::to_string(series)),
              maybe(series % 3), maybe(static_cast<int64_t>(random_())),
-             maybe(Cell(std::string(random_() % 100 == 0 ? random_() % 9000 : random_() % 20, 'v'))),
-             maybe("abc"), Cell()}};
+             maybe(Cell(std::string(length, 'v'))), maybe("abc"), Cell()}};
     if (random_() % 8 != 0) row.row_id = next_id_++;
     if (random_() % 30 == 0) next_id_ += random_() % 100;
     if (random_() % 50 == 0) ++command_id_;

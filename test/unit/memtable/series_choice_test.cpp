@@ -49,9 +49,9 @@ TEST(SeriesChoice, VehiclesAreToldApartByName) {
   const Choice choice = Choose(
       {Int(8), Text(), Text(), Text(), Float8(), Float8()}, 0, 9000, [&](int i) {
         const int truck = static_cast<int>((static_cast<unsigned>(i) * 200 / 180) % 200);
-        return Row{{i / 180, Name("truck", truck), truck % 13 == 0 ? Cell() : Name("fleet", truck % 4),
-                    Name("model", truck % 3), static_cast<int64_t>(random()),
-                    static_cast<int64_t>(random())}};
+        const Cell fleet = truck % 13 == 0 ? Cell() : Name("fleet", truck % 4);
+        return Row{{i / 180, Name("truck", truck), fleet, Name("model", truck % 3),
+                    static_cast<int64_t>(random()), static_cast<int64_t>(random())}};
       });
   EXPECT_EQ(Choice({1}), choice);
 }
