@@ -1,5 +1,7 @@
 #include "memtable/memtable.h"
 
+#include <algorithm>
+
 namespace nodedb_ts::memtable {
 
 namespace {
@@ -84,7 +86,9 @@ Grow Memtable::TryAppend(const NtsValue* values, uint64_t row_id, uint32_t comma
   }
   row_ids_.Append(rows_, row_id);
   command_ids_.Append(rows_, command_id);
-  raw_bytes_ += layout_->fixed_raw_bytes() + var_bytes;
+  const uint64_t row_bytes = layout_->fixed_raw_bytes() + var_bytes;
+  raw_bytes_ += row_bytes;
+  largest_row_bytes_ = std::max(largest_row_bytes_, row_bytes);
   mark_ = arena_.mark();
   ++rows_;
   return Grow::kOk;
@@ -215,6 +219,7 @@ uint32_t Memtable::SeriesOf(uint32_t row) const {
 void Memtable::Clear(uint64_t keep_bytes) {
   rows_ = evicted_rows_ = eviction_cursor_ = 0;
   raw_bytes_ = 0;
+  largest_row_bytes_ = 0;
   arena_.Clear();
   mark_ = arena_.mark();
   store_.Clear();

@@ -78,6 +78,7 @@ class Memtable final : public segment::RowSource, private CacheOwner {
                    uint8_t* nulls) const override;
   void GatherBytes(size_t column, std::span<const uint32_t> rows, std::string_view* values,
                    uint8_t* nulls) const override;
+  uint64_t LargestRowBytes() const override { return largest_row_bytes_; }
   void GatherRowIds(std::span<const uint32_t> rows, uint64_t* row_ids) const override;
   void GatherCommandIds(std::span<const uint32_t> rows, uint32_t* command_ids) const override;
 
@@ -104,6 +105,7 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   uint32_t evicted_rows_ = 0;
   uint32_t eviction_cursor_ = 0;  // no row before it is the newest of an active series
   uint64_t raw_bytes_ = 0;
+  uint64_t largest_row_bytes_ = 0;  // of any row since the last Clear
 };
 
 }  // namespace nodedb_ts::memtable

@@ -109,10 +109,17 @@ void Memtable::GatherBytes(size_t column, std::span<const uint32_t> rows,
     });
     return;
   }
+  // Rows of a series share equal values, so neighbours often are the same bytes.
+  const uint8_t* last = nullptr;
+  std::string_view view;
   ForEachRow(store_, place.slot, rows, [&](size_t i, const RowPlace& row) {
     const uint8_t* stored = LoadVar(store_.Cell(row, place.slot));
+    if (stored != last) {
+      last = stored;
+      view = stored == nullptr ? std::string_view() : Arena::View(stored);
+    }
     nulls[i] = stored == nullptr ? 1 : 0;
-    values[i] = stored == nullptr ? std::string_view() : Arena::View(stored);
+    values[i] = view;
   });
 }
 

@@ -28,6 +28,10 @@ class RowSource {
   virtual void GatherBytes(size_t column, std::span<const uint32_t> rows,
                            std::string_view* values, uint8_t* nulls) const = 0;
 
+  // No row has more bytes of values than this. A small bound spares the builder the
+  // pass that measures rows.
+  virtual uint64_t LargestRowBytes() const { return UINT64_MAX; }
+
   // Row ids (NTS_NO_ROW_ID where there is none) and command ids.
   virtual void GatherRowIds(std::span<const uint32_t> rows, uint64_t* row_ids) const = 0;
   virtual void GatherCommandIds(std::span<const uint32_t> rows, uint32_t* command_ids) const = 0;

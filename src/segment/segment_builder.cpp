@@ -15,6 +15,9 @@ using base::ByteWriter;
 using base::Status;
 
 constexpr uint64_t kHugeRowBytes = uint64_t{8} << 20;
+// Rows up to this never make a row group or a vector too large.
+constexpr uint64_t kNeverCutRowBytes =
+    std::min<uint64_t>(kMaxRowGroupBytes / kMaxRowGroupRows, kMaxVectorBytes / kMaxVectorRows);
 
 struct RowGroup {
   size_t first = 0;  // position in `order`
@@ -144,6 +147,15 @@ Status Builder::MeasureRows(std::span<const uint32_t> rows) {
 // Takes as many rows as a row group may have and cuts them into vectors.
 Status Builder::PlanGroup(size_t first, RowGroup* group) {
   const size_t most = std::min(kMaxRowGroupRows, order_.size() - first);
+  if (source_.LargestRowBytes() <= kNeverCutRowBytes) {
+    group->first = first;
+    group->rows = most;
+    group->raw_bytes = most * source_.LargestRowBytes();
+    for (size_t r = 0; r < most; r += kMaxVectorRows) {
+      group->vector_rows.push_back(static_cast<uint32_t>(std::min(kMaxVectorRows, most - r)));
+    }
+    return Status::Ok();
+  }
   Status status = MeasureRows(order_.subspan(first, most));
   if (!status.ok()) return status;
   group->first = first;
