@@ -43,8 +43,11 @@ sub kill_server
 		die 'processes are still there after the kill' if time() > $deadline;
 		sleep 0.02;
 	}
-	# The next postmaster asks only whether the pid in this file exists.
-	unlink $node->data_dir . '/postmaster.pid' if kill(0, $postmaster);
+	# The next postmaster asks only whether the pid in these files exists.
+	if (kill(0, $postmaster))
+	{
+		unlink $node->data_dir . '/postmaster.pid', $node->host . '/.s.PGSQL.' . $node->port . '.lock';
+	}
 	return;
 }
 
