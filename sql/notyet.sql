@@ -143,7 +143,6 @@ SELECT count(*) FROM pg_index WHERE indrelid = 't'::regclass;
 CREATE INDEX CONCURRENTLY ON empty (i);
 SELECT count(*) FROM pg_index WHERE indrelid = 'empty'::regclass;
 CREATE INDEX ON empty (i);
-VACUUM FULL t;
 CLUSTER t;
 REINDEX TABLE t;
 REINDEX TABLE CONCURRENTLY t;

@@ -50,4 +50,38 @@ typedef uint32 NtsInsertOptions;
 typedef int NtsInsertOptions;
 #endif
 
+#if PG_VERSION_NUM >= 180000
+#define NTS_VACUUM_DELAY() vacuum_delay_point(false)
+#else
+#define NTS_VACUUM_DELAY() vacuum_delay_point()
+#endif
+
+/* needs access/gist_private.h */
+#if PG_VERSION_NUM >= 160000
+#define NTS_LOG_PAGE_REUSE(rel, block, latest) gistXLogPageReuse(rel, rel, block, latest)
+#else
+#define NTS_LOG_PAGE_REUSE(rel, block, latest) gistXLogPageReuse(rel, block, latest)
+#endif
+
+/* Cutoffs of a vacuum with these parameters; needs commands/vacuum.h. */
+#if PG_VERSION_NUM >= 160000
+#define NTS_VACUUM_CUTOFFS(rel, params, oldest_xmin, oldest_multi, freeze_limit) \
+	do { \
+		struct VacuumCutoffs cutoffs_; \
+		(void) vacuum_get_cutoffs(rel, params, &cutoffs_); \
+		*(oldest_xmin) = cutoffs_.OldestXmin; \
+		*(oldest_multi) = cutoffs_.OldestMxact; \
+		*(freeze_limit) = cutoffs_.FreezeLimit; \
+	} while (0)
+#else
+#define NTS_VACUUM_CUTOFFS(rel, params, oldest_xmin, oldest_multi, freeze_limit) \
+	do { \
+		MultiXactId multi_cutoff_; \
+		(void) vacuum_set_xid_limits(rel, (params)->freeze_min_age, (params)->freeze_table_age, \
+									 (params)->multixact_freeze_min_age, \
+									 (params)->multixact_freeze_table_age, oldest_xmin, \
+									 oldest_multi, freeze_limit, &multi_cutoff_); \
+	} while (0)
+#endif
+
 #endif							/* NTS_PG_COMPAT_H */

@@ -7,6 +7,7 @@
 
 #include "utils/guc.h"
 
+#include "pg/fault.h"
 #include "pg/guc.h"
 
 int			nts_memory_budget_kb;
@@ -34,5 +35,6 @@ nts_guc_init(void)
 							&nts_max_series,
 							500000, 1, INT_MAX,
 							PGC_USERSET, 0, NULL, NULL, NULL);
+	nts_fault_define();
 	MarkGUCPrefixReserved("nodedb_ts");
 }

@@ -155,6 +155,8 @@ extern bool nts_reader_block_share(NtsReader *reader, BlockNumber block, int *en
 								   uint64 *first_row, uint64 *rows);
 extern const NtsEntry *nts_reader_entry(NtsReader *reader, int index);
 extern int	nts_reader_entry_count(NtsReader *reader);
+/* Index of the visible segment that was made last, or -1. */
+extern int	nts_reader_newest_segment(NtsReader *reader);
 /* The vector that holds row `row` of segment `entry`; *offset: its place in it. */
 extern NtsVectorSet *nts_reader_segment_row(NtsReader *reader, int entry, uint64 row,
 											uint32 *offset);
@@ -238,10 +240,19 @@ extern void nts_am_set_new_filenode(Relation rel, const NtsFileNode *node, char 
 									TransactionId *freeze_xid, MultiXactId *min_multi);
 extern void nts_am_nontransactional_truncate(Relation rel);
 extern void nts_am_copy_data(Relation rel, const NtsFileNode *node);
-extern void nts_am_vacuum(Relation rel, struct VacuumParams *params, BufferAccessStrategy strategy);
 extern bool nts_am_needs_toast_table(Relation rel);
 extern void nts_ddl_init(void);
 extern bool nts_is_nodedb_ts(Relation rel);
+
+/* vacuum.c */
+extern void nts_am_vacuum(Relation rel, struct VacuumParams *params, BufferAccessStrategy strategy);
+extern void nts_am_copy_for_cluster(Relation old_table, Relation new_table, Relation index,
+									bool use_sort, TransactionId oldest_xmin,
+									TransactionId *xid_cutoff, MultiXactId *multi_cutoff,
+									double *tuples, double *vacuumed, double *recently_dead);
+/* Frees what nobody needs any more, without freezing. REQUIRES: ShareUpdateExclusiveLock,
+ * in a transaction that no vacuum ignores. */
+extern void nts_vacuum_reclaim(Relation rel);
 
 /* one scan */
 typedef struct NtsScan

@@ -99,9 +99,9 @@ nts_am_relation_size(Relation rel, ForkNumber fork)
 	return table_block_relation_size(rel, fork);
 }
 
-/* Rows on the first and last used pages of the newest extents, as a guess for all. */
+/* Rows on the first used pages of the newest extents, as a guess for all. */
 static double
-rows_per_delta_page(Relation rel, const NtsEntryRef *entries, int count, BlockNumber blocks)
+rows_per_delta_page(Relation rel, const NtsMeta *meta, const NtsEntryRef *entries, int count)
 {
 	double		rows = 0;
 	int			pages = 0;
@@ -112,13 +112,11 @@ rows_per_delta_page(Relation rel, const NtsEntryRef *entries, int count, BlockNu
 
 		if (e->level != NTS_LEVEL_DELTA)
 			continue;
-		for (uint32 p = 0; p < e->block_count && pages < 8; p++)
+		for (uint32 p = 0; p < nts_delta_pages(meta, e) && pages < 8; p++)
 		{
 			PGAlignedBlock page;
 
-			if (e->first_block + p >= blocks ||
-				!nts_delta_read(rel, e, e->first_block + p, NULL, page.data))
-				break;
+			nts_delta_read(rel, e, e->first_block + p, NULL, page.data);
 			if (nts_delta_special((Page) page.data)->move_xid == InvalidTransactionId)
 				rows += nts_delta_special((Page) page.data)->rows;
 			pages++;
@@ -140,22 +138,21 @@ nts_am_estimate_size(Relation rel, int32 *attr_widths, BlockNumber *pages, doubl
 	*pages = nts_file_blocks(rel);
 	*allvisfrac = 0;
 	*tuples = 0;
-	if (*pages == 0 || !nts_meta_read(rel, &meta))
+	if (*pages == 0)
 		return;
-	entries = nts_directory_read(rel, &count);
+	entries = nts_directory_read(rel, &meta, false, &count);
 	for (int i = 0; i < count; i++)
 	{
 		const NtsEntry *e = &entries[i].entry;
 
 		if (e->level == NTS_LEVEL_DELTA)
-			delta_pages += e->generation == meta.delta_generation ?
-				meta.delta_next - e->first_block : e->block_count;
+			delta_pages += nts_delta_pages(&meta, e);
 		else if (nts_entry_visible(rel, e, SnapshotSelf))
 			rows += e->rows;
 	}
 	*tuples = rows;
 	if (delta_pages > 0)
-		*tuples += delta_pages * rows_per_delta_page(rel, entries, count, *pages);
+		*tuples += delta_pages * rows_per_delta_page(rel, &meta, entries, count);
 	if (entries != NULL)
 		pfree(entries);
 }

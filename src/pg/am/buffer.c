@@ -373,11 +373,8 @@ look_up_series(Part *part, Relation rel)
 	if (nts_part_has_series(part->core))
 		return;
 	context = AllocSetContextCreate(CurrentMemoryContext, "nodedb_ts series", ALLOCSET_SMALL_SIZES);
-	/* entries are in the order of blocks, which are given out ascending */
 	reader = nts_reader_open(rel, RelationGetDescr(rel), SnapshotSelf, context, NULL);
-	for (newest = nts_reader_entry_count(reader) - 1; newest >= 0; newest--)
-		if (nts_reader_entry(reader, newest)->level != NTS_LEVEL_DELTA)
-			break;
+	newest = nts_reader_newest_segment(reader);
 	if (newest >= 0)
 	{
 		nts_reader_series(reader, newest, columns, &count);

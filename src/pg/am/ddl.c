@@ -1,5 +1,5 @@
 /*
- * ddl.c - files of a relation come and go; what indexes and vacuum are told.
+ * ddl.c - files of a relation come and go; what indexes are told.
  */
 #include "postgres.h"
 
@@ -18,10 +18,8 @@
 #include "catalog/pg_publication_rel.h"
 #include "catalog/storage.h"
 #include "catalog/storage_xlog.h"
-#include "commands/vacuum.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "storage/bufmgr.h"
 #include "storage/procarray.h"
 #include "storage/smgr.h"
@@ -87,23 +85,6 @@ nts_am_copy_data(Relation rel, const NtsFileNode *node)
 	}
 	RelationDropStorage(rel);
 	smgrclose(target);
-}
-
-/*
- * Reports the table's size, so that autovacuum does not come back at once. Nothing
- * is frozen or freed yet; relfrozenxid stays, which keeps every xid readable.
- */
-void
-nts_am_vacuum(Relation rel, struct VacuumParams *params, BufferAccessStrategy strategy)
-{
-	BlockNumber pages;
-	double		tuples;
-	double		visible;
-
-	nts_am_estimate_size(rel, NULL, &pages, &tuples, &visible);
-	vac_update_relstats(rel, pages, tuples, 0, rel->rd_rel->relhasindex, InvalidTransactionId,
-						GetOldestMultiXactId(), NULL, NULL, false);
-	pgstat_report_vacuum(RelationGetRelid(rel), rel->rd_rel->relisshared, (PgStat_Counter) tuples, 0);
 }
 
 bool

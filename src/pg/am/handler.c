@@ -106,14 +106,6 @@ index_validate_scan(Relation table, Relation index, struct IndexInfo *info, Snap
 	nts_error_unsupported(table, "CREATE INDEX");
 }
 
-static void
-copy_for_cluster(Relation old_table, Relation new_table, Relation index, bool use_sort,
-				 TransactionId oldest_xmin, TransactionId *xid_cutoff, MultiXactId *multi_cutoff,
-				 double *tuples, double *vacuumed, double *recently_dead)
-{
-	nts_error_unsupported(old_table, index != NULL ? "CLUSTER" : "VACUUM FULL");
-}
-
 static const TableAmRoutine methods = {
 	.type = T_TableAmRoutine,
 	.slot_callbacks = slot_callbacks,
@@ -150,7 +142,7 @@ static const TableAmRoutine methods = {
 	.relation_set_new_filenode = nts_am_set_new_filenode,
 	.relation_nontransactional_truncate = nts_am_nontransactional_truncate,
 	.relation_copy_data = nts_am_copy_data,
-	.relation_copy_for_cluster = copy_for_cluster,
+	.relation_copy_for_cluster = nts_am_copy_for_cluster,
 	.relation_vacuum = nts_am_vacuum,
 	.scan_analyze_next_block = nts_am_analyze_next_block,
 	.scan_analyze_next_tuple = nts_am_analyze_next_tuple,

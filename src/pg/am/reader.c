@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/transam.h"
 #include "miscadmin.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
@@ -54,7 +55,7 @@ struct NtsReader
 	TupleDesc	desc;
 	int			natts;
 	NtsColumn  *columns;
-	BlockNumber block_count;
+	NtsMeta		meta;			/* as it was before the entries were read */
 	NtsEntryRef *entries;		/* visible ones, by first_block */
 	int			entry_count;
 	SegmentHandle *segment;		/* of entries[segment_entry] */
@@ -591,8 +592,8 @@ load_delta_page(NtsReader *reader, int entry, uint32 page_number)
 	BlockNumber block = e->first_block + page_number;
 	PGAlignedBlock page;
 
-	if (!nts_delta_read(reader->rel, e, block, reader->strategy, page.data) ||
-		!nts_delta_page_visible(page.data, reader->snapshot))
+	nts_delta_read(reader->rel, e, block, reader->strategy, page.data);
+	if (!nts_delta_page_visible(page.data, reader->snapshot))
 		return NULL;
 	return nts_reader_delta_copy(reader, block, page.data);
 }
@@ -605,7 +606,7 @@ is_delta(NtsReader *reader, int entry)
 	return reader->entries[entry].entry.level == NTS_LEVEL_DELTA;
 }
 
-/* Pages of a delta extent that exist, or row groups of a segment. */
+/* Initialized pages of a delta extent, or row groups of a segment. */
 static uint32
 groups_of(NtsReader *reader, int entry)
 {
@@ -613,10 +614,7 @@ groups_of(NtsReader *reader, int entry)
 
 	if (!is_delta(reader, entry))
 		return segment_of(reader, entry)->info.row_groups;
-	/* after a crash, or on a standby, the file may end before the extent does */
-	if (e->first_block >= reader->block_count)
-		return 0;
-	return Min(e->block_count, reader->block_count - e->first_block);
+	return nts_delta_pages(&reader->meta, e);
 }
 
 static uint32
@@ -738,7 +736,8 @@ nts_reader_block(NtsReader *reader, BlockNumber block, NtsPosition *position, bo
 		if (is_delta(reader, position->entry))
 		{
 			position->group = block - e->first_block;
-			return load_at(reader, position);
+			return position->group < groups_of(reader, position->entry) ?
+				load_at(reader, position) : NULL;
 		}
 	}
 	else
@@ -797,6 +796,19 @@ int
 nts_reader_entry_count(NtsReader *reader)
 {
 	return reader->entry_count;
+}
+
+int
+nts_reader_newest_segment(NtsReader *reader)
+{
+	int			newest = -1;
+
+	for (int i = 0; i < reader->entry_count; i++)
+		if (!is_delta(reader, i) &&
+			(newest < 0 ||
+			 reader->entries[i].entry.generation > reader->entries[newest].entry.generation))
+			newest = i;
+	return newest;
 }
 
 void
@@ -950,7 +962,8 @@ find_in_delta(NtsReader *reader, int entry, uint64 row_id, uint32 *offset)
 		CHECK_FOR_INTERRUPTS();
 		/* EvalPlanQual comes with an id it has read before (SnapshotAny): the moved
 		 * copy, whose bytes are still there, is the row it means */
-		if (!nts_delta_read(reader->rel, e, block, reader->strategy, page.data) ||
+		nts_delta_read(reader->rel, e, block, reader->strategy, page.data);
+		if (nts_delta_special((Page) page.data)->move_xid == FrozenTransactionId ||
 			(reader->snapshot->snapshot_type != SNAPSHOT_ANY &&
 			 !nts_delta_page_visible(page.data, reader->snapshot)) ||
 			!page_has_row_id(reader, block, page.data, row_id))
@@ -1029,9 +1042,7 @@ nts_reader_open(Relation rel, TupleDesc desc, Snapshot snapshot, MemoryContext c
 	reader->natts = reader->desc->natts;
 	reader->columns = palloc0(sizeof(NtsColumn) * Max(reader->natts, 1));
 	nts_schema_columns(reader->desc, reader->columns);
-	reader->entries = nts_directory_read(rel, &count);
-	/* after the directory: every extent it named has its pages in this range */
-	reader->block_count = nts_file_blocks(rel);
+	reader->entries = nts_directory_read(rel, &reader->meta, false, &count);
 	for (int i = 0; i < count; i++)
 		if (nts_entry_visible(rel, &reader->entries[i].entry, snapshot))
 			reader->entries[kept++] = reader->entries[i];

@@ -17,6 +17,7 @@
 #include "catalog/pg_inherits.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "pgstat.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
@@ -27,6 +28,7 @@
 
 #include "pg/am/am.h"
 #include "pg/error.h"
+#include "pg/fault.h"
 
 PG_FUNCTION_INFO_V1(ts_flush);
 
@@ -46,6 +48,7 @@ typedef struct Flush
 	NtsColumn  *columns;
 	NtsWriteTarget target;
 	CommandId	cid;
+	uint64		moved_rows;
 	Snapshot	older;			/* what came after it stays; NULL: nothing does */
 } Flush;
 
@@ -66,6 +69,7 @@ begin(Flush *flush)
 	NtsSchema	schema;
 	NtsStatus	status;
 	TupleDesc	desc = RelationGetDescr(flush->rel);
+	int			newest;
 
 	flush->columns = MemoryContextAllocZero(flush->context, sizeof(NtsColumn) * Max(desc->natts, 1));
 	flush->values = MemoryContextAllocZero(flush->context, sizeof(NtsValue) * Max(desc->natts, 1));
@@ -85,16 +89,14 @@ begin(Flush *flush)
 	if (flush->part == NULL)
 		nts_error_raise(&status, flush->rel);
 	/* sort as the newest segment is sorted */
-	for (int i = nts_reader_entry_count(flush->reader) - 1; i >= 0; i--)
+	newest = nts_reader_newest_segment(flush->reader);
+	if (newest >= 0)
 	{
 		uint16		columns[16];
 		uint32		count;
 
-		if (nts_reader_entry(flush->reader, i)->level == NTS_LEVEL_DELTA)
-			continue;
-		nts_reader_series(flush->reader, i, columns, &count);
+		nts_reader_series(flush->reader, newest, columns, &count);
 		NTS_CHECK(nts_part_set_series(flush->part, columns, count, &status), status, flush->rel);
-		break;
 	}
 }
 
@@ -190,17 +192,25 @@ detoast_defaults(Flush *flush, NtsVectorSet *set)
 }
 
 static void
-move_extent(Flush *flush, const NtsEntry *entry, BlockNumber blocks, TransactionId xid)
+move_extent(Flush *flush, const NtsMeta *meta, NtsEntryRef *ref, TransactionId xid)
 {
-	for (uint32 i = 0; i < entry->block_count; i++)
+	NtsEntry   *entry = &ref->entry;
+	uint32		pages = nts_delta_pages(meta, entry);
+
+	/* from now on its pages hold a transaction id again */
+	if (entry->flags & NTS_ENTRY_FROZEN)
+	{
+		entry->flags &= ~NTS_ENTRY_FROZEN;
+		nts_entry_write(flush->rel, ref, false);
+	}
+	for (uint32 i = 0; i < pages; i++)
 	{
 		BlockNumber block = entry->first_block + i;
 		PGAlignedBlock page;
 		NtsVectorSet *set;
 
 		CHECK_FOR_INTERRUPTS();
-		if (block >= blocks)
-			break;
+		NTS_FAULT("flush_page");
 		if (!nts_delta_move(flush->rel, entry, block, xid, flush->cid, flush->older, page.data))
 			continue;
 		set = nts_reader_delta_copy(flush->reader, block, page.data);
@@ -209,6 +219,7 @@ move_extent(Flush *flush, const NtsEntry *entry, BlockNumber blocks, Transaction
 		detoast_defaults(flush, set);
 		for (uint32 row = 0; row < set->rows; row++)
 			take_row(flush, set, row);
+		flush->moved_rows += set->rows;
 	}
 }
 
@@ -219,15 +230,16 @@ flush_relation(Relation rel)
 	TransactionId xid;
 	NtsEntryRef *entries;
 	MemoryContext old;
-	BlockNumber blocks;
+	NtsMeta		meta;
 	int			count;
 
 	nts_buffer_flush_relation(rel);
+	/* what earlier flushes have moved can be used for the new segments */
+	nts_vacuum_reclaim(rel);
 	flush.context = AllocSetContextCreate(CurrentMemoryContext, "nodedb_ts flush",
 										  ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(flush.context);
-	entries = nts_directory_read(rel, &count);
-	blocks = nts_file_blocks(rel);
+	entries = nts_directory_read(rel, &meta, false, &count);
 	if (count > 0)
 	{
 		xid = GetCurrentTransactionId();
@@ -245,9 +257,11 @@ flush_relation(Relation rel)
 		for (int i = 0; i < count; i++)
 			if (entries[i].entry.level == NTS_LEVEL_DELTA &&
 				entries[i].entry.state == NTS_ENTRY_LIVE)
-				move_extent(&flush, &entries[i].entry, blocks, xid);
+				move_extent(&flush, &meta, &entries[i], xid);
 		write_part(&flush);
 		nts_reader_close(flush.reader);
+		/* their old copies wait for VACUUM */
+		pgstat_update_heap_dead_tuples(rel, -(int) Min(flush.moved_rows, PG_INT32_MAX));
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(flush.context);

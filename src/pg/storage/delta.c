@@ -6,7 +6,9 @@
  * NTS_MAX_TAILS pages are open at once; a backend keeps to its own tail and looks
  * for another one only when somebody else holds that page's lock.
  *
- * Invariants: a page takes batches only while it is unsealed and carries the
+ * Invariants: every page of a delta extent before the metapage's delta_next (all, when
+ * it is not the newest one) is initialized, in the record that hands it out. A page
+ * takes batches only while it is unsealed and carries the
  * generation its appender expects, both checked under the exclusive content lock.
  * A page is moved as a whole, by one xid, after every batch on it has ended.
  * Locks: metapage before delta page; an appender holds its delta page only.
@@ -48,7 +50,7 @@ allocate_extent(Relation rel)
 	ref.entry.state = NTS_ENTRY_LIVE;
 	ref.entry.level = NTS_LEVEL_DELTA;
 	ref.entry.xmin = FrozenTransactionId;
-	nts_extent_allocate(rel, &ref, blocks, true);
+	(void) nts_extent_allocate(rel, &ref, blocks, true);
 }
 
 static int
@@ -58,6 +60,12 @@ find_tail(const NtsMeta *meta, BlockNumber block)
 		if (meta->tails[i].block == block)
 			return i;
 	return -1;
+}
+
+bool
+nts_tail_is_open(const NtsMeta *meta, BlockNumber block)
+{
+	return find_tail(meta, block) >= 0;
 }
 
 /* Takes over an open page other than `avoid`, spread over the backends. */
@@ -239,6 +247,7 @@ append_locked(Relation rel, Buffer buffer, TransactionId xid, CommandId cid,
 	int64		step = (int64) (first_row_id - special.next_row_id);
 	uint32		xmin = xid;
 	bool		shared = head_length > 0 && head_length == special.head_length &&
+		special.head_at >= NTS_PAGE_CONTENT && special.head_at + head_length <= lower &&
 		memcmp((char *) page + special.head_at, output->bytes, head_length) == 0;
 	Size		skipped = shared ? head_length : 0;
 	int			index;
@@ -314,20 +323,16 @@ nts_delta_append(Relation rel, NtsStorage *storage, TransactionId xid, CommandId
 	}
 }
 
-bool
+void
 nts_delta_read(Relation rel, const NtsEntry *entry, BlockNumber block,
 			   BufferAccessStrategy strategy, char *page)
 {
 	Buffer		buffer = ReadBufferExtended(rel, MAIN_FORKNUM, block, RBM_NORMAL, strategy);
-	bool		used;
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	memcpy(page, BufferGetPage(buffer), BLCKSZ);
 	UnlockReleaseBuffer(buffer);
-	used = !PageIsNew((Page) page);
-	if (used)
-		nts_page_check(rel, block, (Page) page, NTS_PAGE_DELTA, entry->generation);
-	return used;
+	nts_page_check(rel, block, (Page) page, NTS_PAGE_DELTA, entry->generation);
 }
 
 bool
@@ -352,6 +357,7 @@ nts_delta_next(Relation rel, BlockNumber block, const char *page, NtsBatchCursor
 	if (at != NULL && end - at > (ptrdiff_t) sizeof(xmin))
 	{
 		memcpy(&xmin, at, sizeof(xmin));
+		batch->xmin_at = at - (const uint8 *) page;
 		at = get_varint(at + sizeof(xmin), end, &cid);
 		at = get_varint(at, end, &rows);
 		at = get_varint(at, end, &step);
@@ -373,7 +379,9 @@ nts_delta_next(Relation rel, BlockNumber block, const char *page, NtsBatchCursor
 	batch->row_id = cursor->next_row_id + (uint64) ((int64) (step >> 1) ^ -(int64) (step & 1));
 	batch->body = at;
 	batch->body_length = length;
+	batch->head = NULL;
 	batch->head_length = 0;
+	batch->own_head_length = head;
 	if (tag & NTS_BATCH_SHARED_HEAD)
 	{
 		if (cursor->head_length == 0)
@@ -404,7 +412,7 @@ all_ended(Relation rel, BlockNumber block, Snapshot snapshot, const char *page)
 
 	while (nts_delta_next(rel, block, page, &cursor, &batch))
 	{
-		if (batch.xmin == last || batch.xmin == FrozenTransactionId)
+		if (batch.xmin == last || !TransactionIdIsNormal(batch.xmin))
 			continue;
 		if (TransactionIdIsCurrentTransactionId(batch.xmin) ||
 			TransactionIdIsInProgress(batch.xmin) ||
@@ -421,7 +429,8 @@ already_moved(const NtsDeltaSpecial *special)
 {
 	if (!TransactionIdIsValid(special->move_xid))
 		return false;
-	if (TransactionIdIsCurrentTransactionId(special->move_xid))
+	if (special->move_xid == FrozenTransactionId ||
+		TransactionIdIsCurrentTransactionId(special->move_xid))
 		return true;
 	/* maintenance excludes itself per table, so nobody else is moving now */
 	return TransactionIdDidCommit(special->move_xid);
@@ -439,11 +448,6 @@ nts_delta_move(Relation rel, const NtsEntry *entry, BlockNumber block,
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	memcpy(page, BufferGetPage(buffer), BLCKSZ);
 	LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
-	if (PageIsNew((Page) page))
-	{
-		ReleaseBuffer(buffer);
-		return false;
-	}
 	nts_page_check(rel, block, (Page) page, NTS_PAGE_DELTA, entry->generation);
 	special = nts_delta_special((Page) page);
 	if (special->rows == 0 || already_moved(special) || !all_ended(rel, block, snapshot, page))
@@ -470,4 +474,22 @@ nts_delta_move(Relation rel, const NtsEntry *entry, BlockNumber block,
 	}
 	UnlockReleaseBuffer(buffer);
 	return moved;
+}
+
+void
+nts_delta_put_page(Relation rel, NtsStorage *storage, const char *page)
+{
+	PGAlignedBlock image;
+	Buffer		buffer;
+
+	open_page(rel, storage, storage->tail_block, false);
+	memcpy(image.data, page, BLCKSZ);
+	nts_page_special((Page) image.data)->generation = storage->tail_generation;
+	nts_page_special((Page) image.data)->flags |= NTS_DELTA_SEALED;
+	buffer = ReadBuffer(rel, storage->tail_block);
+	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	nts_wal_begin(rel);
+	(void) nts_wal_new_page(buffer, image.data);
+	nts_wal_commit();
+	UnlockReleaseBuffer(buffer);
 }

@@ -15,7 +15,7 @@
 #include "storage/bufpage.h"
 
 #define NTS_FORMAT_MAGIC 0x5354444E /* "NDTS" */
-#define NTS_FORMAT_MAJOR 1		/* readers refuse another one */
+#define NTS_FORMAT_MAJOR 2		/* readers refuse another one */
 #define NTS_FORMAT_MINOR 0		/* readers refuse a larger one */
 #define NTS_PAGE_FORMAT 1
 
@@ -50,7 +50,8 @@ typedef struct NtsDeltaSpecial
 	uint32		rows;			/* in all its batches, whatever became of them */
 	uint64		next_row_id;	/* behind the last batch; 0 on an empty page */
 	int64		max_time;
-	uint32		move_xid;		/* who moved all its batches to a segment, or 0 */
+	uint32		move_xid;		/* who moved all its batches to a segment, or 0;
+								 * FrozenTransactionId: nobody will look at them again */
 	uint32		move_cid;
 } NtsDeltaSpecial;
 
@@ -81,12 +82,12 @@ typedef struct NtsMeta
 	uint32		allocated_end;	/* first block that belongs to nobody */
 	uint32		directory_head;
 	uint32		directory_tail;
-	uint32		free_head;		/* list of free extents; InvalidBlockNumber: empty */
+	uint32		free_extents;	/* entries in state NTS_ENTRY_FREE */
 	uint32		flags;			/* NTS_META_* */
 	uint32		delta_next;		/* next unused page of the newest delta extent */
 	uint32		delta_end;		/* first block behind that extent */
 	uint32		reserved;
-	uint64		delta_generation;	/* of that extent */
+	uint64		delta_generation;	/* of that extent; 0: there is none */
 	NtsTail		tails[NTS_MAX_TAILS];
 } NtsMeta;
 
@@ -94,12 +95,18 @@ StaticAssertDecl(sizeof(NtsMeta) == 72 + 16 * NTS_MAX_TAILS, "metapage");
 
 #define NTS_META_IDS_PINNED 0x0001	/* row ids may not change any more */
 
-/* entry states */
-#define NTS_ENTRY_FREE 0
+/*
+ * Entry states. An EMPTY slot has no extent, and all members but the checksum are 0.
+ * A FREE one owns an extent that nobody uses; nobody may use it before every snapshot
+ * is younger than the transaction id in first_row_id (the next full one at the time
+ * of freeing), since a scan that began earlier may still look at its pages.
+ */
+#define NTS_ENTRY_EMPTY 0
 #define NTS_ENTRY_BUILDING 1
 #define NTS_ENTRY_LIVE 2
 #define NTS_ENTRY_MOVED 3
 #define NTS_ENTRY_KILLED 4
+#define NTS_ENTRY_FREE 5
 
 /* entry levels */
 #define NTS_LEVEL_DELTA 0
@@ -112,6 +119,8 @@ StaticAssertDecl(sizeof(NtsMeta) == 72 + 16 * NTS_MAX_TAILS, "metapage");
 #define NTS_ENTRY_ROW_IDS 0x0004	/* the segment stores a row id column */
 #define NTS_ENTRY_COMMAND_IDS 0x0008	/* the segment stores a command id column */
 #define NTS_ENTRY_MOVED_IN 0x0010	/* its rows were moved here by its xmin */
+#define NTS_ENTRY_FROZEN 0x0020 /* delta: every page is sealed and holds no
+								 * transaction id any more; rows is set */
 
 /*
  * One segment or delta extent. Never changes place while it is in use. A
@@ -130,7 +139,7 @@ typedef struct NtsEntry
 	uint64		successor_generation;	/* 0: none */
 	uint64		generation;
 	uint64		first_row_id;	/* smallest id; without NTS_ENTRY_ROW_IDS row i has
-								 * first_row_id + i */
+								 * first_row_id + i. FREE: see above */
 	uint64		last_row_id;	/* largest id */
 	uint64		rows;
 	int64		min_time;
@@ -163,7 +172,8 @@ StaticAssertDecl(sizeof(NtsEntry) == 112, "directory entry");
  *
  *   u8      bits 0..3 kind, bit 4 layout of the payload, bit 5: its head is left out
  *   varint  bytes of the payload that are stored
- *   u32     xmin (FrozenTransactionId: visible to all), little-endian
+ *   u32     xmin, little-endian (FrozenTransactionId: visible to all; 0: dead, its
+ *           transaction was rolled back)
  *   varint  smallest command id of its rows
  *   varint  rows
  *   varint  zigzag of (first row id - row id behind the previous batch on the page)

@@ -172,7 +172,6 @@ meta_image(char *image)
 	meta->allocated_end = NTS_META_BLOCK + 2;
 	meta->directory_head = NTS_META_BLOCK + 1;
 	meta->directory_tail = NTS_META_BLOCK + 1;
-	meta->free_head = InvalidBlockNumber;
 	for (int i = 0; i < NTS_MAX_TAILS; i++)
 		meta->tails[i].block = InvalidBlockNumber;
 	((PageHeader) image)->pd_lower = NTS_PAGE_CONTENT + sizeof(NtsMeta);

@@ -13,12 +13,15 @@
 #include "utils/rel.h"
 
 #include "pg/error.h"
+#include "pg/fault.h"
 #include "pg/storage/storage.h"
 #include "pg/storage/wal.h"
 
 /* Pages locked at once and logged in one record. */
 #define WRITE_GROUP 16
 
+/* Writes and logs `count` pages from the first-th of the extent on; bytes: what stands
+ * in them, length: bytes that are left. */
 static void
 write_group(Relation rel, const NtsEntry *entry, const uint8 *bytes, uint64 length,
 			uint32 first, int count, BufferAccessStrategy strategy)
@@ -35,7 +38,7 @@ write_group(Relation rel, const NtsEntry *entry, const uint8 *bytes, uint64 leng
 	for (int i = 0; i < count; i++)
 	{
 		Page		page = BufferGetPage(buffers[i]);
-		uint64		at = (uint64) (first + i) * NTS_SEGMENT_PAYLOAD;
+		uint64		at = (uint64) i * NTS_SEGMENT_PAYLOAD;
 		Size		chunk = Min(length - at, NTS_SEGMENT_PAYLOAD);
 
 		nts_page_init((char *) page, NTS_PAGE_SEGMENT, entry->generation, sizeof(NtsPageSpecial));
@@ -51,13 +54,20 @@ write_group(Relation rel, const NtsEntry *entry, const uint8 *bytes, uint64 leng
 		UnlockReleaseBuffer(buffers[i]);
 }
 
+/* Pages of a group: as many pins as a tiny server can spare. */
+static uint32
+group_size(void)
+{
+	return Max(1, Min(WRITE_GROUP, NBuffers / 16));
+}
+
 void
 nts_segment_write(Relation rel, const NtsEntry *template, const uint8 *bytes, uint64 length,
 				  NtsEntryRef *ref)
 {
 	uint64		blocks = (length + NTS_SEGMENT_PAYLOAD - 1) / NTS_SEGMENT_PAYLOAD;
 	BufferAccessStrategy strategy = blocks > 256 ? GetAccessStrategy(BAS_BULKWRITE) : NULL;
-	uint32		group = Max(1, Min(WRITE_GROUP, NBuffers / 16));	/* pins of a tiny server */
+	uint32		group = group_size();
 
 	if (blocks == 0 || blocks > MaxBlockNumber)
 		ereport(ERROR,
@@ -67,18 +77,49 @@ nts_segment_write(Relation rel, const NtsEntry *template, const uint8 *bytes, ui
 	ref->entry = *template;
 	ref->entry.state = NTS_ENTRY_BUILDING;
 	ref->entry.byte_length = length;
-	nts_extent_allocate(rel, ref, (uint32) blocks, false);
+	(void) nts_extent_allocate(rel, ref, (uint32) blocks, false);
 
 	for (uint32 first = 0; first < blocks; first += group)
 	{
+		uint64		at = (uint64) first * NTS_SEGMENT_PAYLOAD;
+
 		CHECK_FOR_INTERRUPTS();
-		write_group(rel, &ref->entry, bytes, length, first,
+		write_group(rel, &ref->entry, bytes + at, length - at, first,
 					(int) Min(blocks - first, group), strategy);
+		NTS_FAULT("segment_write");
 	}
 	ref->entry.state = NTS_ENTRY_LIVE;
+	NTS_FAULT("segment_publish");
 	nts_entry_write(rel, ref, (template->flags & NTS_ENTRY_MOVED_IN) == 0);
+	NTS_FAULT("segment_published");
 	if (strategy != NULL)
 		FreeAccessStrategy(strategy);
+}
+
+void
+nts_segment_copy(Relation from, const NtsEntry *entry, Relation to, NtsEntryRef *ref)
+{
+	BufferAccessStrategy strategy = GetAccessStrategy(BAS_BULKWRITE);
+	uint32		group = group_size();
+	uint32		blocks = (entry->byte_length + NTS_SEGMENT_PAYLOAD - 1) / NTS_SEGMENT_PAYLOAD;
+	uint8	   *bytes = palloc(group * NTS_SEGMENT_PAYLOAD);
+
+	ref->entry = *entry;
+	ref->entry.state = NTS_ENTRY_BUILDING;
+	(void) nts_extent_allocate(to, ref, blocks, false);
+	for (uint32 first = 0; first < blocks; first += group)
+	{
+		uint64		at = (uint64) first * NTS_SEGMENT_PAYLOAD;
+		uint64		left = entry->byte_length - at;
+
+		CHECK_FOR_INTERRUPTS();
+		nts_segment_read(from, entry, at, Min(left, group * NTS_SEGMENT_PAYLOAD), NULL, bytes);
+		write_group(to, &ref->entry, bytes, left, first, (int) Min(blocks - first, group), strategy);
+	}
+	ref->entry.state = entry->state;
+	nts_entry_write(to, ref, false);
+	pfree(bytes);
+	FreeAccessStrategy(strategy);
 }
 
 void

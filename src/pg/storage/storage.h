@@ -57,17 +57,42 @@ typedef struct NtsEntryRef
 	uint16		index;			/* on that page */
 } NtsEntryRef;
 
-/* All entries but free ones, checked, palloc'd in the current context, in order
- * of slots. *count = 0 and NULL for an empty table. */
-extern NtsEntryRef *nts_directory_read(Relation rel, int *count);
+/*
+ * The entries that are in use (with_free: free extents, too), checked, palloc'd in
+ * the current context, in order of slots; *meta: the metapage as it was just before.
+ * *count = 0 and NULL for an empty table, whose *meta is all zero.
+ */
+extern NtsEntryRef *nts_directory_read(Relation rel, NtsMeta *meta, bool with_free, int *count);
+
+/* Pages of a delta extent that have been initialized, going by a copy of the metapage
+ * that was read before the entry; what came later no snapshot taken before can see. */
+extern uint32 nts_delta_pages(const NtsMeta *meta, const NtsEntry *entry);
+
+/* ---- extents (extent.c) ---- */
 
 /*
- * Allocates an extent of block_count blocks at the end of the relation and
- * writes its entry (entry's extent and generation are filled in) in the same
- * record. The file is long enough afterwards. delta: the metapage points to it
- * as the newest delta extent.
+ * Allocates an extent of block_count blocks, a free one or at the end of the relation,
+ * and writes its entry (entry's extent and generation are filled in) in the same
+ * record. The file is long enough afterwards. delta: the metapage points to it as the
+ * newest delta extent; false when that still has unused pages, then nothing was done.
  */
-extern void nts_extent_allocate(Relation rel, NtsEntryRef *ref, uint32 block_count, bool delta);
+extern bool nts_extent_allocate(Relation rel, NtsEntryRef *ref, uint32 block_count, bool delta);
+
+/*
+ * Gives an entry's extent back. delta extents: delta_pages pages, all the initialized
+ * ones, are sealed and gone for everybody. false: another page has come since.
+ * REQUIRES: ShareUpdateExclusiveLock; no snapshot needs what it held; a conflict with
+ * standbys was logged (nts_wal_conflict).
+ */
+extern bool nts_extent_free(Relation rel, const NtsEntryRef *ref, uint32 delta_pages);
+
+/* Joins neighbouring free extents that may be used again. REQUIRES: ShareUpdateExclusiveLock. */
+extern void nts_extent_merge(Relation rel);
+/* Blocks at the file's end that nobody uses. */
+extern BlockNumber nts_extent_free_tail(Relation rel);
+/* Cuts them off; returns how many. REQUIRES: AccessExclusiveLock, kept to the end of
+ * the transaction: other backends forget positions in those blocks when it ends. */
+extern BlockNumber nts_extent_truncate(Relation rel);
 
 /* Overwrites an entry in place (its checksum is set here). conflict_check: make
  * the serializable conflict-in check under the page's lock first. */
@@ -84,14 +109,14 @@ extern void nts_delta_append(Relation rel, NtsStorage *storage, TransactionId xi
 							 const NtsOutput *output, Size head_length, uint64 first_row_id,
 							 bool moved_in);
 
-/* Copies a delta page; false: the page was never used (or lies behind the end
- * of the file). Errors when it belongs to another extent. */
-extern bool nts_delta_read(Relation rel, const NtsEntry *entry, BlockNumber block,
+/* Copies an initialized delta page. Errors when it belongs to another extent. */
+extern void nts_delta_read(Relation rel, const NtsEntry *entry, BlockNumber block,
 						   BufferAccessStrategy strategy, char *page);
 
 /* A batch of a copied page; pointers lead into the copy. */
 typedef struct NtsBatch
 {
+	Size		xmin_at;		/* where its xmin stands on the page */
 	uint8		kind;			/* NTS_BATCH_* */
 	uint8		layout;			/* of the payload, see FORMAT.md */
 	uint32		rows;
@@ -100,6 +125,7 @@ typedef struct NtsBatch
 	CommandId	cid;			/* smallest command id of its rows */
 	const uint8 *head;			/* payload = head, body; head_length may be 0 */
 	Size		head_length;
+	Size		own_head_length;	/* of the head at the start of body, if head_length is 0 */
 	const uint8 *body;
 	Size		body_length;
 } NtsBatch;
@@ -127,6 +153,44 @@ extern bool nts_delta_next(Relation rel, BlockNumber block, const char *page,
 extern bool nts_delta_move(Relation rel, const NtsEntry *entry, BlockNumber block,
 						   TransactionId xid, CommandId cid, Snapshot snapshot, char *page);
 
+/* What VACUUM and ts_flush may do to transaction ids, and what they found. */
+typedef struct NtsCleanup
+{
+	TransactionId oldest_xmin;	/* every snapshot sees what ended before it */
+	TransactionId freeze_limit; /* older ids must go; Invalid: only where it is free */
+	TransactionId conflict_logged;	/* standbys were told of removals up to this xid */
+	TransactionId remaining;	/* out: oldest id that is still there, or Invalid */
+	double		live_rows;		/* out */
+	double		dead_rows;		/* out: gone, but older snapshots may see them */
+} NtsCleanup;
+
+/* Tells standbys, once, before what xid committed or removed is frozen or freed. */
+extern void nts_cleanup_conflict(Relation rel, BlockNumber block, NtsCleanup *cleanup,
+								 TransactionId xid);
+/* Notes an id that stays. */
+extern void nts_cleanup_keep(NtsCleanup *cleanup, TransactionId xid);
+
+typedef struct NtsPageFate
+{
+	bool		gone;			/* sealed, and nobody will look at its rows again */
+	bool		frozen;			/* sealed, and without any transaction id */
+	uint32		rows;			/* live ones */
+} NtsPageFate;
+
+/*
+ * Cleans one delta page: finished moves and pages of dead batches become gone, aborted
+ * moves are taken back, old ids are frozen, aborted ones marked dead. meta: a copy, for
+ * the open pages. REQUIRES: ShareUpdateExclusiveLock.
+ */
+extern void nts_delta_clean(Relation rel, const NtsMeta *meta, const NtsEntry *entry,
+							BlockNumber block, BufferAccessStrategy strategy,
+							NtsCleanup *cleanup, NtsPageFate *fate);
+
+/* Copies what anybody may still read on a delta page to another relation, clean of what
+ * oldest_xmin allows (VACUUM FULL: both tables are locked against everybody). */
+extern void nts_delta_copy_page(Relation from, const NtsEntry *entry, BlockNumber block,
+								Relation to, NtsStorage *storage, NtsCleanup *cleanup);
+
 /* ---- segments ---- */
 
 /*
@@ -136,11 +200,26 @@ extern bool nts_delta_move(Relation rel, const NtsEntry *entry, BlockNumber bloc
 extern void nts_segment_write(Relation rel, const NtsEntry *template, const uint8 *bytes,
 							  uint64 length, NtsEntryRef *ref);
 
+/* Copies a segment of another relation, entry and all but its place (VACUUM FULL). */
+extern void nts_segment_copy(Relation from, const NtsEntry *entry, Relation to,
+							 NtsEntryRef *ref);
+
 /* Copies bytes [offset, offset+length) of a segment; every page is checked. */
 extern void nts_segment_read(Relation rel, const NtsEntry *entry, uint64 offset, uint64 length,
 							 BufferAccessStrategy strategy, uint8 *bytes);
 
 /* ---- visibility ---- */
+
+typedef enum NtsXidFate
+{
+	NTS_XID_RUNNING,
+	NTS_XID_ABORTED,			/* also: 0, the mark of dead batches */
+	NTS_XID_COMMITTED,			/* some snapshot may not see it yet */
+	NTS_XID_SEEN,				/* committed before oldest_xmin: all snapshots see it */
+	NTS_XID_FROZEN
+} NtsXidFate;
+
+extern NtsXidFate nts_xid_fate(TransactionId xid, TransactionId oldest_xmin);
 
 /* May rows of (xmin, cid) be seen? For xmin of the own transaction, `cid` is
  * compared; pass a segment's smallest cid and compare row by row where it stores
@@ -156,9 +235,16 @@ extern bool nts_batch_visible(Relation rel, const NtsBatch *batch, Snapshot snap
 
 /* ---- shared inside the room ---- */
 
+extern bool nts_tail_is_open(const NtsMeta *meta, BlockNumber block);
+/* Makes a fresh page of the relation a sealed copy of this one. */
+extern void nts_delta_put_page(Relation rel, NtsStorage *storage, const char *page);
+
 extern void nts_page_check(Relation rel, BlockNumber block, Page page, uint8 kind,
 						   uint64 generation);
 extern void nts_page_init(char *image, uint8 kind, uint64 generation, Size special_size);
+extern void nts_entry_set_crc(NtsEntry *entry);
+extern void nts_entry_check(Relation rel, const NtsEntry *entry, uint32 slot);
+extern int	nts_entries_on_page(Relation rel, BlockNumber block, Page page);
 extern Buffer nts_meta_lock(Relation rel, int mode, NtsMeta **meta);
 /* Blocks of the main fork. (RelationGetNumberOfBlocks would ask the access method,
  * whose answer first writes buffered rows.) */

@@ -46,12 +46,29 @@ visible_in_mvcc(Relation rel, TransactionId xmin, CommandId cid, bool moved_in,
 	return TransactionIdDidCommit(xmin);
 }
 
+NtsXidFate
+nts_xid_fate(TransactionId xid, TransactionId oldest_xmin)
+{
+	if (xid == FrozenTransactionId)
+		return NTS_XID_FROZEN;
+	if (!TransactionIdIsValid(xid))
+		return NTS_XID_ABORTED;
+	/* in this order: a transaction leaves the array only after it is in the log */
+	if (TransactionIdIsCurrentTransactionId(xid) || TransactionIdIsInProgress(xid))
+		return NTS_XID_RUNNING;
+	if (!TransactionIdDidCommit(xid))
+		return NTS_XID_ABORTED;
+	return TransactionIdPrecedes(xid, oldest_xmin) ? NTS_XID_SEEN : NTS_XID_COMMITTED;
+}
+
 bool
 nts_xmin_visible(Relation rel, TransactionId xmin, CommandId cid, bool moved_in,
 				 Snapshot snapshot)
 {
 	if (xmin == FrozenTransactionId)
 		return true;
+	if (!TransactionIdIsValid(xmin))
+		return false;			/* a dead batch */
 	switch (snapshot->snapshot_type)
 	{
 		case SNAPSHOT_MVCC:
@@ -86,6 +103,8 @@ nts_xmax_gone(TransactionId xmax, CommandId cmax, bool killed, Snapshot snapshot
 {
 	if (!TransactionIdIsValid(xmax))
 		return false;
+	if (xmax == FrozenTransactionId)
+		return true;
 	if (snapshot->snapshot_type == SNAPSHOT_MVCC ||
 		snapshot->snapshot_type == SNAPSHOT_HISTORIC_MVCC)
 	{
@@ -103,7 +122,8 @@ nts_xmax_gone(TransactionId xmax, CommandId cmax, bool killed, Snapshot snapshot
 bool
 nts_entry_visible(Relation rel, const NtsEntry *entry, Snapshot snapshot)
 {
-	if (entry->state == NTS_ENTRY_FREE || entry->state == NTS_ENTRY_BUILDING)
+	if (entry->state == NTS_ENTRY_EMPTY || entry->state == NTS_ENTRY_BUILDING ||
+		entry->state == NTS_ENTRY_FREE)
 		return false;
 	if (!nts_xmin_visible(rel, entry->xmin, entry->cmin,
 						  (entry->flags & NTS_ENTRY_MOVED_IN) != 0, snapshot))

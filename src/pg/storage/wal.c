@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "access/generic_xlog.h"
+#include "access/gist_private.h"
 #include "access/rmgr.h"
 #include "access/xlog.h"
 #include "access/xloginsert.h"
@@ -13,6 +14,7 @@
 #include "storage/bufpage.h"
 #include "utils/rel.h"
 
+#include "pg/compat.h"
 #include "pg/storage/wal.h"
 
 #define FRAGMENT_HEADER (2 * sizeof(uint16))
@@ -152,4 +154,20 @@ nts_wal_log_images(const Buffer *buffers, int count)
 	lsn = XLogInsert(RM_XLOG_ID, XLOG_FPI);
 	for (int i = 0; i < count; i++)
 		PageSetLSN(BufferGetPage(buffers[i]), lsn);
+}
+
+void
+nts_wal_conflict(Relation rel, BlockNumber block, FullTransactionId latest)
+{
+	if (RelationNeedsWAL(rel) && XLogStandbyInfoActive())
+		NTS_LOG_PAGE_REUSE(rel, block, latest);
+}
+
+FullTransactionId
+nts_wal_full_xid(TransactionId xid)
+{
+	FullTransactionId next = ReadNextFullTransactionId();
+	uint32		age = XidFromFullTransactionId(next) - xid;
+
+	return FullTransactionIdFromU64(U64FromFullTransactionId(next) - age);
 }

@@ -20,6 +20,7 @@
 
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "storage/buf.h"
 #include "storage/bufpage.h"
 #include "utils/relcache.h"
@@ -37,5 +38,15 @@ extern void nts_wal_commit(void);
 /* Logs full images of already changed, dirty, exclusively locked pages; caller is
  * in a critical section and has checked RelationNeedsWAL. At most 32 pages. */
 extern void nts_wal_log_images(const Buffer *buffers, int count);
+
+/*
+ * Replay of the generic resource manager cancels no query of a standby. Before anything
+ * is removed, frozen or reused that a snapshot there may need, this logs a record
+ * (GiST's page reuse, which touches no page) that cancels every query whose snapshot may
+ * not see `latest` as ended yet. Nothing is logged where no standby can run queries.
+ */
+extern void nts_wal_conflict(Relation rel, BlockNumber block, FullTransactionId latest);
+/* For a transaction id that is not older than relfrozenxid. */
+extern FullTransactionId nts_wal_full_xid(TransactionId xid);
 
 #endif							/* NTS_STORAGE_WAL_H */

@@ -1,0 +1,398 @@
+/*
+ * vacuum.c - VACUUM, VACUUM FULL, and the part of VACUUM that ts_flush does by itself.
+ *
+ * VACUUM walks the directory and the delta pages that still hold transaction ids. It
+ * frees extents whose rows are gone for everybody (aborted, moved or killed before the
+ * oldest snapshot), takes back what aborted, freezes old ids, joins free extents, cuts
+ * free blocks off the file's end, and advances relfrozenxid to the oldest id that is
+ * left. It flushes and compacts nothing: its own snapshot is ignored by other vacuums,
+ * so what it moved might be removed under it.
+ *
+ * Caller holds ShareUpdateExclusiveLock: one maintenance at a time per table. Inserts
+ * go on; they may take free extents, and append to delta pages.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/multixact.h"
+#include "access/transam.h"
+#include "access/xact.h"
+#include "commands/progress.h"
+#include "commands/vacuum.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/autovacuum.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "storage/procarray.h"
+#include "utils/lsyscache.h"
+#include "utils/pg_rusage.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+
+#include "pg/am/am.h"
+#include "pg/error.h"
+#include "pg/fault.h"
+
+/* Cutting off is worth a lock that stops everybody from this many blocks, or this share
+ * of the file, on; the same as heap's. */
+#define TRUNCATE_BLOCKS 1000
+#define TRUNCATE_FRACTION 16
+#define TRUNCATE_WAIT_MS 50
+#define TRUNCATE_TRIES 100
+
+typedef struct Vacuum
+{
+	Relation	rel;
+	BufferAccessStrategy strategy;
+	bool		delays;			/* as a vacuum: cost-based delay, progress */
+	bool		every_page;		/* frozen extents, too */
+	NtsCleanup	cleanup;
+	uint64		blocks_done;	/* of extents looked at */
+	uint64		blocks_freed;
+} Vacuum;
+
+static void
+free_extent(Vacuum *vacuum, const NtsEntryRef *ref, uint32 delta_pages)
+{
+	if (nts_extent_free(vacuum->rel, ref, delta_pages))
+		vacuum->blocks_freed += ref->entry.block_count;
+}
+
+/* An entry whose maker is gone, or that no snapshot needs any more, is freed; what an
+ * aborted transaction did to it is taken back; old ids are frozen. */
+static void
+clean_segment(Vacuum *vacuum, NtsEntryRef *ref)
+{
+	NtsCleanup *cleanup = &vacuum->cleanup;
+	NtsEntry   *entry = &ref->entry;
+	NtsXidFate	made = nts_xid_fate(entry->xmin, cleanup->oldest_xmin);
+	bool		change = false;
+	bool		gone = false;
+
+	if (made == NTS_XID_ABORTED ||
+		(entry->state == NTS_ENTRY_BUILDING && made != NTS_XID_RUNNING))
+	{
+		/* nobody has ever seen it */
+		free_extent(vacuum, ref, 0);
+		return;
+	}
+	if (entry->state == NTS_ENTRY_MOVED || entry->state == NTS_ENTRY_KILLED)
+	{
+		NtsXidFate	ended = nts_xid_fate(entry->xmax, cleanup->oldest_xmin);
+
+		if (ended == NTS_XID_SEEN || ended == NTS_XID_FROZEN)
+		{
+			nts_cleanup_conflict(vacuum->rel, entry->first_block, cleanup, entry->xmax);
+			free_extent(vacuum, ref, 0);
+			return;
+		}
+		if (ended == NTS_XID_ABORTED)
+		{
+			entry->state = NTS_ENTRY_LIVE;
+			entry->xmax = InvalidTransactionId;
+			entry->cmax = 0;
+			entry->successor_slot = 0;
+			entry->successor_generation = 0;
+			change = true;
+		}
+		else
+		{
+			nts_cleanup_keep(cleanup, entry->xmax);
+			gone = ended == NTS_XID_COMMITTED;
+		}
+	}
+	if (made == NTS_XID_SEEN && TransactionIdIsValid(cleanup->freeze_limit) &&
+		TransactionIdPrecedes(entry->xmin, cleanup->freeze_limit))
+	{
+		nts_cleanup_conflict(vacuum->rel, entry->first_block, cleanup, entry->xmin);
+		entry->xmin = FrozenTransactionId;
+		entry->flags &= ~NTS_ENTRY_MOVED_IN;
+		change = true;
+	}
+	else
+		nts_cleanup_keep(cleanup, entry->xmin);
+	if (change)
+		nts_entry_write(vacuum->rel, ref, false);
+	if (gone)
+		cleanup->dead_rows += entry->rows;
+	else if (made != NTS_XID_RUNNING)
+		cleanup->live_rows += entry->rows;
+}
+
+static void
+clean_delta_extent(Vacuum *vacuum, const NtsMeta *meta, NtsEntryRef *ref)
+{
+	NtsEntry   *entry = &ref->entry;
+	uint32		pages = nts_delta_pages(meta, entry);
+	bool		gone = pages > 0;
+	bool		frozen = pages == entry->block_count;
+	uint64		rows = 0;
+
+	if ((entry->flags & NTS_ENTRY_FROZEN) != 0 && !vacuum->every_page)
+	{
+		vacuum->cleanup.live_rows += entry->rows;
+		return;
+	}
+	for (uint32 i = 0; i < pages; i++)
+	{
+		NtsPageFate fate;
+
+		CHECK_FOR_INTERRUPTS();
+		if (vacuum->delays)
+			NTS_VACUUM_DELAY();
+		NTS_FAULT("vacuum_page");
+		nts_delta_clean(vacuum->rel, meta, entry, entry->first_block + i, vacuum->strategy,
+						&vacuum->cleanup, &fate);
+		gone = gone && fate.gone;
+		frozen = frozen && fate.frozen;
+		rows += fate.rows;
+	}
+	if (gone)
+	{
+		free_extent(vacuum, ref, pages);
+		return;
+	}
+	if (frozen && (entry->flags & NTS_ENTRY_FROZEN) == 0)
+	{
+		/* later vacuums need not read its pages */
+		entry->flags |= NTS_ENTRY_FROZEN;
+		entry->rows = rows;
+		nts_entry_write(vacuum->rel, ref, false);
+	}
+}
+
+static void
+clean(Vacuum *vacuum)
+{
+	NtsMeta		meta;
+	NtsEntryRef *entries;
+	int			count;
+
+	entries = nts_directory_read(vacuum->rel, &meta, false, &count);
+	for (int i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		NTS_FAULT("vacuum_entry");
+		if (entries[i].entry.level == NTS_LEVEL_DELTA)
+			clean_delta_extent(vacuum, &meta, &entries[i]);
+		else
+			clean_segment(vacuum, &entries[i]);
+		vacuum->blocks_done += entries[i].entry.block_count;
+		if (vacuum->delays)
+			pgstat_progress_update_param(PROGRESS_VACUUM_HEAP_BLKS_SCANNED, vacuum->blocks_done);
+	}
+	if (entries != NULL)
+		pfree(entries);
+	nts_extent_merge(vacuum->rel);
+}
+
+void
+nts_vacuum_reclaim(Relation rel)
+{
+	Vacuum		vacuum = {0};
+
+	vacuum.rel = rel;
+	vacuum.cleanup.oldest_xmin = GetOldestNonRemovableTransactionId(rel);
+	clean(&vacuum);
+}
+
+/* Waits a moment for the lock that cutting off needs, as heap does. */
+static bool
+lock_for_truncation(Relation rel)
+{
+	for (int tries = 0; !ConditionalLockRelation(rel, AccessExclusiveLock); tries++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (tries >= TRUNCATE_TRIES)
+			return false;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 TRUNCATE_WAIT_MS, WAIT_EVENT_VACUUM_TRUNCATE);
+		ResetLatch(MyLatch);
+	}
+	return true;
+}
+
+/* Returns the blocks cut off. */
+static BlockNumber
+truncate_file(Relation rel, bool verbose)
+{
+	BlockNumber tail = nts_extent_free_tail(rel);
+
+	/* a snapshot that old_snapshot_threshold made useless must not meet another's blocks */
+	if (tail == 0 || old_snapshot_threshold >= 0 ||
+		(tail < TRUNCATE_BLOCKS && tail < nts_file_blocks(rel) / TRUNCATE_FRACTION))
+		return 0;
+	pgstat_progress_update_param(PROGRESS_VACUUM_PHASE, PROGRESS_VACUUM_PHASE_TRUNCATE);
+	if (!lock_for_truncation(rel))
+	{
+		ereport(verbose ? INFO : DEBUG2,
+				(errmsg("\"%s\": free blocks at the end are kept, since the table is in use",
+						RelationGetRelationName(rel))));
+		return 0;
+	}
+	return nts_extent_truncate(rel);
+}
+
+static void
+report(Vacuum *vacuum, const VacuumParams *params, const PGRUsage *usage, TimestampTz start,
+	   BlockNumber pages, BlockNumber cut_off, TransactionId frozen_xid, bool advanced)
+{
+	bool		verbose = (params->options & VACOPT_VERBOSE) != 0;
+	Relation	rel = vacuum->rel;
+	StringInfoData text;
+
+	if (!verbose && !(IsAutoVacuumWorkerProcess() && params->log_min_duration >= 0 &&
+					  TimestampDifferenceExceeds(start, GetCurrentTimestamp(),
+												 params->log_min_duration)))
+		return;
+	initStringInfo(&text);
+	appendStringInfo(&text, "pages: %u cut off, %u remain, " UINT64_FORMAT " freed for reuse\n",
+					 cut_off, pages, vacuum->blocks_freed);
+	appendStringInfo(&text, "rows: %.0f remain, %.0f older copies are needed by snapshots\n",
+					 vacuum->cleanup.live_rows, vacuum->cleanup.dead_rows);
+	appendStringInfo(&text, "removable cutoff: %u", vacuum->cleanup.oldest_xmin);
+	if (advanced)
+		appendStringInfo(&text, "; new relfrozenxid: %u", frozen_xid);
+	appendStringInfo(&text, "\nsystem usage: %s", pg_rusage_show(usage));
+	ereport(verbose ? INFO : LOG,
+			(errmsg("finished vacuuming \"%s.%s\"",
+					get_namespace_name(RelationGetNamespace(rel)), RelationGetRelationName(rel)),
+			 errdetail_internal("%s", text.data)));
+	pfree(text.data);
+}
+
+void
+nts_am_vacuum(Relation rel, struct VacuumParams *params, BufferAccessStrategy strategy)
+{
+	Vacuum		vacuum = {0};
+	NtsCleanup *cleanup = &vacuum.cleanup;
+	PGRUsage	usage;
+	TimestampTz start = GetCurrentTimestamp();
+	MultiXactId oldest_multi;
+	TransactionId frozen_xid;
+	BlockNumber pages;
+	BlockNumber cut_off = 0;
+	bool		frozen_advanced;
+	bool		multi_advanced;
+
+	pg_rusage_init(&usage);
+	pgstat_progress_start_command(PROGRESS_COMMAND_VACUUM, RelationGetRelid(rel));
+	NTS_VACUUM_CUTOFFS(rel, params, &cleanup->oldest_xmin, &oldest_multi, &cleanup->freeze_limit);
+	vacuum.rel = rel;
+	vacuum.strategy = strategy;
+	vacuum.delays = true;
+	vacuum.every_page = (params->options & VACOPT_DISABLE_PAGE_SKIPPING) != 0;
+	pgstat_progress_update_param(PROGRESS_VACUUM_PHASE, PROGRESS_VACUUM_PHASE_SCAN_HEAP);
+	pgstat_progress_update_param(PROGRESS_VACUUM_TOTAL_HEAP_BLKS, nts_file_blocks(rel));
+	clean(&vacuum);
+	if (params->truncate != VACOPTVALUE_DISABLED)
+		cut_off = truncate_file(rel, (params->options & VACOPT_VERBOSE) != 0);
+
+	pgstat_progress_update_param(PROGRESS_VACUUM_PHASE, PROGRESS_VACUUM_PHASE_FINAL_CLEANUP);
+	/* who runs now, or comes later, writes no id older than oldest_xmin */
+	frozen_xid = cleanup->oldest_xmin;
+	if (TransactionIdIsValid(cleanup->remaining) &&
+		TransactionIdPrecedes(cleanup->remaining, frozen_xid))
+		frozen_xid = cleanup->remaining;
+	pages = nts_file_blocks(rel);
+	/* no multixact is ever stored */
+	vac_update_relstats(rel, pages, cleanup->live_rows, 0, rel->rd_rel->relhasindex, frozen_xid,
+						oldest_multi, &frozen_advanced, &multi_advanced, false);
+	pgstat_report_vacuum(RelationGetRelid(rel), rel->rd_rel->relisshared,
+						 (PgStat_Counter) cleanup->live_rows, (PgStat_Counter) cleanup->dead_rows);
+	pgstat_progress_end_command();
+	report(&vacuum, params, &usage, start, pages, cut_off, frozen_xid, frozen_advanced);
+}
+
+/* ---- VACUUM FULL ---- */
+
+/* Copies a segment that somebody may still read; false: nobody may. */
+static bool
+copy_segment(Relation from, const NtsEntry *old, Relation to, NtsCleanup *cleanup)
+{
+	NtsEntry	entry = *old;
+	NtsXidFate	made = nts_xid_fate(entry.xmin, cleanup->oldest_xmin);
+	NtsEntryRef ref;
+
+	if (made == NTS_XID_ABORTED || entry.state == NTS_ENTRY_BUILDING)
+		return false;
+	if (entry.state != NTS_ENTRY_LIVE)
+	{
+		NtsXidFate	ended = nts_xid_fate(entry.xmax, cleanup->oldest_xmin);
+
+		if (ended == NTS_XID_SEEN || ended == NTS_XID_FROZEN)
+			return false;
+		if (ended == NTS_XID_ABORTED)
+		{
+			entry.state = NTS_ENTRY_LIVE;
+			entry.xmax = InvalidTransactionId;
+			entry.cmax = 0;
+		}
+		/* slots are others in the new file; who meets none looks the id up */
+		entry.successor_slot = 0;
+		entry.successor_generation = 0;
+	}
+	if (made == NTS_XID_SEEN)
+	{
+		entry.xmin = FrozenTransactionId;
+		entry.flags &= ~NTS_ENTRY_MOVED_IN;
+	}
+	nts_segment_copy(from, &entry, to, &ref);
+	if (entry.state == NTS_ENTRY_LIVE)
+		cleanup->live_rows += entry.rows;
+	else
+		cleanup->dead_rows += entry.rows;
+	return true;
+}
+
+/*
+ * VACUUM FULL: copies to a new file, in the order of the old one, what any snapshot may
+ * still read, with the ids and the visibility it has. Both tables are locked against
+ * everybody, so nothing is in progress but by prepared transactions, which would hold
+ * a lock.
+ */
+void
+nts_am_copy_for_cluster(Relation old_table, Relation new_table, Relation index, bool use_sort,
+						TransactionId oldest_xmin, TransactionId *xid_cutoff,
+						MultiXactId *multi_cutoff, double *tuples, double *vacuumed,
+						double *recently_dead)
+{
+	NtsCleanup	cleanup = {0};
+	NtsStorage	storage;
+	NtsMeta		meta;
+	NtsEntryRef *entries;
+	int			count;
+
+	if (index != NULL)
+		nts_error_unsupported(old_table, "CLUSTER");
+	cleanup.oldest_xmin = oldest_xmin;
+	entries = nts_directory_read(old_table, &meta, false, &count);
+	nts_storage_forget(&storage);
+	*tuples = *vacuumed = *recently_dead = 0;
+	/* ids that were handed out are not handed out again */
+	if (meta.next_row_id > 0)
+		(void) nts_meta_reserve_row_ids(new_table, meta.next_row_id);
+	for (int i = 0; i < count; i++)
+	{
+		const NtsEntry *entry = &entries[i].entry;
+
+		CHECK_FOR_INTERRUPTS();
+		NTS_FAULT("full_entry");
+		if (entry->level == NTS_LEVEL_DELTA)
+			for (uint32 p = 0; p < nts_delta_pages(&meta, entry); p++)
+			{
+				CHECK_FOR_INTERRUPTS();
+				nts_delta_copy_page(old_table, entry, entry->first_block + p, new_table, &storage,
+									&cleanup);
+			}
+		else if (!copy_segment(old_table, entry, new_table, &cleanup))
+			*vacuumed += entry->rows;
+	}
+	if (entries != NULL)
+		pfree(entries);
+	/* all ids before oldest_xmin were frozen on the way, so the cutoffs hold as they are */
+	*tuples = cleanup.live_rows + cleanup.dead_rows;
+	*recently_dead = cleanup.dead_rows;
+}
