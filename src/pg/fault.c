@@ -6,7 +6,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "common/hashfn.h"
 #include "miscadmin.h"
+#include "storage/lock.h"
 #include "utils/guc.h"
 
 #include "pg/fault.h"
@@ -17,10 +19,11 @@ typedef enum FaultKind
 	FAULT_ABORT,
 	FAULT_KILL,
 	FAULT_CANCEL,
-	FAULT_TERMINATE
+	FAULT_TERMINATE,
+	FAULT_WAIT
 } FaultKind;
 
-static const char *const kind_names[] = {"error", "abort", "kill", "cancel", "terminate"};
+static const char *const kind_names[] = {"error", "abort", "kill", "cancel", "terminate", "wait"};
 
 bool		nts_fault_armed;
 static char *setting;
@@ -59,7 +62,7 @@ check_fault(char **value, void **extra, GucSource source)
 
 	if (**value == '\0' || parse(*value, place, &kind, &count))
 		return true;
-	GUC_check_errdetail("It must be PLACE:KIND or PLACE:KIND:N, and KIND one of error, abort, kill, cancel, terminate.");
+	GUC_check_errdetail("It must be PLACE:KIND or PLACE:KIND:N, and KIND one of error, abort, kill, cancel, terminate, wait.");
 	return false;
 }
 
@@ -74,11 +77,23 @@ nts_fault_define(void)
 {
 	DefineCustomStringVariable("nodedb_ts.fault",
 							   "Lets the server fail at a named place, for tests.",
-							   "PLACE:KIND[:N]; KIND is error, abort, kill, cancel or terminate.",
+							   "PLACE:KIND[:N]; KIND is error, abort, kill, cancel, terminate or wait.",
 							   &setting,
 							   "",
 							   PGC_SUSET, GUC_NO_SHOW_ALL | GUC_NOT_IN_SAMPLE,
 							   check_fault, assign_fault, NULL);
+}
+
+/* Waits until nobody holds pg_advisory_lock(hashtext(place)). */
+static void
+wait_for_lock(const char *place)
+{
+	int64		key = (int32) hash_bytes((const unsigned char *) place, strlen(place));
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (key >> 32), (uint32) key, 1);
+	(void) LockAcquire(&tag, ShareLock, true, false);
+	(void) LockRelease(&tag, ShareLock, true);
 }
 
 void
@@ -105,6 +120,9 @@ nts_fault_reached(const char *place)
 			break;
 		case FAULT_TERMINATE:
 			(void) kill(MyProcPid, SIGTERM);
+			break;
+		case FAULT_WAIT:
+			wait_for_lock(place);
 			break;
 	}
 }

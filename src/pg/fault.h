@@ -4,7 +4,8 @@
  * nodedb_ts.fault = 'PLACE:KIND[:N]' (superusers only): when this backend comes to that
  * place for the N-th time (default 1), KIND happens: error (an ERROR), abort (the server
  * dies as by a bug), kill (as by kill -9), cancel and terminate (SIGINT and SIGTERM to
- * itself, which the next CHECK_FOR_INTERRUPTS answers).
+ * itself, which the next CHECK_FOR_INTERRUPTS answers), wait (until nobody holds
+ * pg_advisory_lock(hashtext('PLACE')): lets a test stop it there).
  */
 #ifndef NTS_PG_FAULT_H
 #define NTS_PG_FAULT_H

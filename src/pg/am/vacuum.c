@@ -58,6 +58,12 @@ free_extent(Vacuum *vacuum, const NtsEntryRef *ref, uint32 delta_pages)
 {
 	if (nts_extent_free(vacuum->rel, ref, delta_pages))
 		vacuum->blocks_freed += ref->entry.block_count;
+	else
+	{
+		/* the next vacuum will see what became of it */
+		nts_cleanup_keep(&vacuum->cleanup, ref->entry.xmin);
+		nts_cleanup_keep(&vacuum->cleanup, ref->entry.xmax);
+	}
 }
 
 /* An entry whose maker is gone, or that no snapshot needs any more, is freed; what an

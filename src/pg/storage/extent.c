@@ -367,9 +367,16 @@ nts_extent_free(Relation rel, const NtsEntryRef *ref, uint32 delta_pages)
 	lock_page(rel, &pages, ref->directory_block);
 	memcpy(&current, (char *) BufferGetPage(pages.buffers[0]) + NTS_PAGE_CONTENT +
 		   ref->index * sizeof(NtsEntry), sizeof(NtsEntry));
-	if (current.generation != old->generation || current.state == NTS_ENTRY_FREE ||
-		current.state == NTS_ENTRY_EMPTY)
+	if (current.generation != old->generation)
 		nts_error_corrupt(rel, "directory entry %u has been taken over", ref->slot);
+	/* its maker may have published it, and committed, since the caller looked */
+	if (current.state != old->state)
+	{
+		release_pages(&pages);
+		UnlockReleaseBuffer(meta_buffer);
+		nts_unlock_extension(rel);
+		return false;
+	}
 	/* what began before now may still look at the extent's pages */
 	entry = free_entry(old->first_block, old->block_count, old->generation,
 					   U64FromFullTransactionId(ReadNextFullTransactionId()));

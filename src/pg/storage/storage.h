@@ -80,7 +80,8 @@ extern bool nts_extent_allocate(Relation rel, NtsEntryRef *ref, uint32 block_cou
 
 /*
  * Gives an entry's extent back. delta extents: delta_pages pages, all the initialized
- * ones, are sealed and gone for everybody. false: another page has come since.
+ * ones, are sealed and gone for everybody. false: another page has come since, or the
+ * entry's state has changed; nothing was done.
  * REQUIRES: ShareUpdateExclusiveLock; no snapshot needs what it held; a conflict with
  * standbys was logged (nts_wal_conflict).
  */
