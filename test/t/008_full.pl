@@ -50,6 +50,11 @@ for my $try (1 .. 3)
 	like($err, qr/ERROR:  (53100|54000|58030)|File too large/, 'and says why');
 	is(sql($digest), $before, 'nothing changed');
 }
+# what failed loads left is freed, and a load that fits beside the rest goes on
+is(($node->psql('postgres', 'INSERT INTO t ' . $rows->(4, 300000)))[0], 3, 'a load that would fit finds no room');
+sql('VACUUM t');
+sql('INSERT INTO t ' . $rows->(4, 300000));
+is(sql('SELECT count(*) FROM t'), 400500, 'it does after VACUUM');
 sql(q{INSERT INTO t VALUES ('2024-01-03', 0, '\x01')});
 $before = sql($digest);
 sql(q{SELECT ts_flush('t')});
