@@ -78,9 +78,30 @@ my $flush = script('flush', q{
 SELECT ts_flush('t');
 \sleep 20 ms
 });
+# loads that leave segments behind when they are rolled back, and blocks that come and go
+my $waste = script('waste', q{
+\set n random(5000, 20000)
+SET nodedb_ts.memory_budget = '128kB';
+BEGIN;
+INSERT INTO t SELECT now() + i * interval '1 ms', :client_id, hashint4(i) FROM generate_series(1, :n) i;
+ROLLBACK;
+RESET nodedb_ts.memory_budget;
+});
 my $vacuum = script('vacuum', q{
 VACUUM t;
-\sleep 500 ms
+\sleep 100 ms
+});
+my $freeze = script('freeze', q{
+VACUUM (FREEZE, TRUNCATE off) t;
+\sleep 100 ms
+});
+my $slow_reader = script('slow_reader', q{
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT count(*) AS n, coalesce(sum(v), 0) AS s, coalesce(sum(hashint4(v)::bigint), 0) AS h FROM t \gset a_
+\sleep 700 ms
+SELECT count(*) AS n, coalesce(sum(v), 0) AS s, coalesce(sum(hashint4(v)::bigint), 0) AS h FROM t \gset b_
+SELECT 1 / (CASE WHEN :a_n = :b_n AND :a_s = :b_s AND :a_h = :b_h THEN 1 ELSE 0 END) AS same_snapshot;
+COMMIT;
 });
 my $reader = script('reader', q{
 BEGIN ISOLATION LEVEL REPEATABLE READ;
@@ -112,10 +133,10 @@ sub start_bench
 sql(q{INSERT INTO t VALUES (now(), 0, 1), (now(), 0, -1)});
 my (@errors) = ('') x 4;
 my @runs = (
-	start_bench(\$errors[0], '--client=4', '--jobs=1', "--file=$two\@20", "--file=$one\@40", "--file=$many\@2", "--file=$back\@2", "--file=$sub\@4", "--file=$read_write\@1"),
+	start_bench(\$errors[0], '--client=4', '--jobs=1', "--file=$two\@20", "--file=$one\@40", "--file=$many\@2", "--file=$back\@2", "--file=$waste\@1", "--file=$sub\@4", "--file=$read_write\@1"),
 	start_bench(\$errors[1], '--client=1', "--file=$flush"),
-	start_bench(\$errors[2], '--client=2', "--file=$reader\@4", "--file=$cursor\@1"),
-	start_bench(\$errors[3], '--client=1', "--file=$vacuum"));
+	start_bench(\$errors[2], '--client=2', "--file=$reader\@8", "--file=$cursor\@2", "--file=$slow_reader\@1"),
+	start_bench(\$errors[3], '--client=1', "--file=$vacuum\@2", "--file=$freeze\@1"));
 my @names = ('writers', 'flush', 'readers', 'vacuum');
 for my $i (0 .. $#runs)
 {
@@ -124,6 +145,9 @@ for my $i (0 .. $#runs)
 	unlike($errors[$i], qr/error|fatal|panic/i, "$names[$i] report none") or diag $errors[$i];
 }
 is(sql('SELECT sum(v), count(*) % 2 FROM t'), '0|0', 'all sums to 0');
+sql('VACUUM t');
+my ($pages, $rows) = split /\|/, sql(q{SELECT pg_relation_size('t') / 8192, count(*) FROM t});
+note "$pages pages for $rows rows";
 my $digest = sql('SELECT count(*), sum(hashtextextended(t::text, 0)::numeric) FROM t');
 note "rows and digest: $digest";
 sql(q{SELECT ts_flush('t')});
