@@ -11,7 +11,10 @@
  * Invariants
  * - At most one file of a table has buffered rows: whoever gives a table another
  *   file flushes first (ddl.c), and a rollback to before drops the later parts.
- * - A part's xid is that of its subtransaction or of one that committed into it.
+ * - A part's xid is that of its subtransaction or of one that committed into it. What is
+ *   written carries, in its WAL record, the id of the subtransaction that writes; that is
+ *   never older than the rows' (log_xid), or a crash could give the rows' id to another
+ *   transaction, whose commit would make them visible.
  * - Every output of a flush reaches storage exactly once, even when an error in a
  *   subtransaction interrupts the flush of an ancestor's part: a part remembers
  *   its current output and goes on there (`flushing`).
@@ -384,12 +387,27 @@ look_up_series(Part *part, Relation rel)
 	MemoryContextDelete(context);
 }
 
+/*
+ * The id to write rows with that were put in under `xid`. Rows of the running
+ * subtransaction, whether its own or a released child's, take its id: a child's may be
+ * younger, and the WAL record would not tell of it. Others' are older than the id that is
+ * assigned here at the latest.
+ */
+static TransactionId
+log_xid(SubTransactionId subid, TransactionId xid)
+{
+	TransactionId current = GetCurrentTransactionId();
+
+	return subid == GetCurrentSubTransactionId() ? current : xid;
+}
+
 static void
 write_part(Part *part, Relation rel, bool final)
 {
 	NtsWriteTarget target = {0};
 	NtsStatus	status;
 
+	part->xid = log_xid(part->subid, part->xid);
 	target.rel = rel;
 	target.storage = &part->table->storage;
 	target.xid = part->xid;
@@ -441,6 +459,7 @@ write_pending(NtsTableBuffer *table, Relation rel)
 {
 	PendingRow *row = &table->pending;
 
+	row->xid = log_xid(row->subid, row->xid);
 	nts_delta_append(rel, &table->storage, row->xid, row->cid, &row->output, table->head_length,
 					 row->row_id, false);
 	row->exists = false;
@@ -673,6 +692,7 @@ insert_large_row(NtsTableBuffer *table, Relation rel, uint64 row_id, CommandId c
 	}
 	part.core = new_core(table, large_row_manager);
 	part.table = table;
+	part.subid = GetCurrentSubTransactionId();
 	part.xid = GetCurrentTransactionId();
 	NTS_CHECK(nts_part_append(part.core, table->values, row_id, cid, &result, &status), status, rel);
 	write_part(&part, rel, false);

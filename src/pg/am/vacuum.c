@@ -77,11 +77,20 @@ clean_segment(Vacuum *vacuum, NtsEntryRef *ref)
 	bool		change = false;
 	bool		gone = false;
 
+	/*
+	 * One in the making may have been published, and its maker have committed, since the
+	 * directory was read; only of makers that ended before oldest_xmin is the state final.
+	 */
 	if (made == NTS_XID_ABORTED ||
-		(entry->state == NTS_ENTRY_BUILDING && made != NTS_XID_RUNNING))
+		(entry->state == NTS_ENTRY_BUILDING && (made == NTS_XID_SEEN || made == NTS_XID_FROZEN)))
 	{
 		/* nobody has ever seen it */
 		free_extent(vacuum, ref, 0);
+		return;
+	}
+	if (entry->state == NTS_ENTRY_BUILDING)
+	{
+		nts_cleanup_keep(cleanup, entry->xmin);
 		return;
 	}
 	if (entry->state == NTS_ENTRY_MOVED || entry->state == NTS_ENTRY_KILLED)
@@ -194,13 +203,44 @@ clean(Vacuum *vacuum)
 	nts_extent_merge(vacuum->rel);
 }
 
+/*
+ * Every snapshot sees what ended before it. For temporary tables PostgreSQL leaves out
+ * the own transaction's snapshots, since its VACUUM runs beside none; ts_flush may.
+ */
+static TransactionId
+oldest_xmin(Relation rel)
+{
+	TransactionId xmin = GetOldestNonRemovableTransactionId(rel);
+
+	if (RelationUsesLocalBuffers(rel) && TransactionIdIsValid(TransactionXmin) &&
+		TransactionIdPrecedes(TransactionXmin, xmin))
+		xmin = TransactionXmin;
+	return xmin;
+}
+
+/*
+ * old_snapshot_threshold may have put the cutoffs beyond snapshots that are still in
+ * use; our readers do not notice that they have become too old, so none may.
+ */
+static void
+spare_old_snapshots(Relation rel, NtsCleanup *cleanup)
+{
+	TransactionId xmin = oldest_xmin(rel);
+
+	if (TransactionIdPrecedes(xmin, cleanup->oldest_xmin))
+		cleanup->oldest_xmin = xmin;
+	if (TransactionIdIsValid(cleanup->freeze_limit) &&
+		TransactionIdPrecedes(cleanup->oldest_xmin, cleanup->freeze_limit))
+		cleanup->freeze_limit = cleanup->oldest_xmin;
+}
+
 void
 nts_vacuum_reclaim(Relation rel)
 {
 	Vacuum		vacuum = {0};
 
 	vacuum.rel = rel;
-	vacuum.cleanup.oldest_xmin = GetOldestNonRemovableTransactionId(rel);
+	vacuum.cleanup.oldest_xmin = oldest_xmin(rel);
 	clean(&vacuum);
 }
 
@@ -226,9 +266,7 @@ truncate_file(Relation rel, bool verbose)
 {
 	BlockNumber tail = nts_extent_free_tail(rel);
 
-	/* a snapshot that old_snapshot_threshold made useless must not meet another's blocks */
-	if (tail == 0 || old_snapshot_threshold >= 0 ||
-		(tail < TRUNCATE_BLOCKS && tail < nts_file_blocks(rel) / TRUNCATE_FRACTION))
+	if (tail == 0 || (tail < TRUNCATE_BLOCKS && tail < nts_file_blocks(rel) / TRUNCATE_FRACTION))
 		return 0;
 	pgstat_progress_update_param(PROGRESS_VACUUM_PHASE, PROGRESS_VACUUM_PHASE_TRUNCATE);
 	if (!lock_for_truncation(rel))
@@ -238,7 +276,9 @@ truncate_file(Relation rel, bool verbose)
 						RelationGetRelationName(rel))));
 		return 0;
 	}
-	return nts_extent_truncate(rel);
+	tail = nts_extent_truncate(rel);
+	UnlockRelation(rel, AccessExclusiveLock);
+	return tail;
 }
 
 static void
@@ -286,6 +326,7 @@ nts_am_vacuum(Relation rel, struct VacuumParams *params, BufferAccessStrategy st
 	pg_rusage_init(&usage);
 	pgstat_progress_start_command(PROGRESS_COMMAND_VACUUM, RelationGetRelid(rel));
 	NTS_VACUUM_CUTOFFS(rel, params, &cleanup->oldest_xmin, &oldest_multi, &cleanup->freeze_limit);
+	spare_old_snapshots(rel, cleanup);
 	vacuum.rel = rel;
 	vacuum.strategy = strategy;
 	vacuum.delays = true;
@@ -353,15 +394,24 @@ copy_segment(Relation from, const NtsEntry *old, Relation to, NtsCleanup *cleanu
 	return true;
 }
 
+static int
+compare_generations(const void *a, const void *b)
+{
+	uint64		x = ((const NtsEntryRef *) a)->entry.generation;
+	uint64		y = ((const NtsEntryRef *) b)->entry.generation;
+
+	return x < y ? -1 : x > y;
+}
+
 /*
- * VACUUM FULL: copies to a new file, in the order of the old one, what any snapshot may
+ * VACUUM FULL: copies to a new file, in the order in which it was made, what any snapshot may
  * still read, with the ids and the visibility it has. Both tables are locked against
  * everybody, so nothing is in progress but by prepared transactions, which would hold
  * a lock.
  */
 void
 nts_am_copy_for_cluster(Relation old_table, Relation new_table, Relation index, bool use_sort,
-						TransactionId oldest_xmin, TransactionId *xid_cutoff,
+						TransactionId oldest, TransactionId *xid_cutoff,
 						MultiXactId *multi_cutoff, double *tuples, double *vacuumed,
 						double *recently_dead)
 {
@@ -373,8 +423,12 @@ nts_am_copy_for_cluster(Relation old_table, Relation new_table, Relation index, 
 
 	if (index != NULL)
 		nts_error_unsupported(old_table, "CLUSTER");
-	cleanup.oldest_xmin = oldest_xmin;
+	cleanup.oldest_xmin = oldest;
+	spare_old_snapshots(old_table, &cleanup);
 	entries = nts_directory_read(old_table, &meta, false, &count);
+	/* who looks for the newest segment goes by generation */
+	if (count > 1)
+		qsort(entries, count, sizeof(NtsEntryRef), compare_generations);
 	nts_storage_forget(&storage);
 	*tuples = *vacuumed = *recently_dead = 0;
 	/* ids that were handed out are not handed out again */
@@ -398,7 +452,11 @@ nts_am_copy_for_cluster(Relation old_table, Relation new_table, Relation index, 
 	}
 	if (entries != NULL)
 		pfree(entries);
-	/* all ids before oldest_xmin were frozen on the way, so the cutoffs hold as they are */
+	/* all older ids were frozen, now or by an earlier vacuum */
+	if (TransactionIdPrecedes(cleanup.oldest_xmin, *xid_cutoff))
+		*xid_cutoff = cleanup.oldest_xmin;
+	if (TransactionIdPrecedes(*xid_cutoff, old_table->rd_rel->relfrozenxid))
+		*xid_cutoff = old_table->rd_rel->relfrozenxid;
 	*tuples = cleanup.live_rows + cleanup.dead_rows;
 	*recently_dead = cleanup.dead_rows;
 }

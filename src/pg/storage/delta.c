@@ -68,9 +68,17 @@ nts_tail_is_open(const NtsMeta *meta, BlockNumber block)
 	return find_tail(meta, block) >= 0;
 }
 
+static void
+set_tail(Relation rel, NtsStorage *storage, const NtsTail *tail)
+{
+	storage->tail_block = tail->block;
+	storage->tail_generation = tail->generation;
+	RelationSetTargetBlock(rel, tail->block);
+}
+
 /* Takes over an open page other than `avoid`, spread over the backends. */
 static bool
-adopt_tail(const NtsMeta *meta, NtsStorage *storage, BlockNumber avoid)
+adopt_tail(Relation rel, const NtsMeta *meta, NtsStorage *storage, BlockNumber avoid)
 {
 	for (int i = 0; i < NTS_MAX_TAILS; i++)
 	{
@@ -78,8 +86,7 @@ adopt_tail(const NtsMeta *meta, NtsStorage *storage, BlockNumber avoid)
 
 		if (tail->block == InvalidBlockNumber || tail->block == avoid)
 			continue;
-		storage->tail_block = tail->block;
-		storage->tail_generation = tail->generation;
+		set_tail(rel, storage, tail);
 		return true;
 	}
 	return false;
@@ -110,7 +117,7 @@ open_page(Relation rel, NtsStorage *storage, BlockNumber full, bool additional)
 			place = find_tail(meta, InvalidBlockNumber);
 		else if (full != InvalidBlockNumber)
 			place = find_tail(meta, full);
-		if (place < 0 && adopt_tail(meta, storage, full))
+		if (place < 0 && adopt_tail(rel, meta, storage, full))
 		{
 			UnlockReleaseBuffer(meta_buffer);
 			return;
@@ -152,8 +159,7 @@ open_page(Relation rel, NtsStorage *storage, BlockNumber full, bool additional)
 		nts_wal_commit();
 		UnlockReleaseBuffer(buffer);
 		UnlockReleaseBuffer(meta_buffer);
-		storage->tail_block = tail.block;
-		storage->tail_generation = tail.generation;
+		set_tail(rel, storage, &tail);
 		return;
 	}
 }
@@ -298,6 +304,9 @@ nts_delta_append(Relation rel, NtsStorage *storage, TransactionId xid, CommandId
 	{
 		Buffer		buffer;
 
+		/* after a truncation the block may be gone, and must not be read */
+		if (RelationGetTargetBlock(rel) != storage->tail_block)
+			storage->tail_block = InvalidBlockNumber;
 		if (storage->tail_block == InvalidBlockNumber)
 			open_page(rel, storage, InvalidBlockNumber, false);
 		buffer = lock_tail(rel, storage, &contended);

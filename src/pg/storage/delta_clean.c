@@ -30,6 +30,7 @@ typedef struct Plan
 	bool		gone;			/* already, or by this change */
 	bool		seal;
 	bool		freeze;			/* batches */
+	bool		any_xid;		/* there are ids to freeze, now or later */
 	bool		forget_move;	/* it was rolled back */
 	TransactionId conflict;		/* newest id that standbys must see as ended */
 	TransactionId oldest_kept;	/* id that stays, or Invalid */
@@ -89,6 +90,7 @@ plan_batches(Relation rel, BlockNumber block, const char *page, const NtsCleanup
 			plan->live += batch.rows;
 	}
 	plan->gone = !any_kept;
+	plan->any_xid = TransactionIdIsValid(oldest);
 	plan->freeze = any_kept && TransactionIdIsValid(oldest) &&
 		TransactionIdIsValid(cleanup->freeze_limit) &&
 		TransactionIdPrecedes(oldest, cleanup->freeze_limit);
@@ -141,11 +143,10 @@ make_plan(Relation rel, const NtsMeta *meta, BlockNumber block, const char *page
 		plan->change = true;
 		plan->oldest_kept = InvalidTransactionId;
 	}
-	if (plan->freeze)
-	{
+	/* one that is open no more takes no batch again, so that the extent can be skipped */
+	plan->seal = !sealed && !open && (plan->freeze || !plan->any_xid);
+	if (plan->freeze || plan->seal)
 		plan->change = true;
-		plan->seal = !sealed && !open;
-	}
 }
 
 static void

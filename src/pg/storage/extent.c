@@ -17,7 +17,6 @@
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/procarray.h"
-#include "utils/inval.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -86,11 +85,16 @@ add_directory_page(Relation rel)
 	UnlockReleaseBuffer(meta_buffer);
 }
 
-/* May the extent be used again: can no scan that began before it was freed go on? */
+/*
+ * May the extent be used again: can no scan that began before it was freed go on? The
+ * horizon of temporary tables leaves out the own snapshots, which may read here, so the
+ * one of shared tables is asked.
+ */
 static bool
 is_reusable(Relation rel, const NtsEntry *entry)
 {
-	return GlobalVisCheckRemovableFullXid(rel, FullTransactionIdFromU64(entry->first_row_id));
+	return GlobalVisCheckRemovableFullXid(RelationUsesLocalBuffers(rel) ? NULL : rel,
+										  FullTransactionIdFromU64(entry->first_row_id));
 }
 
 /*
@@ -353,14 +357,15 @@ nts_extent_free(Relation rel, const NtsEntryRef *ref, uint32 delta_pages)
 	nts_lock_extension(rel);
 	meta_buffer = nts_meta_lock(rel, BUFFER_LOCK_EXCLUSIVE, &meta);
 	changed = *meta;
+	/* pages that were handed out since the caller read the metapage hold rows */
+	if (old->level == NTS_LEVEL_DELTA && delta_pages != nts_delta_pages(&changed, old))
+	{
+		UnlockReleaseBuffer(meta_buffer);
+		nts_unlock_extension(rel);
+		return false;
+	}
 	if (old->generation == changed.delta_generation)
 	{
-		if (changed.delta_next != old->first_block + delta_pages)
-		{
-			UnlockReleaseBuffer(meta_buffer);
-			nts_unlock_extension(rel);
-			return false;
-		}
 		changed.delta_next = changed.delta_end = 0;
 		changed.delta_generation = 0;
 	}
@@ -558,9 +563,9 @@ nts_extent_truncate(Relation rel)
 	NTS_FAULT("truncate_disowned");
 	if (before <= end)
 		return 0;
-	/* its record comes second: blocks at or beyond allocated_end may be anything */
+	/* its record comes second: blocks at or beyond allocated_end may be anything. Other
+	 * backends forget their open pages there: it closes the file for them. */
 	RelationTruncate(rel, end);
-	CacheInvalidateRelcache(rel);
 	NTS_FAULT("truncate_done");
 	return before - end;
 }

@@ -21,7 +21,8 @@
 /*
  * What a backend remembers of one relation file between transactions. All of it
  * may be forgotten at any time (nts_storage_forget); a stale tail is noticed
- * under the page's lock. Row ids of a forgotten range are never handed out.
+ * under the page's lock, one behind the file's end before that: the tail is also the
+ * file's target block in PostgreSQL's smgr, which forgets it when the file is cut. Row ids of a forgotten range are never handed out.
  */
 typedef struct NtsStorage
 {
@@ -91,8 +92,7 @@ extern bool nts_extent_free(Relation rel, const NtsEntryRef *ref, uint32 delta_p
 extern void nts_extent_merge(Relation rel);
 /* Blocks at the file's end that nobody uses. */
 extern BlockNumber nts_extent_free_tail(Relation rel);
-/* Cuts them off; returns how many. REQUIRES: AccessExclusiveLock, kept to the end of
- * the transaction: other backends forget positions in those blocks when it ends. */
+/* Cuts them off; returns how many. REQUIRES: AccessExclusiveLock. */
 extern BlockNumber nts_extent_truncate(Relation rel);
 
 /* Overwrites an entry in place (its checksum is set here). conflict_check: make
