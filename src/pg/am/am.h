@@ -165,6 +165,8 @@ extern NtsVectorSet *nts_reader_row_id(NtsReader *reader, uint64 row_id, uint32 
 /* A reader that is kept over calls follows the caller's relation pointer. */
 extern void nts_reader_set_relation(NtsReader *reader, Relation rel);
 extern bool nts_reader_same_row_type(NtsReader *reader, TupleDesc desc);
+/* Leaves out segments that hold no row id in [begin, end). Before the first unit. */
+extern void nts_reader_restrict(NtsReader *reader, uint64 begin, uint64 end);
 /* Units by number, for samples. nts_reader_unit: NULL when it has no visible row. */
 extern uint64 nts_reader_unit_count(NtsReader *reader);
 extern NtsVectorSet *nts_reader_unit(NtsReader *reader, uint64 unit);
@@ -200,6 +202,7 @@ extern void nts_am_scan_rescan(TableScanDesc scan, struct ScanKeyData *key, bool
 							   bool allow_strat, bool allow_sync, bool allow_pagemode);
 extern bool nts_am_scan_getnextslot(TableScanDesc scan, ScanDirection direction,
 									TupleTableSlot *slot);
+extern void nts_am_scan_set_tidrange(TableScanDesc scan, ItemPointer first, ItemPointer last);
 extern Size nts_am_parallelscan_initialize(Relation rel, ParallelTableScanDesc pscan);
 extern bool nts_am_scan_sample_next_block(TableScanDesc scan, struct SampleScanState *state);
 extern bool nts_am_scan_sample_next_tuple(TableScanDesc scan, struct SampleScanState *state,
@@ -270,6 +273,9 @@ typedef struct NtsScan
 	ParallelBlockTableScanWorkerData *worker;
 	NtsAnalyzeState analyze;
 	uint64		sample_unit;
+	bool		has_range;		/* only rows with an id in [begin_id, end_id) */
+	uint64		begin_id;
+	uint64		end_id;
 } NtsScan;
 
 #endif							/* NTS_AM_AM_H */

@@ -114,6 +114,8 @@ static const TableAmRoutine methods = {
 	.scan_end = nts_am_scan_end,
 	.scan_rescan = nts_am_scan_rescan,
 	.scan_getnextslot = nts_am_scan_getnextslot,
+	.scan_set_tidrange = nts_am_scan_set_tidrange,
+	.scan_getnextslot_tidrange = nts_am_scan_getnextslot,
 
 	.parallelscan_estimate = table_block_parallelscan_estimate,
 	.parallelscan_initialize = nts_am_parallelscan_initialize,

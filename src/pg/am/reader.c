@@ -1067,6 +1067,22 @@ nts_reader_same_row_type(NtsReader *reader, TupleDesc desc)
 	return reader->desc == desc;
 }
 
+void
+nts_reader_restrict(NtsReader *reader, uint64 begin, uint64 end)
+{
+	int			kept = 0;
+
+	for (int i = 0; i < reader->entry_count; i++)
+	{
+		const NtsEntry *e = &reader->entries[i].entry;
+
+		/* what a delta page holds is known only when it is read */
+		if (is_delta(reader, i) || (e->first_row_id < end && e->last_row_id >= begin))
+			reader->entries[kept++] = reader->entries[i];
+	}
+	reader->entry_count = kept;
+}
+
 uint64
 nts_reader_unit_count(NtsReader *reader)
 {

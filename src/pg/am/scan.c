@@ -1,5 +1,5 @@
 /*
- * scan.c - sequential, parallel and sample scans.
+ * scan.c - sequential, parallel, sample and tuple id range scans.
  *
  * The own transaction's buffered rows are written to storage before a scan starts;
  * what is inserted later has a command id that the scan's snapshot does not see.
@@ -44,6 +44,9 @@ nts_am_scan_begin(Relation rel, Snapshot snapshot, int nkeys, struct ScanKeyData
 		if ((flags & SO_ALLOW_STRAT) && nts_file_blocks(rel) > (BlockNumber) NBuffers / 4)
 			scan->strategy = GetAccessStrategy(BAS_BULKREAD);
 	}
+	/* a row that comes later may get an id in the range */
+	else if (flags & SO_TYPE_TIDRANGESCAN)
+		PredicateLockRelation(rel, snapshot);
 	return (TableScanDesc) scan;
 }
 
@@ -52,8 +55,12 @@ static NtsReader *
 reader_of(NtsScan *scan, TupleDesc desc)
 {
 	if (scan->reader == NULL)
+	{
 		scan->reader = nts_reader_open(scan->base.rs_rd, desc, scan->base.rs_snapshot, scan->context,
 									   scan->strategy);
+		if (scan->has_range)
+			nts_reader_restrict(scan->reader, scan->begin_id, scan->end_id);
+	}
 	return scan->reader;
 }
 
@@ -147,6 +154,21 @@ next_unit(NtsScan *scan, TupleDesc desc, bool forward)
 	return set;
 }
 
+/* Rows that the snapshot does not see, or that a scan over a range of ids leaves out. */
+static inline bool
+skips_row(const NtsScan *scan, const NtsVectorSet *set, int64 row)
+{
+	if (set->hidden != NULL && set->hidden[row])
+		return true;
+	if (scan->has_range)
+	{
+		uint64		id = set->row_ids != NULL ? set->row_ids[row] : set->first_row_id + row;
+
+		return id < scan->begin_id || id >= scan->end_id;
+	}
+	return false;
+}
+
 bool
 nts_am_scan_getnextslot(TableScanDesc sscan, ScanDirection direction, TupleTableSlot *slot)
 {
@@ -161,7 +183,7 @@ nts_am_scan_getnextslot(TableScanDesc sscan, ScanDirection direction, TupleTable
 		{
 			int64		row = scan->row + (forward ? 1 : -1);
 
-			while (set->hidden != NULL && row >= 0 && row < set->rows && set->hidden[row])
+			while (row >= 0 && row < set->rows && skips_row(scan, set, row))
 				row += forward ? 1 : -1;
 			if (row >= 0 && row < set->rows)
 			{
@@ -178,6 +200,34 @@ nts_am_scan_getnextslot(TableScanDesc sscan, ScanDirection direction, TupleTable
 		if (scan->set == NULL)
 			return false;
 		scan->row = forward ? -1 : (int64) scan->set->rows;
+	}
+}
+
+/*
+ * Bounds are any tuple ids, whether a row can have them or not. Rows come in the
+ * order of storage, as from a sequential scan: ids say nothing about place here.
+ */
+void
+nts_am_scan_set_tidrange(TableScanDesc sscan, ItemPointer first, ItemPointer last)
+{
+	NtsScan    *scan = (NtsScan *) sscan;
+	uint64		begin = (uint64) ItemPointerGetBlockNumberNoCheck(first) << 8;
+	uint64		end = (uint64) ItemPointerGetBlockNumberNoCheck(last) << 8;
+	OffsetNumber offset;
+
+	/* offsets of rows are 1..256 */
+	offset = ItemPointerGetOffsetNumberNoCheck(first);
+	begin += offset == 0 ? 0 : Min(offset - 1, 256);
+	offset = ItemPointerGetOffsetNumberNoCheck(last);
+	end += Min(offset, 256);
+	scan->has_range = true;
+	scan->begin_id = begin;
+	scan->end_id = end;
+	/* the reader is that of the range before */
+	if (scan->reader != NULL)
+	{
+		nts_reader_close(scan->reader);
+		scan->reader = NULL;
 	}
 }
 
