@@ -9,6 +9,17 @@ AS 'MODULE_PATHNAME', 'nodedb_ts_handler';
 CREATE ACCESS METHOD nodedb_ts TYPE TABLE HANDLER @extschema@.nodedb_ts_handler;
 COMMENT ON ACCESS METHOD nodedb_ts IS 'columnar table access method for time series';
 
+-- before commands that open none of our tables: publications are checked, DROP EXTENSION tells the way back
+CREATE FUNCTION @extschema@.nodedb_ts_ddl_start()
+RETURNS event_trigger
+LANGUAGE C
+AS 'MODULE_PATHNAME', 'nodedb_ts_ddl_start';
+CREATE EVENT TRIGGER nodedb_ts_ddl_start ON ddl_command_start
+WHEN TAG IN ('CREATE PUBLICATION', 'ALTER PUBLICATION', 'DROP EXTENSION')
+EXECUTE FUNCTION @extschema@.nodedb_ts_ddl_start();
+COMMENT ON EVENT TRIGGER nodedb_ts_ddl_start IS
+'checks publications and DROP EXTENSION for tables of the access method nodedb_ts';
+
 CREATE FUNCTION @extschema@.ts_flush(relation regclass)
 RETURNS bigint
 LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE

@@ -9,6 +9,7 @@
 
 #include "access/relscan.h"
 #include "access/tableam.h"
+#include "catalog/pg_class.h"
 #include "executor/tuptable.h"
 #include "storage/itemptr.h"
 #include "utils/rel.h"
@@ -256,6 +257,20 @@ extern void nts_am_copy_for_cluster(Relation old_table, Relation new_table, Rela
 /* Frees what nobody needs any more, without freezing. REQUIRES: ShareUpdateExclusiveLock,
  * in a transaction that no vacuum ignores. */
 extern void nts_vacuum_reclaim(Relation rel);
+
+/* publication.c: called when something was made or changed, before the caches know */
+/* A table was made, or got a new file. */
+extern void nts_publication_check_table(Form_pg_class form);
+extern void nts_publication_check_alter(Form_pg_class form);
+extern void nts_publication_check_partition(Oid relid, Oid parent);
+/* A publication was made; one got a table (pg_publication_rel), a schema (pg_publication_namespace). */
+extern void nts_publication_check_members(Oid publication);
+extern void nts_publication_check_member(Oid member);
+extern void nts_publication_check_schema(Oid member);
+/* Tables and materialized views of the database that use the access method. */
+extern List *nts_list_tables(void);
+/* The first of them by name, and how many more there are. */
+extern char *nts_table_names(List *relids);
 
 /* one scan */
 typedef struct NtsScan

@@ -1,5 +1,6 @@
 /*
- * ddl.c - files of a relation come and go; what indexes are told.
+ * ddl.c - files of a relation come and go; what indexes are told; hooks and the event trigger that see
+ * other DDL.
  */
 #include "postgres.h"
 
@@ -14,11 +15,15 @@
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_publication.h"
+#include "catalog/pg_publication_namespace.h"
 #include "catalog/pg_publication_rel.h"
 #include "catalog/storage.h"
 #include "catalog/storage_xlog.h"
+#include "commands/event_trigger.h"
 #include "executor/executor.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/procarray.h"
@@ -28,6 +33,8 @@
 
 #include "pg/am/am.h"
 #include "pg/error.h"
+
+PG_FUNCTION_INFO_V1(nodedb_ts_ddl_start);
 
 static object_access_hook_type previous_object_access_hook;
 static ExecutorStart_hook_type previous_executor_start_hook;
@@ -131,32 +138,45 @@ refuse_index(Oid index_oid)
 	table_close(pg_index, AccessShareLock);
 }
 
-/*
- * Changes cannot be decoded, so a subscriber would silently miss them. CREATE
- * PUBLICATION announces the publication, ALTER PUBLICATION each member.
- */
-static void
-refuse_publication(AttrNumber key_column, Oid index, Oid key_oid)
+/* Copies the newest row of pg_class, which is younger than any catalog snapshot. */
+static bool
+read_new_class(Oid relid, FormData_pg_class *form)
 {
-	Relation	members = table_open(PublicationRelRelationId, AccessShareLock);
+	Relation	pg_class = table_open(RelationRelationId, AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
-	ScanKeyInit(&key, key_column, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(key_oid));
-	scan = systable_beginscan(members, index, true, SnapshotSelf, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Relation	table = RelationIdGetRelation(((Form_pg_publication_rel) GETSTRUCT(tuple))->prrelid);
-
-		if (!RelationIsValid(table))
-			continue;
-		if (nts_is_nodedb_ts(table))
-			nts_error_unsupported(table, "logical replication (a publication)");
-		RelationClose(table);
-	}
+	ScanKeyInit(&key, Anum_pg_class_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(pg_class, ClassOidIndexId, true, SnapshotSelf, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		memcpy(form, GETSTRUCT(tuple), CLASS_TUPLE_SIZE);
 	systable_endscan(scan);
-	table_close(members, AccessShareLock);
+	table_close(pg_class, AccessShareLock);
+	return HeapTupleIsValid(tuple);
+}
+
+static void
+relation_made(Oid relid)
+{
+	FormData_pg_class form;
+
+	if (!read_new_class(relid, &form))
+		return;
+	if (form.relkind == RELKIND_INDEX || form.relkind == RELKIND_PARTITIONED_INDEX)
+		refuse_index(relid);
+	else
+		nts_publication_check_table(&form);
+}
+
+static void
+relation_altered(Oid relid)
+{
+	FormData_pg_class form;
+
+	if (read_new_class(relid, &form))
+		nts_publication_check_alter(&form);
 }
 
 static void
@@ -165,13 +185,63 @@ object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, 
 	if (previous_object_access_hook != NULL)
 		previous_object_access_hook(access, class_id, object_id, sub_id, arg);
 	if (access == OAT_POST_CREATE && class_id == RelationRelationId && sub_id == 0)
-		refuse_index(object_id);
-	else if (access == OAT_POST_CREATE && class_id == PublicationRelRelationId)
-		refuse_publication(Anum_pg_publication_rel_oid, PublicationRelObjectIndexId, object_id);
+		relation_made(object_id);
 	else if (access == OAT_POST_CREATE && class_id == PublicationRelationId)
-		refuse_publication(Anum_pg_publication_rel_prpubid, PublicationRelPrpubidIndexId, object_id);
+		nts_publication_check_members(object_id);
+	else if (access == OAT_POST_CREATE && class_id == PublicationRelRelationId)
+		nts_publication_check_member(object_id);
+	else if (access == OAT_POST_CREATE && class_id == PublicationNamespaceRelationId)
+		nts_publication_check_schema(object_id);
+	else if (access == OAT_POST_ALTER && class_id == RelationRelationId && sub_id == 0)
+		relation_altered(object_id);
+	else if (access == OAT_POST_ALTER && class_id == InheritsRelationId)
+		nts_publication_check_partition(object_id,
+										((ObjectAccessPostAlter *) arg)->auxiliary_id);
 	else if (access == OAT_DROP && class_id == RelationRelationId && sub_id == 0)
 		nts_buffer_before_drop(object_id);
+}
+
+/* ---- the event trigger ---- */
+
+/* DROP EXTENSION would tell of CASCADE only, which takes the tables along. */
+static void
+refuse_drop_extension(DropStmt *stmt)
+{
+	ListCell   *cell;
+	List	   *tables = NIL;
+
+	if (stmt->removeType != OBJECT_EXTENSION || stmt->behavior == DROP_CASCADE)
+		return;
+	foreach(cell, stmt->objects)
+	{
+		if (strcmp(strVal(lfirst(cell)), "nodedb_ts") == 0)
+			tables = nts_list_tables();
+	}
+	if (tables != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot drop extension nodedb_ts because tables use its access method"),
+				 errdetail_plural("%d relation does: %s.", "%d relations do: %s.", list_length(tables),
+								  list_length(tables), nts_table_names(tables)),
+				 errhint("To keep a table and its rows, use ALTER TABLE ... SET ACCESS METHOD heap (ALTER MATERIALIZED VIEW for a view). DROP EXTENSION ... CASCADE drops the tables, too.")));
+}
+
+/*
+ * Runs before CREATE PUBLICATION, ALTER PUBLICATION and DROP EXTENSION, which open none of our tables:
+ * it is enough that this loads the library, whose hook sees what publications become.
+ */
+Datum
+nodedb_ts_ddl_start(PG_FUNCTION_ARGS)
+{
+	EventTriggerData *data = (EventTriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("nodedb_ts_ddl_start can only be called as an event trigger")));
+	if (IsA(data->parsetree, DropStmt))
+		refuse_drop_extension((DropStmt *) data->parsetree);
+	PG_RETURN_NULL();
 }
 
 /* Workers of a parallel plan cannot see this backend's memory, and functions in
