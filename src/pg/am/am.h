@@ -288,6 +288,7 @@ typedef struct NtsScan
 	ParallelBlockTableScanWorkerData *worker;
 	NtsAnalyzeState analyze;
 	uint64		sample_unit;
+	uint32		sample_first;	/* in the set: of the rows that the method counts now */
 	bool		has_range;		/* only rows with an id in [begin_id, end_id) */
 	uint64		begin_id;
 	uint64		end_id;

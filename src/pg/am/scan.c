@@ -10,6 +10,7 @@
 #include "access/tsmapi.h"
 #include "nodes/execnodes.h"
 #include "pgstat.h"
+#include "storage/off.h"
 #include "storage/predicate.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -243,7 +244,11 @@ nts_am_parallelscan_initialize(Relation rel, ParallelTableScanDesc pscan)
 	return size;
 }
 
-/* TABLESAMPLE: a unit plays the part of a block. */
+/*
+ * TABLESAMPLE: a unit plays the part of a block. A sampling method counts up to
+ * MaxOffsetNumber rows of a block, a delta page may have more: it is asked again for
+ * each such run of rows.
+ */
 bool
 nts_am_scan_sample_next_block(TableScanDesc sscan, struct SampleScanState *state)
 {
@@ -268,6 +273,7 @@ nts_am_scan_sample_next_block(TableScanDesc sscan, struct SampleScanState *state
 		block = (BlockNumber) scan->sample_unit++;
 	}
 	scan->block = block;
+	scan->sample_first = 0;
 	scan->set = NULL;
 	scan->set = nts_reader_unit(reader, block);
 	return true;
@@ -279,18 +285,24 @@ nts_am_scan_sample_next_tuple(TableScanDesc sscan, struct SampleScanState *state
 {
 	NtsScan    *scan = (NtsScan *) sscan;
 	TsmRoutine *tsm = state->tsmroutine;
-	OffsetNumber last = scan->set == NULL ? 0 : (OffsetNumber) Min(scan->set->rows, NTS_MAX_DELTA_ROWS);
+	NtsVectorSet *set = scan->set;
 
-	for (;;)
+	while (set != NULL && scan->sample_first < set->rows)
 	{
-		OffsetNumber offset = tsm->NextSampleTuple(state, scan->block, last);
+		OffsetNumber last = (OffsetNumber) Min(set->rows - scan->sample_first, MaxOffsetNumber);
+		/* the block is no more than a seed to the method: each run needs another one */
+		BlockNumber seed = scan->block + scan->sample_first * UINT32_C(2654435761);
+		OffsetNumber offset = tsm->NextSampleTuple(state, seed, last);
+		uint32		row = scan->sample_first + offset - 1;
 
 		if (!OffsetNumberIsValid(offset))
-			break;
-		if (scan->set == NULL || offset > last ||
-			(scan->set->hidden != NULL && scan->set->hidden[offset - 1]))
+		{
+			scan->sample_first += MaxOffsetNumber;
 			continue;
-		nts_slot_store(slot, scan->set, offset - 1, RelationGetRelid(sscan->rs_rd));
+		}
+		if (offset > last || (set->hidden != NULL && set->hidden[row]))
+			continue;
+		nts_slot_store(slot, set, row, RelationGetRelid(sscan->rs_rd));
 		pgstat_count_heap_getnext(sscan->rs_rd);
 		return true;
 	}
