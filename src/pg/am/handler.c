@@ -59,6 +59,15 @@ tuple_lock(Relation rel, ItemPointer tid, Snapshot snapshot, TupleTableSlot *slo
 	static const char *const names[] = {"SELECT ... FOR KEY SHARE", "SELECT ... FOR SHARE",
 	"SELECT ... FOR NO KEY UPDATE", "SELECT ... FOR UPDATE"};
 
+	/*
+	 * Nothing here conflicts with it: there is no DELETE, UPDATE or FOR UPDATE. A foreign
+	 * key's check of a DELETE or UPDATE of the row that ours refers to asks for it.
+	 */
+	if (mode == LockTupleKeyShare)
+	{
+		failure->traversed = false;
+		return nts_am_fetch_row_version(rel, tid, snapshot, slot) ? TM_Ok : TM_Deleted;
+	}
 	nts_error_unsupported(rel, names[mode]);
 }
 
