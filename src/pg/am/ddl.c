@@ -21,6 +21,7 @@
 #include "catalog/pg_publication_rel.h"
 #include "catalog/storage.h"
 #include "catalog/storage_xlog.h"
+#include "catalog/toasting.h"
 #include "commands/event_trigger.h"
 #include "executor/executor.h"
 #include "fmgr.h"
@@ -157,6 +158,30 @@ read_new_class(Oid relid, FormData_pg_class *form)
 	return HeapTupleIsValid(tuple);
 }
 
+/*
+ * SET ACCESS METHOD heap: the new file gets a TOAST table only if the old one has one,
+ * which ours never has. Without it large values do not fit, now and later.
+ */
+static void
+make_toast_table(Form_pg_class form)
+{
+	Relation	original;
+	bool		ours;
+
+	if (form->relkind != RELKIND_RELATION && form->relkind != RELKIND_MATVIEW)
+		return;
+	original = RelationIdGetRelation(form->relrewrite);
+	if (!RelationIsValid(original))
+		return;
+	ours = nts_is_nodedb_ts(original) && form->relam != original->rd_rel->relam;
+	RelationClose(original);
+	if (!ours)
+		return;
+	/* so that the new table can be opened */
+	CommandCounterIncrement();
+	NewHeapCreateToastTable(form->oid, (Datum) 0, AccessExclusiveLock, InvalidOid);
+}
+
 static void
 relation_made(Oid relid)
 {
@@ -165,9 +190,13 @@ relation_made(Oid relid)
 	if (!read_new_class(relid, &form))
 		return;
 	if (form.relkind == RELKIND_INDEX || form.relkind == RELKIND_PARTITIONED_INDEX)
+	{
 		refuse_index(relid);
-	else
-		nts_publication_check_table(&form);
+		return;
+	}
+	nts_publication_check_table(&form);
+	if (OidIsValid(form.relrewrite))
+		make_toast_table(&form);
 }
 
 static void
