@@ -10,6 +10,7 @@
 #include "catalog/index.h"
 #include "commands/vacuum.h"
 #include "fmgr.h"
+#include "replication/logicalworker.h"
 #include "utils/rel.h"
 
 #include "pg/am/am.h"
@@ -68,6 +69,9 @@ tuple_lock(Relation rel, ItemPointer tid, Snapshot snapshot, TupleTableSlot *slo
 		failure->traversed = false;
 		return nts_am_fetch_row_version(rel, tid, snapshot, slot) ? TM_Ok : TM_Deleted;
 	}
+	/* the row that an UPDATE or DELETE of the publisher means was found and is to be changed */
+	if (IsLogicalWorker())
+		nts_error_unsupported(rel, "applying an UPDATE or DELETE of a subscription");
 	nts_error_unsupported(rel, names[mode]);
 }
 

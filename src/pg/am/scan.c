@@ -8,10 +8,12 @@
 
 #include "access/parallel.h"
 #include "access/tsmapi.h"
+#include "access/xact.h"
 #include "nodes/execnodes.h"
 #include "pgstat.h"
 #include "storage/off.h"
 #include "storage/predicate.h"
+#include "storage/procarray.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -170,6 +172,22 @@ skips_row(const NtsScan *scan, const NtsVectorSet *set, int64 row)
 	return false;
 }
 
+/*
+ * Who asks with a dirty snapshot waits for what it finds in snapshot->xmin: that must
+ * be the inserter of this row, not of another one in the page or entry.
+ */
+static void
+tell_inserter(NtsScan *scan, const NtsVectorSet *set, int64 row)
+{
+	Snapshot	snapshot = scan->base.rs_snapshot;
+	TransactionId xmin = set->xmins != NULL ? set->xmins[row] : set->xmin;
+
+	snapshot->xmin = snapshot->xmax = InvalidTransactionId;
+	if (TransactionIdIsNormal(xmin) && !TransactionIdIsCurrentTransactionId(xmin) &&
+		TransactionIdIsInProgress(xmin))
+		snapshot->xmin = xmin;
+}
+
 bool
 nts_am_scan_getnextslot(TableScanDesc sscan, ScanDirection direction, TupleTableSlot *slot)
 {
@@ -190,6 +208,8 @@ nts_am_scan_getnextslot(TableScanDesc sscan, ScanDirection direction, TupleTable
 			{
 				scan->row = row;
 				nts_slot_store(slot, set, (uint32) row, RelationGetRelid(sscan->rs_rd));
+				if (unlikely(sscan->rs_snapshot->snapshot_type == SNAPSHOT_DIRTY))
+					tell_inserter(scan, set, row);
 				pgstat_count_heap_getnext(sscan->rs_rd);
 				return true;
 			}
