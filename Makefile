@@ -6,6 +6,7 @@
 #   make check            every test, in a temporary folder
 #   make units            GoogleTest units of the core (no PostgreSQL)
 #   make units-sanitize   the same under AddressSanitizer and UndefinedBehaviorSanitizer
+#   make torture          random statements on tables and their heap twins, with kills; DURATION=minutes
 #   make bench            figures side by side with heap
 #   make installcheck     pg_regress and isolation tests against a running, installed server
 #   make clean
@@ -16,7 +17,7 @@
 
 PG_CONFIG ?= pg_config
 
-PROJECT_GOALS := demo check bench units units-sanitize
+PROJECT_GOALS := demo check torture bench units units-sanitize
 
 ifneq (,$(filter $(PROJECT_GOALS),$(MAKECMDGOALS)))
 
@@ -28,6 +29,8 @@ demo:
 	@test/scripts/demo.sh
 check:
 	@test/scripts/check.sh
+torture:
+	@test/scripts/torture.sh
 bench:
 	@test/bench/run.sh
 units:

@@ -49,6 +49,7 @@ if [ "$what" = check ]; then
   has_header gtest/gtest.h || need libgtest-dev
   has_program prove || need perl
   perl -MIPC::Run -e 1 2>/dev/null || need libipc-run-perl
+  perl -MDBD::Pg -e 1 2>/dev/null || need libdbd-pg-perl
   perl -MTest::More -e 1 2>/dev/null || need perl
 fi
 

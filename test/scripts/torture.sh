@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# The random twin of heap (test/t/Twin.pm) with kills, for as long as asked: `make torture DURATION=30` (minutes).
+#
+# Several sessions run the same random statements on nodedb_ts and on heap tables; now and then a backend or the
+# postmaster gets SIGKILL or the server is shut down at once, in the middle of statements. After every step the
+# tables must be equal in each session's snapshot, after every restart in a new one. Stops at the first difference
+# and prints the seed, the rows and the last statements; what the server wrote is left in build/torture.
+#
+# Variables: DURATION (10), TWIN_SEED and TWIN_ROUND (replay), TWIN_STEPS (statements a round, 250), TWIN_TRACE=1
+# (print all of them), KEEP=1 (leave the temporary folder), PG_CONFIG.
+set -euo pipefail
+# shellcheck source=test/scripts/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+DURATION=${DURATION:-10}
+seconds=$(awk -v m="$DURATION" 'BEGIN { s = int(m * 60); if (s < 1) exit 1; print s }') ||
+  nts_die "DURATION: $DURATION is not a number of minutes"
+kept=$NTS_ROOT/build/torture
+
+nts_step "What is needed"
+"$NTS_ROOT/test/scripts/install-deps.sh" check
+nts_temp_create
+rm -rf "$kept"
+mkdir -p "$kept"
+nts_step "The extension"
+nts_build "$kept/build.log"
+nts_private_install
+nts_quietly "$kept/tools.log" "building the tools" nts_tools reaper
+cp "$NTS_ROOT/build/tools/reaper" "$NTS_TEMP/"
+chmod 755 "$NTS_TEMP/reaper"
+
+nts_step "Torture, $DURATION minutes"
+work=$NTS_TEMP/run/work out=$NTS_TEMP/run/torture log=$kept/torture.log rc=0
+mkdir "$work" "$out"
+cp -r "$NTS_ROOT/test" "$work/"
+if [ -n "$NTS_USER" ]; then chown -R "$NTS_USER" "$work" "$out"; fi
+nts_as_user env TESTDIR="$out" TESTDATADIR="$out/tmp_check" TESTLOGDIR="$out/tmp_check/log" \
+  PG_REGRESS="$NTS_PGXS_TEST/regress/pg_regress" PGPORT=65432 TMPDIR="${TMPDIR:-/tmp}" \
+  TWIN_KILLS=1 TWIN_SECONDS="$seconds" \
+  "$NTS_TEMP/reaper" prove --verbose --merge --nocolor -I "$NTS_PGXS_TEST/perl" "$work/test/t/020_twin.pl" 2>&1 |
+  tee "$log" | awk '/^# / { print "   " substr($0, 3); fflush() }' || rc=$?
+cp -r "$out/tmp_check/log/." "$kept/" 2>/dev/null || true
+nts_kill_servers_below "$out"
+result=$(grep -E '^# seed .* differences = ' "$log" | tail -n 1 | cut -c3-)
+nts_step "${result:-it did not come to its end}"
+if [ "$rc" -ne 0 ]; then
+  nts_say "failed; output and server log are in build/torture"
+  exit 1
+fi
