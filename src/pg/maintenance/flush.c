@@ -41,8 +41,7 @@ typedef struct Flush
 {
 	Relation	rel;
 	NtsReader  *reader;			/* decodes pages and knows the newest segment */
-	MemoryContext context;		/* frees the manager */
-	NtsManager *manager;
+	MemoryContext context;		/* frees the part's manager */
 	NtsPart    *part;
 	NtsValue   *values;
 	NtsColumn  *columns;
@@ -52,19 +51,21 @@ typedef struct Flush
 	Snapshot	older;			/* what came after it stays; NULL: nothing does */
 } Flush;
 
+/* Called with the address of a manager that outlives the flush's stack frame. */
 static void
 free_manager(void *arg)
 {
-	Flush	   *flush = arg;
+	NtsManager **manager = arg;
 
-	nts_manager_free(flush->manager);
-	flush->manager = NULL;
+	nts_manager_free(*manager);
+	*manager = NULL;
 }
 
 static void
 begin(Flush *flush)
 {
 	MemoryContextCallback *callback = MemoryContextAllocZero(flush->context, sizeof(*callback));
+	NtsManager **manager = MemoryContextAllocZero(flush->context, sizeof(*manager));
 	NtsManagerOptions options = {0};
 	NtsSchema	schema;
 	NtsStatus	status;
@@ -80,12 +81,12 @@ begin(Flush *flush)
 	options.active_fraction = 0.6;
 	options.max_series = PG_INT32_MAX;
 	callback->func = free_manager;
-	callback->arg = flush;
+	callback->arg = manager;
 	MemoryContextRegisterResetCallback(flush->context, callback);
-	flush->manager = nts_manager_new(&options, &status);
-	if (flush->manager == NULL)
+	*manager = nts_manager_new(&options, &status);
+	if (*manager == NULL)
 		nts_error_raise(&status, flush->rel);
-	flush->part = nts_part_new(flush->manager, &schema, &status);
+	flush->part = nts_part_new(*manager, &schema, &status);
 	if (flush->part == NULL)
 		nts_error_raise(&status, flush->rel);
 	/* sort as the newest segment is sorted */
