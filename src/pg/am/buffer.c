@@ -39,6 +39,7 @@
 
 #include "pg/am/am.h"
 #include "pg/error.h"
+#include "pg/fault.h"
 #include "pg/guc.h"
 
 #define MIN_SEGMENT_ROWS 8192
@@ -434,6 +435,7 @@ write_part(Part *part, Relation rel, bool final)
 			part->flushing = true;
 			part->final = final;
 			part->has_output = false;
+			NTS_FAULT(freeze_begin);
 		}
 		for (;;)
 		{
@@ -441,16 +443,19 @@ write_part(Part *part, Relation rel, bool final)
 			{
 				NTS_CHECK(nts_flush_next(part->core, &part->output, &status), status, rel);
 				part->has_output = true;
+				NTS_FAULT(freeze_encoded);
 			}
 			if (part->output.kind == NTS_OUTPUT_END)
 				break;
 			/* its last action puts the rows into storage; nothing can fail after */
 			nts_buffer_write_output(&target, &part->output, !part->final);
 			part->has_output = false;
+			NTS_FAULT(freeze_output);
 		}
 		nts_flush_end(part->core, true);
 		part->flushing = false;
 		part->has_output = false;
+		NTS_FAULT(freeze_end);
 	}
 }
 
@@ -460,10 +465,12 @@ write_pending(NtsTableBuffer *table, Relation rel)
 	PendingRow *row = &table->pending;
 
 	row->xid = log_xid(row->subid, row->xid);
+	NTS_FAULT(pending_write);
 	nts_delta_append(rel, &table->storage, row->xid, row->cid, &row->output, table->head_length,
 					 row->row_id, false);
 	row->exists = false;
 	direct_rows++;
+	NTS_FAULT(pending_written);
 }
 
 static void
@@ -518,6 +525,7 @@ flush_listed(bool final)
 		}
 		flush_table(table, rel, final);
 		RelationClose(rel);
+		NTS_FAULT(table_written);
 	}
 }
 
@@ -992,12 +1000,18 @@ xact_event(XactEvent event, void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 		case XACT_EVENT_PRE_PREPARE:
+			NTS_FAULT(commit_begin);
 			flush_listed(true);
 			write_through = true;
+			NTS_FAULT(commit_written);
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PREPARE:
+			NTS_FAULT(commit_done);
+			end_of_transaction();
+			break;
 		case XACT_EVENT_ABORT:
+			NTS_FAULT(abort_done);
 			end_of_transaction();
 			break;
 		default:
@@ -1032,9 +1046,13 @@ subxact_event(SubXactEvent event, SubTransactionId subid, SubTransactionId paren
 	for (NtsTableBuffer *table = dirty; table != NULL; table = table->next_dirty)
 	{
 		if (event == SUBXACT_EVENT_COMMIT_SUB)
+		{
+			NTS_FAULT(subcommit);
 			give_to_parent(table, subid, parent);
+		}
 		else if (event == SUBXACT_EVENT_ABORT_SUB)
 		{
+			NTS_FAULT(subabort);
 			if (table->pending.exists && table->pending.subid == subid)
 				table->pending.exists = false;
 			while (table->parts != NULL && table->parts->subid == subid)

@@ -34,6 +34,7 @@
 
 #include "pg/am/am.h"
 #include "pg/error.h"
+#include "pg/fault.h"
 
 PG_FUNCTION_INFO_V1(nodedb_ts_ddl_start);
 
@@ -62,12 +63,14 @@ nts_am_set_new_filenode(Relation rel, const NtsFileNode *node, char persistence,
 		smgrimmedsync(smgr, INIT_FORKNUM);
 	}
 	smgrclose(smgr);
+	NTS_FAULT(new_file);
 }
 
 void
 nts_am_nontransactional_truncate(Relation rel)
 {
 	nts_buffer_discard(rel);
+	NTS_FAULT(truncate_file);
 	RelationTruncate(rel, 0);
 }
 

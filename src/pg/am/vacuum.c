@@ -157,7 +157,7 @@ clean_delta_extent(Vacuum *vacuum, const NtsMeta *meta, NtsEntryRef *ref)
 		CHECK_FOR_INTERRUPTS();
 		if (vacuum->delays)
 			NTS_VACUUM_DELAY();
-		NTS_FAULT("vacuum_page");
+		NTS_FAULT(vacuum_page);
 		nts_delta_clean(vacuum->rel, meta, entry, entry->first_block + i, vacuum->strategy,
 						&vacuum->cleanup, &fate);
 		gone = gone && fate.gone;
@@ -189,7 +189,7 @@ clean(Vacuum *vacuum)
 	for (int i = 0; i < count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		NTS_FAULT("vacuum_entry");
+		NTS_FAULT(vacuum_entry);
 		if (entries[i].entry.level == NTS_LEVEL_DELTA)
 			clean_delta_extent(vacuum, &meta, &entries[i]);
 		else
@@ -276,6 +276,7 @@ truncate_file(Relation rel, bool verbose)
 						RelationGetRelationName(rel))));
 		return 0;
 	}
+	NTS_FAULT(truncate_locked);
 	tail = nts_extent_truncate(rel);
 	UnlockRelation(rel, AccessExclusiveLock);
 	return tail;
@@ -344,6 +345,7 @@ nts_am_vacuum(Relation rel, struct VacuumParams *params, BufferAccessStrategy st
 		TransactionIdPrecedes(cleanup->remaining, frozen_xid))
 		frozen_xid = cleanup->remaining;
 	pages = nts_file_blocks(rel);
+	NTS_FAULT(vacuum_statistics);
 	/* no multixact is ever stored */
 	vac_update_relstats(rel, pages, cleanup->live_rows, 0, rel->rd_rel->relhasindex, frozen_xid,
 						oldest_multi, &frozen_advanced, &multi_advanced, false);
@@ -439,11 +441,12 @@ nts_am_copy_for_cluster(Relation old_table, Relation new_table, Relation index, 
 		const NtsEntry *entry = &entries[i].entry;
 
 		CHECK_FOR_INTERRUPTS();
-		NTS_FAULT("full_entry");
+		NTS_FAULT(full_entry);
 		if (entry->level == NTS_LEVEL_DELTA)
 			for (uint32 p = 0; p < nts_delta_pages(&meta, entry); p++)
 			{
 				CHECK_FOR_INTERRUPTS();
+				NTS_FAULT(full_page);
 				nts_delta_copy_page(old_table, entry, entry->first_block + p, new_table, &storage,
 									&cleanup);
 			}
@@ -452,6 +455,7 @@ nts_am_copy_for_cluster(Relation old_table, Relation new_table, Relation index, 
 	}
 	if (entries != NULL)
 		pfree(entries);
+	NTS_FAULT(full_done);
 	/* all older ids were frozen, now or by an earlier vacuum */
 	if (TransactionIdPrecedes(cleanup.oldest_xmin, *xid_cutoff))
 		*xid_cutoff = cleanup.oldest_xmin;

@@ -113,6 +113,7 @@ write_part(Flush *flush)
 
 	if (rows == 0)
 		return;
+	NTS_FAULT(flush_write);
 	options.max_batch_bytes = NTS_MAX_BATCH_PAYLOAD;
 	options.max_batch_rows = NTS_MAX_BATCH_ROWS;
 	options.min_segment_rows = rows < MIN_FLUSH_ROWS && flush->target.segments == 0 ? 1 : MIN_FLUSH_ROWS;
@@ -128,6 +129,7 @@ write_part(Flush *flush)
 		if (output.kind == NTS_OUTPUT_END)
 			break;
 		nts_buffer_write_output(&flush->target, &output, false);
+		NTS_FAULT(flush_output);
 	}
 	nts_flush_end(flush->part, true);
 }
@@ -211,9 +213,10 @@ move_extent(Flush *flush, const NtsMeta *meta, NtsEntryRef *ref, TransactionId x
 		NtsVectorSet *set;
 
 		CHECK_FOR_INTERRUPTS();
-		NTS_FAULT("flush_page");
+		NTS_FAULT(flush_page);
 		if (!nts_delta_move(flush->rel, entry, block, xid, flush->cid, flush->older, page.data))
 			continue;
+		NTS_FAULT(flush_taken);
 		set = nts_reader_delta_copy(flush->reader, block, page.data);
 		if (set == NULL)
 			continue;			/* only aborted batches */
@@ -237,6 +240,7 @@ flush_relation(Relation rel)
 	nts_buffer_flush_relation(rel);
 	/* what earlier flushes have moved can be used for the new segments */
 	nts_vacuum_reclaim(rel);
+	NTS_FAULT(flush_reclaimed);
 	flush.context = AllocSetContextCreate(CurrentMemoryContext, "nodedb_ts flush",
 										  ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(flush.context);
@@ -260,6 +264,7 @@ flush_relation(Relation rel)
 				entries[i].entry.state == NTS_ENTRY_LIVE)
 				move_extent(&flush, &meta, &entries[i], xid);
 		write_part(&flush);
+		NTS_FAULT(flush_done);
 		nts_reader_close(flush.reader);
 		/* their old copies wait for VACUUM */
 		pgstat_update_heap_dead_tuples(rel, -(int) Min(flush.moved_rows, PG_INT32_MAX));

@@ -26,6 +26,7 @@
 
 #include "pg/compat.h"
 #include "pg/error.h"
+#include "pg/fault.h"
 #include "pg/storage/storage.h"
 #include "pg/storage/wal.h"
 
@@ -101,6 +102,7 @@ static void
 open_page(Relation rel, NtsStorage *storage, BlockNumber full, bool additional)
 {
 	nts_meta_ensure(rel);
+	NTS_FAULT(open_page_begin);
 	for (;;)
 	{
 		NtsMeta    *meta;
@@ -150,6 +152,7 @@ open_page(Relation rel, NtsStorage *storage, BlockNumber full, bool additional)
 		special->max_time = PG_INT64_MIN;
 
 		next = tail.block + 1;
+		NTS_FAULT(open_page_record);
 		nts_wal_begin(rel);
 		index = nts_wal_buffer(meta_buffer);
 		nts_wal_write(index, NTS_PAGE_CONTENT + offsetof(NtsMeta, delta_next), &next, sizeof(next));
@@ -160,6 +163,7 @@ open_page(Relation rel, NtsStorage *storage, BlockNumber full, bool additional)
 		UnlockReleaseBuffer(buffer);
 		UnlockReleaseBuffer(meta_buffer);
 		set_tail(rel, storage, &tail);
+		NTS_FAULT(open_page_done);
 		return;
 	}
 }
@@ -323,6 +327,7 @@ nts_delta_append(Relation rel, NtsStorage *storage, TransactionId xid, CommandId
 			 * will see the batch and report the conflict themselves */
 			if (!moved_in)
 				CheckForSerializableConflictIn(rel, NULL, InvalidBlockNumber);
+			NTS_FAULT(append_record);
 			append_locked(rel, buffer, xid, cid, output, head_length, first_row_id, moved_in);
 			UnlockReleaseBuffer(buffer);
 			return;
@@ -474,6 +479,7 @@ nts_delta_move(Relation rel, const NtsEntry *entry, BlockNumber block,
 		uint32		move[2] = {xid, cid};
 		int			index;
 
+		NTS_FAULT(move_record);
 		nts_wal_begin(rel);
 		index = nts_wal_buffer(buffer);
 		nts_wal_write(index, FLAGS_AT, &flags, sizeof(flags));
@@ -482,6 +488,7 @@ nts_delta_move(Relation rel, const NtsEntry *entry, BlockNumber block,
 		moved = true;
 	}
 	UnlockReleaseBuffer(buffer);
+	NTS_FAULT(move_done);
 	return moved;
 }
 
@@ -497,6 +504,7 @@ nts_delta_put_page(Relation rel, NtsStorage *storage, const char *page)
 	nts_page_special((Page) image.data)->flags |= NTS_DELTA_SEALED;
 	buffer = ReadBuffer(rel, storage->tail_block);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
+	NTS_FAULT(put_page_record);
 	nts_wal_begin(rel);
 	(void) nts_wal_new_page(buffer, image.data);
 	nts_wal_commit();

@@ -17,6 +17,7 @@
 #include "utils/rel.h"
 
 #include "pg/error.h"
+#include "pg/fault.h"
 #include "pg/storage/storage.h"
 #include "pg/storage/wal.h"
 
@@ -242,14 +243,17 @@ nts_delta_clean(Relation rel, const NtsMeta *meta, const NtsEntry *entry, BlockN
 	if (plan.change)
 	{
 		nts_cleanup_conflict(rel, block, cleanup, plan.conflict);
+		NTS_FAULT(clean_conflict);
 		LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 		/* a batch may have come since, and a running one may have ended */
 		memcpy(page.data, BufferGetPage(buffer), BLCKSZ);
 		make_plan(rel, meta, block, page.data, cleanup, &plan);
+		NTS_FAULT(clean_record);
 		if (plan.change)
 			carry_out(rel, buffer, block, page.data, cleanup, &plan);
 		memcpy(page.data, BufferGetPage(buffer), BLCKSZ);
 		LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+		NTS_FAULT(clean_done);
 	}
 	ReleaseBuffer(buffer);
 	fate->gone = plan.gone;

@@ -13,6 +13,7 @@
 #include "utils/rel.h"
 
 #include "pg/error.h"
+#include "pg/fault.h"
 #include "pg/storage/storage.h"
 #include "pg/storage/wal.h"
 
@@ -132,6 +133,7 @@ nts_entry_write(Relation rel, NtsEntryRef *ref, bool conflict_check)
 	if (conflict_check)
 		CheckForSerializableConflictIn(rel, NULL, InvalidBlockNumber);
 	nts_entry_set_crc(&ref->entry);
+	NTS_FAULT(entry_record);
 	nts_wal_begin(rel);
 	nts_wal_write(nts_wal_buffer(buffer), offset, &ref->entry, sizeof(NtsEntry));
 	nts_wal_commit();

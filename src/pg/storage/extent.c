@@ -67,6 +67,7 @@ add_directory_page(Relation rel)
 	LockBuffer(old_buffer, BUFFER_LOCK_EXCLUSIVE);
 	new_buffer = ReadBufferExtended(rel, MAIN_FORKNUM, block, RBM_ZERO_AND_LOCK, NULL);
 
+	NTS_FAULT(directory_record);
 	nts_wal_begin(rel);
 	end = block + 1;
 	index = nts_wal_buffer(meta_buffer);
@@ -83,6 +84,7 @@ add_directory_page(Relation rel)
 	UnlockReleaseBuffer(new_buffer);
 	UnlockReleaseBuffer(old_buffer);
 	UnlockReleaseBuffer(meta_buffer);
+	NTS_FAULT(directory_done);
 }
 
 /*
@@ -271,6 +273,7 @@ nts_extent_allocate(Relation rel, NtsEntryRef *ref, uint32 block_count, bool del
 		.slot = search.extent.slot};
 		nts_wal_conflict(rel, entry->first_block,
 						 FullTransactionIdFromU64(search.extent.entry.first_row_id));
+		NTS_FAULT(reuse_conflict);
 	}
 	else
 	{
@@ -283,7 +286,7 @@ nts_extent_allocate(Relation rel, NtsEntryRef *ref, uint32 block_count, bool del
 							MaxBlockNumber)));
 	}
 	split = search.found && search.extent.entry.block_count > block_count;
-	NTS_FAULT("allocate_extend");
+	NTS_FAULT(allocate_extend);
 	/* free blocks may lie behind the file's end, too, after a crash */
 	nts_file_extend(rel, entry->first_block + block_count);
 
@@ -311,6 +314,7 @@ nts_extent_allocate(Relation rel, NtsEntryRef *ref, uint32 block_count, bool del
 	ref->index = place.index;
 	ref->slot = place.slot;
 
+	NTS_FAULT(allocate_record);
 	nts_wal_begin(rel);
 	stage_meta(meta_buffer, &changed);
 	stage_pages(&pages);
@@ -327,7 +331,7 @@ nts_extent_allocate(Relation rel, NtsEntryRef *ref, uint32 block_count, bool del
 	release_pages(&pages);
 	UnlockReleaseBuffer(meta_buffer);
 	nts_unlock_extension(rel);
-	NTS_FAULT("allocate_done");
+	NTS_FAULT(allocate_done);
 	return true;
 }
 
@@ -389,6 +393,7 @@ nts_extent_free(Relation rel, const NtsEntryRef *ref, uint32 delta_pages)
 	changed.cache_generation++;
 	forget_tails(&changed, old->first_block, old->block_count);
 
+	NTS_FAULT(free_record);
 	nts_wal_begin(rel);
 	stage_meta(meta_buffer, &changed);
 	stage_pages(&pages);
@@ -398,7 +403,7 @@ nts_extent_free(Relation rel, const NtsEntryRef *ref, uint32 delta_pages)
 	release_pages(&pages);
 	UnlockReleaseBuffer(meta_buffer);
 	nts_unlock_extension(rel);
-	NTS_FAULT("free_done");
+	NTS_FAULT(free_done);
 	return true;
 }
 
@@ -445,6 +450,7 @@ join(Relation rel, NtsEntryRef *left, const NtsEntryRef *right)
 	left->entry.block_count += right->entry.block_count;
 	left->entry.first_row_id = Max(left->entry.first_row_id, right->entry.first_row_id);
 	memset(&empty, 0, sizeof(empty));
+	NTS_FAULT(join_record);
 	nts_wal_begin(rel);
 	stage_meta(meta_buffer, &changed);
 	stage_pages(&pages);
@@ -474,7 +480,10 @@ nts_extent_merge(Relation rel)
 		if (refs[left].entry.first_block + refs[left].entry.block_count ==
 			refs[right].entry.first_block &&
 			is_reusable(rel, &refs[left].entry) && is_reusable(rel, &refs[right].entry))
+		{
 			join(rel, &refs[left], &refs[right]);
+			NTS_FAULT(join_done);
+		}
 		else
 			left = right;
 	}
@@ -533,6 +542,7 @@ disown_last(Relation rel, const NtsEntryRef *last)
 	changed.cache_generation++;
 	memset(&empty, 0, sizeof(empty));
 	lock_page(rel, &pages, last->directory_block);
+	NTS_FAULT(disown_record);
 	nts_wal_begin(rel);
 	stage_meta(meta_buffer, &changed);
 	stage_pages(&pages);
@@ -560,12 +570,12 @@ nts_extent_truncate(Relation rel)
 	for (int i = count - 1; i >= count - cut; i--)
 		disown_last(rel, &refs[i]);
 	pfree(refs);
-	NTS_FAULT("truncate_disowned");
+	NTS_FAULT(truncate_disowned);
 	if (before <= end)
 		return 0;
 	/* its record comes second: blocks at or beyond allocated_end may be anything. Other
 	 * backends forget their open pages there: it closes the file for them. */
 	RelationTruncate(rel, end);
-	NTS_FAULT("truncate_done");
+	NTS_FAULT(truncate_done);
 	return before - end;
 }

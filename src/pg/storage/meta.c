@@ -14,6 +14,7 @@
 #include "utils/rel.h"
 
 #include "pg/error.h"
+#include "pg/fault.h"
 #include "pg/storage/storage.h"
 #include "pg/storage/wal.h"
 
@@ -61,6 +62,7 @@ nts_file_extend(Relation rel, BlockNumber block_count)
 
 		have = BufferGetBlockNumber(buffer) + 1;
 		ReleaseBuffer(buffer);
+		NTS_FAULT(file_extended);
 		CHECK_FOR_INTERRUPTS();
 	}
 }
@@ -196,6 +198,7 @@ nts_meta_ensure(Relation rel)
 	{
 		directory_buffer = ReadBuffer(rel, NTS_META_BLOCK + 1);
 		LockBuffer(directory_buffer, BUFFER_LOCK_EXCLUSIVE);
+		NTS_FAULT(meta_record);
 		nts_wal_begin(rel);
 		meta_image(image.data);
 		nts_wal_new_page(meta_buffer, image.data);
@@ -207,6 +210,7 @@ nts_meta_ensure(Relation rel)
 	}
 	UnlockReleaseBuffer(meta_buffer);
 	nts_unlock_extension(rel);
+	NTS_FAULT(meta_done);
 }
 
 uint64
@@ -227,11 +231,13 @@ nts_meta_reserve_row_ids(Relation rel, uint64 count)
 						RelationGetRelationName(rel)),
 				 errhint("Copy the rows into a new table.")));
 	next = first + count;
+	NTS_FAULT(reserve_record);
 	nts_wal_begin(rel);
 	nts_wal_write(nts_wal_buffer(buffer), NTS_PAGE_CONTENT + offsetof(NtsMeta, next_row_id),
 				  &next, sizeof(next));
 	nts_wal_commit();
 	UnlockReleaseBuffer(buffer);
+	NTS_FAULT(reserve_done);
 	return first;
 }
 

@@ -46,8 +46,10 @@ write_group(Relation rel, const NtsEntry *entry, const uint8 *bytes, uint64 leng
 		((PageHeader) page)->pd_lower = NTS_PAGE_CONTENT + chunk;
 		MarkBufferDirty(buffers[i]);
 	}
+	NTS_FAULT(images_applied);
 	if (RelationNeedsWAL(rel))
 		nts_wal_log_images(buffers, count);
+	NTS_FAULT(images_logged);
 	END_CRIT_SECTION();
 
 	for (int i = 0; i < count; i++)
@@ -86,12 +88,11 @@ nts_segment_write(Relation rel, const NtsEntry *template, const uint8 *bytes, ui
 		CHECK_FOR_INTERRUPTS();
 		write_group(rel, &ref->entry, bytes + at, length - at, first,
 					(int) Min(blocks - first, group), strategy);
-		NTS_FAULT("segment_write");
+		NTS_FAULT(segment_write);
 	}
 	ref->entry.state = NTS_ENTRY_LIVE;
-	NTS_FAULT("segment_publish");
+	NTS_FAULT(segment_publish);
 	nts_entry_write(rel, ref, (template->flags & NTS_ENTRY_MOVED_IN) == 0);
-	NTS_FAULT("segment_published");
 	if (strategy != NULL)
 		FreeAccessStrategy(strategy);
 }
@@ -115,8 +116,10 @@ nts_segment_copy(Relation from, const NtsEntry *entry, Relation to, NtsEntryRef 
 		CHECK_FOR_INTERRUPTS();
 		nts_segment_read(from, entry, at, Min(left, group * NTS_SEGMENT_PAYLOAD), NULL, bytes);
 		write_group(to, &ref->entry, bytes, left, first, (int) Min(blocks - first, group), strategy);
+		NTS_FAULT(copy_write);
 	}
 	ref->entry.state = entry->state;
+	NTS_FAULT(copy_publish);
 	nts_entry_write(to, ref, false);
 	pfree(bytes);
 	FreeAccessStrategy(strategy);

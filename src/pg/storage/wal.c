@@ -15,6 +15,7 @@
 #include "utils/rel.h"
 
 #include "pg/compat.h"
+#include "pg/fault.h"
 #include "pg/storage/wal.h"
 
 #define FRAGMENT_HEADER (2 * sizeof(uint16))
@@ -122,6 +123,7 @@ nts_wal_commit(void)
 		apply(&staged[i]);
 		MarkBufferDirty(staged[i].buffer);
 	}
+	NTS_FAULT(wal_applied);
 	if (log)
 	{
 		XLogRecPtr	lsn;
@@ -138,6 +140,7 @@ nts_wal_commit(void)
 		for (int i = 0; i < staged_count; i++)
 			PageSetLSN(BufferGetPage(staged[i].buffer), lsn);
 	}
+	NTS_FAULT(wal_logged);
 	END_CRIT_SECTION();
 	staged_count = 0;
 	staged_rel = NULL;
