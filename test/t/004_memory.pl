@@ -38,13 +38,14 @@ sub private_kb
 }
 
 # Runs SQL in a session, feeds it a producer's rows where given, and samples
-# the backend's memory until it has ended; returns the growth in kB.
+# the backend's memory until it has ended; returns the growth in kB. What comes
+# after the producer is SQL to run before the commit.
 sub growth
 {
-	my ($name, $before, $sql, $producer) = @_;
+	my ($name, $before, $sql, $producer, @after) = @_;
 	my $pidfile = PostgreSQL::Test::Utils::tempdir() . "/$name.pid";
 	my @loader = ('psql', '-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', $connstr,
-		'-c', 'SET max_parallel_workers_per_gather = 0', (map { ('-c', $_) } @$before), '-o', $pidfile, '-c', 'SELECT pg_backend_pid()', '-c', $sql, '-c', 'COMMIT');
+		'-c', 'SET max_parallel_workers_per_gather = 0', (map { ('-c', $_) } @$before), '-o', $pidfile, '-c', 'SELECT pg_backend_pid()', '-c', $sql, (map { ('-c', $_) } @after), '-c', 'COMMIT');
 	my ($in, $out, $err) = ('', '', '');
 	my $h = $producer
 	  ? IPC::Run::start([ 'psql', '-X', '-q', '-d', $connstr, '-c', $producer ], '2>', \$err, '|', \@loader, '2>>', \$err)
@@ -136,5 +137,31 @@ $node->safe_psql('postgres', qq{
 $grown = growth('flush', ['BEGIN'], q{SELECT ts_flush('t') FROM generate_series(1, 1)});
 cmp_ok($grown, '<', $budget_kb + $allowance_kb, sprintf('a flush and a scan take %.1f MB', $grown / 1024));
 is($node->safe_psql('postgres', 'SELECT count(*) FROM t'), int($some / 1000) * 1000, 'all rows are there');
+
+# 300 partitions, filled in turn by one COPY, share the budget
+my $partitions = 300;
+$node->safe_psql('postgres', qq{
+	CREATE TABLE p (LIKE t) PARTITION BY RANGE (ts);
+	DO \$\$ BEGIN FOR k IN 0 .. $partitions - 1 LOOP
+		EXECUTE format('CREATE TABLE p%s PARTITION OF p FOR VALUES FROM (%L) TO (%L) USING nodedb_ts', k, '2024-01-01'::date + k, '2024-01-02'::date + k);
+	END LOOP; END \$\$});
+my $spread = "SELECT '2024-01-01'::timestamptz + i % $partitions * interval '1 day' + i / $partitions * interval '1 s', 'host_' || i % 100, i % 1000 / 8.0::float8, i FROM generate_series(1, $some) i";
+$grown = growth('partitions', [ 'BEGIN', q{SET nodedb_ts.memory_budget = '16MB'} ], 'COPY p FROM stdin', "COPY ($spread) TO stdout", q{
+	DO $$
+	DECLARE m record; palloced bigint;
+	BEGIN
+		SELECT * INTO m FROM nodedb_ts.memtable;
+		SELECT sum(total_bytes) INTO palloced FROM pg_backend_memory_contexts;
+		IF m.ingested < 100000 OR m.flushes = 0 OR m.rejected > 0 OR m.active_bytes > 16 * 1024 * 1024 OR palloced > 16 * 1024 * 1024 THEN
+			RAISE EXCEPTION 'memtable %, contexts %', m, palloced;
+		END IF;
+	END $$}) if $some >= 1_000_000;
+SKIP:
+{
+	skip 'too few rows', 3 if $some < 1_000_000;
+	cmp_ok($grown, '<', 16 * 1024 + $allowance_kb, sprintf('COPY into %d partitions takes %.1f MB', $partitions, $grown / 1024));
+	is($node->safe_psql('postgres', 'SELECT count(*), sum(i), count(DISTINCT tableoid) FROM p'), "$some|" . $some * ($some + 1) / 2 . "|$partitions", 'all rows are there');
+	is($node->safe_psql('postgres', "SELECT count(*) FROM p10 WHERE ts < '2024-01-11' OR ts >= '2024-01-12'"), 0, 'each in its partition');
+}
 $node->stop;
 done_testing();
