@@ -69,18 +69,38 @@ sql(q{
 	INSERT INTO t SELECT '2024-01-01'::timestamptz + i * interval '10 s', 'h' || i % 7, i / 3.0, CASE WHEN i % 3 = 0 THEN E'a\\tb\\n\\\\' END FROM generate_series(1, 30000) i;
 	SELECT ts_flush('t');
 	INSERT INTO t VALUES (NULL, NULL, 'NaN', NULL);
-	CREATE TABLE part (ts timestamptz, i int) PARTITION BY RANGE (ts);
-	CREATE TABLE part1 PARTITION OF part FOR VALUES FROM ('2024-01-01') TO ('2025-01-01') USING nodedb_ts;
-	INSERT INTO part VALUES ('2024-01-01', 1);
+	CREATE TABLE host (name text PRIMARY KEY);
+	INSERT INTO host SELECT 'h' || i FROM generate_series(0, 6) i;
+	CREATE TABLE f (host text REFERENCES host CHECK (host <> 'x'), n int GENERATED ALWAYS AS IDENTITY) USING nodedb_ts;
+	INSERT INTO f SELECT 'h' || i % 7 FROM generate_series(1, 1000) i;
+	CREATE TABLE part (ts timestamptz, i int, d int GENERATED ALWAYS AS (i + 1) STORED) PARTITION BY RANGE (ts);
+	CREATE TABLE part1 PARTITION OF part FOR VALUES FROM ('2024-01-01') TO ('2025-01-01') USING nodedb_ts WITH (fillfactor = 80);
+	CREATE TABLE part_heap PARTITION OF part FOR VALUES FROM ('2025-01-01') TO ('2026-01-01') USING heap;
+	CREATE TABLE part_rest PARTITION OF part DEFAULT USING nodedb_ts;
+	CREATE UNLOGGED TABLE u (i int) USING nodedb_ts;
+	INSERT INTO part VALUES ('2024-01-01', 1), ('2025-01-01', 2), ('2026-01-01', 3);
 	CREATE MATERIALIZED VIEW mv USING nodedb_ts AS SELECT host, count(*) AS n FROM t GROUP BY host;});
 my $content = sql($digest);
 command_ok([ 'pg_dump', '-Fc', '-f', "$dir/dump", $node->connstr('postgres') ], 'pg_dump');
 sql('CREATE DATABASE second');
-command_ok([ 'pg_restore', '--exit-on-error', '-d', $node->connstr('second'), "$dir/dump" ], 'pg_restore');
-is($node->safe_psql('second', $digest), $content, 'same rows');
-my $ams = q{SELECT string_agg(relname || ' ' || amname, ', ' ORDER BY relname) FROM pg_class c JOIN pg_am a ON a.oid = c.relam WHERE relname IN ('t', 'part1', 'mv')};
-is($node->safe_psql('second', $ams), 'mv nodedb_ts, part1 nodedb_ts, t nodedb_ts', 'same access methods');
-is($node->safe_psql('second', 'SELECT sum(n) FROM mv'), 30001, 'the materialized view is filled');
+command_ok([ 'pg_restore', '--exit-on-error', '--jobs=2', '-d', $node->connstr('second'), "$dir/dump" ], 'pg_restore by two jobs');
+command_ok([ 'pg_dump', '-f', "$dir/plain.sql", $node->connstr('postgres') ], 'pg_dump as text');
+sql('CREATE DATABASE text_copy');
+command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '--single-transaction', '-d', $node->connstr('text_copy'), '-f', "$dir/plain.sql" ], 'into psql');
+my $ams = q{SELECT string_agg(concat_ws(' ', relname, amname, relpersistence, reloptions), ', ' ORDER BY relname) FROM pg_class c LEFT JOIN pg_am a ON a.oid = c.relam
+	WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'm')};
+my $constraints = q{SELECT string_agg(concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(oid)), ', ' ORDER BY conname, conrelid::regclass::text) FROM pg_constraint WHERE connamespace = 'public'::regnamespace};
+for my $copy ('second', 'text_copy')
+{
+	is($node->safe_psql($copy, $digest), $content, "$copy: same rows");
+	is($node->safe_psql($copy, $ams), sql($ams), "$copy: same access methods and options");
+	is($node->safe_psql($copy, $constraints), sql($constraints), "$copy: same constraints");
+	is($node->safe_psql($copy, "INSERT INTO f VALUES ('h1') RETURNING n"), 1001, "$copy: the identity goes on");
+	is($node->safe_psql($copy, 'SELECT sum(n) FROM mv'), 30001, "$copy: the materialized view is filled");
+	is($node->safe_psql($copy, 'SELECT string_agg(concat_ws(\' \', tableoid::regclass, ts::date, i, d), \', \' ORDER BY ts) FROM part'), 'part1 2024-01-01 1 2, part_heap 2025-01-01 2 3, part_rest 2026-01-01 3 4', "$copy: partitions");
+	is($node->safe_psql($copy, q{SELECT string_agg(evtname || ' ' || evtenabled::text, ',') FROM pg_event_trigger}), 'nodedb_ts_ddl_start O', "$copy: the extension's event trigger");
+}
+is(sql($ams), 'f nodedb_ts p, host heap p, mv nodedb_ts p, part p, part1 nodedb_ts p {fillfactor=80}, part_heap heap p, part_rest nodedb_ts p, t nodedb_ts p, u nodedb_ts u', 'which they are');
 command_ok([ 'pg_dumpall', '-f', "$dir/all.sql", '-d', $node->connstr('postgres') ], 'pg_dumpall');
 like(slurp_file("$dir/all.sql"), qr/SET default_table_access_method = nodedb_ts/, 'names the access method');
 sql('CREATE DATABASE third');
@@ -119,7 +139,7 @@ is($node->safe_psql('copy_wal_log', 'SELECT count(*) > 0 FROM t'), 't', 'a datab
 # ---- dropping it all leaves nothing behind
 $node->safe_psql('copy_wal_log', 'DROP EXTENSION nodedb_ts CASCADE');
 is($node->safe_psql('copy_wal_log', q{SELECT count(*) FROM pg_class WHERE relname IN ('t', 'part1', 'mv')}), 0, 'DROP EXTENSION CASCADE');
-sql("DROP DATABASE $_") for ('second', 'third', 'copy_wal_log', 'copy_file_copy');
+sql("DROP DATABASE $_") for ('second', 'text_copy', 'third', 'copy_wal_log', 'copy_file_copy');
 $node->stop;
 command_ok([ 'pg_checksums', '--check', '-D', $node->data_dir ], 'page checksums');
 done_testing();
