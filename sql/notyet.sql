@@ -91,6 +91,13 @@ SELECT attempt('DELETE FROM t WHERE i = 5');
 DROP TRIGGER b ON t;
 -- a row that another table's foreign key would point to
 SELECT attempt('CREATE TABLE f (i int REFERENCES t (i))') = '42830' AS no_unique_key;
+-- a foreign key from it that would change its rows; without such rows the key goes
+CREATE TABLE k (id int PRIMARY KEY);
+INSERT INTO k VALUES (1), (2), (3);
+CREATE TABLE referring (id int REFERENCES k ON DELETE CASCADE ON UPDATE SET NULL) USING nodedb_ts;
+INSERT INTO referring VALUES (1), (2);
+SELECT c, attempt(c) FROM (VALUES ('DELETE FROM k WHERE id = 1'), ('UPDATE k SET id = 9 WHERE id = 2'), ('DELETE FROM k WHERE id = 3')) v(c);
+SELECT (SELECT count(*) FROM k) AS k, (SELECT count(*) FROM referring) AS referring;
 -- WHERE CURRENT OF
 BEGIN;
 DECLARE c CURSOR FOR SELECT * FROM t WHERE i = 5;
