@@ -88,11 +88,15 @@ ours_below(Oid relid)
 	return only_ours(find_all_inheritors(relid, NoLock, NULL));
 }
 
-static char *
+/* Not locked: it may have gone since its id was read. */
+static const char *
 qualified_name(Oid relid)
 {
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-									  get_rel_name(relid));
+	char	   *name = get_rel_name(relid);
+
+	if (name == NULL)
+		return "(dropped)";
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), name);
 }
 
 char *
@@ -118,10 +122,14 @@ nts_table_names(List *relids)
 static void
 warn(Oid publication, const char *names)
 {
+	char	   *name = get_publication_name(publication, true);
+
+	if (name == NULL)
+		return;					/* dropped meanwhile */
 	ereport(WARNING,
 			(errcode(ERRCODE_WARNING),
 			 errmsg("publication \"%s\" does not publish changes of tables that use the access method \"nodedb_ts\"",
-					get_publication_name(publication, false)),
+					name),
 			 errdetail("Not published: %s.", names),
 			 errhint("A subscriber gets their rows by the initial copy only.")));
 }
@@ -242,7 +250,7 @@ nts_publication_check_table(Form_pg_class form)
 {
 	FormData_pg_class before;
 	Oid			relid = form->oid;
-	char	   *names;
+	const char *names;
 
 	if (!is_published_kind(form))
 		return;
