@@ -360,6 +360,71 @@ int			nts_vector_decode(const NtsSegment *segment, uint32_t group, int32_t colum
 							  uint64_t *values, uint8_t *nulls, uint8_t *data, uint64_t data_bytes,
 							  bool *any_null, NtsStatus *status) NTS_NOEXCEPT;
 
+/* ---- checking a whole segment ---------------------------------------- */
+
+/* What a directory entry says of its segment. */
+typedef struct NtsSegmentFacts
+{
+	uint64_t	rows;
+	uint64_t	first_row_id;	/* smallest and */
+	uint64_t	last_row_id;	/* largest one */
+	int64_t		min_time;		/* has_time: of the rows' times that are not NULL */
+	int64_t		max_time;
+	uint32_t	min_command_id;
+	uint8_t		level;
+	uint8_t		has_time;
+	uint8_t		has_null_time;	/* or there is no time column */
+	uint8_t		has_row_ids;
+	uint8_t		has_command_ids;
+	uint8_t		reserved[3];
+} NtsSegmentFacts;
+
+typedef enum NtsProblem
+{
+	NTS_PROBLEM_SEGMENT = 1,	/* the footer, or it and the directory disagree */
+	NTS_PROBLEM_CHUNK = 2,		/* a chunk fails its checksum or cannot be decoded */
+	NTS_PROBLEM_STATISTICS = 3, /* minima, maxima, sums, NULL counts are not the data's */
+	NTS_PROBLEM_ORDER = 4,		/* rows are not sorted by series and time */
+	NTS_PROBLEM_SERIES = 5,		/* the series index is not that of the rows */
+	NTS_PROBLEM_ROW_IDS = 6,
+	NTS_PROBLEM_COMMAND_IDS = 7
+} NtsProblem;
+
+typedef enum NtsVerifyKind
+{
+	NTS_VERIFY_END = 0,
+	NTS_VERIFY_PROBLEM = 1,		/* problem, group, column, text are set */
+	NTS_VERIFY_CHUNK = 2		/* group, column: read that chunk, then call
+								 * nts_verifier_chunk, or go on when it cannot be read */
+} NtsVerifyKind;
+
+#define NTS_NO_GROUP UINT32_MAX
+#define NTS_NO_COLUMN INT32_MIN
+
+typedef struct NtsVerifyStep
+{
+	int32_t		kind;			/* an NtsVerifyKind */
+	int32_t		problem;		/* an NtsProblem */
+	uint32_t	group;			/* row group, or NTS_NO_GROUP */
+	int32_t		column;			/* stored column, NTS_COLUMN_*, or NTS_NO_COLUMN */
+	char		text[220];		/* English, NUL-terminated, no newline */
+} NtsVerifyStep;
+
+typedef struct NtsVerifier NtsVerifier;
+
+/* Borrows the segment. */
+NtsVerifier *nts_verifier_new(const NtsSegment *segment, const NtsSegmentFacts *facts,
+							  NtsStatus *status) NTS_NOEXCEPT;
+void		nts_verifier_free(NtsVerifier *verifier) NTS_NOEXCEPT;	/* NULL is allowed */
+/* The next problem, or the next chunk to read, each once; then END. Damage is a
+ * problem, never a failure: that is memory or a bug. */
+int			nts_verifier_next(NtsVerifier *verifier, NtsVerifyStep *step,
+							  NtsStatus *status) NTS_NOEXCEPT;
+/* Checks the chunk asked for: checksum, dictionary, every vector, statistics. *sound:
+ * it can be decoded and no problem was found in it. */
+int			nts_verifier_chunk(NtsVerifier *verifier, const uint8_t *chunk, size_t length,
+							   bool *sound, NtsStatus *status) NTS_NOEXCEPT;
+
 /* ---- checksums ------------------------------------------------------- */
 
 /* CRC-32C (Castagnoli) of bytes, starting from `seed` (0 for a new one). */

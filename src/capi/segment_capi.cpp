@@ -4,6 +4,7 @@
 
 #include "base/crc32c.h"
 #include "capi/capi.h"
+#include "capi/capi_segment.h"
 #include "nodedb_ts/core.h"
 #include "segment/batch_reader.h"
 #include "segment/row_batch.h"
@@ -13,10 +14,6 @@ using nodedb_ts::base::Status;
 using nodedb_ts::capi::Guard;
 using nodedb_ts::segment::ChunkEntry;
 using nodedb_ts::segment::Segment;
-
-struct NtsSegment {
-  std::unique_ptr<Segment> segment;
-};
 
 extern "C" {
 

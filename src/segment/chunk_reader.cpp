@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <string_view>
+#include <unordered_set>
 
 #include "base/bits.h"
 #include "codec/dictionary/dictionary.h"
@@ -357,6 +359,31 @@ Status DecodeVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows, uint6
   static uint8_t no_room[8];  // data may be NULL when no byte is needed
   const Room room{data != nullptr ? data : no_room, data != nullptr ? data_bytes : 0, cursor};
   return VisitVector(chunk, vector, rows, room, values, nulls, any_null);
+}
+
+Status CheckDictionary(const ChunkRef& chunk) {
+  if (chunk.codec != codec::kDictionary) return Status::Ok();
+  Parts parts;
+  codec::Dictionary dictionary;
+  const bool words = IsWord(chunk.shape.kind);
+  if (!OpenParts(chunk, &parts)) return Wrong("bad offsets");
+  if (!dictionary.Open(parts.dictionary, words ? chunk.shape.width : FixedWidth(chunk.shape))) {
+    return Wrong("bad dictionary");
+  }
+  // Entries take bytes, so a short dictionary cannot claim many; of empty strings
+  // only one may be there.
+  std::unordered_set<std::string_view> seen;
+  uint64_t total = 0;
+  for (uint64_t code = 0; code < dictionary.size(); code++) {
+    const uint8_t* bytes;
+    uint64_t length;
+    if (!dictionary.Get(code, &bytes, &length)) return Wrong("bad dictionary offsets");
+    if (!seen.insert({reinterpret_cast<const char*>(bytes), length}).second) {
+      return Wrong("a dictionary entry stands twice");
+    }
+    total += length;
+  }
+  return total == dictionary.byte_count() ? Status::Ok() : Wrong("dictionary bytes left over");
 }
 
 Status ReadChunkStatistics(const ChunkRef& chunk, std::vector<VectorStatistics>* vectors) {

@@ -39,6 +39,10 @@ base::Status DecodeVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows,
                           uint64_t* values, uint8_t* nulls, uint8_t* data, uint64_t data_bytes,
                           uint64_t* cursor, bool* any_null);
 
+// Checks a dictionary as a whole: every entry in its place, none twice. OK for a chunk
+// without one.
+base::Status CheckDictionary(const ChunkRef& chunk);
+
 // Per-vector statistics; empty when the chunk has none (then the footer says it all).
 base::Status ReadChunkStatistics(const ChunkRef& chunk, std::vector<VectorStatistics>* vectors);
 

@@ -265,20 +265,27 @@ Status Segment::Chunk(uint32_t group, int32_t column, const ChunkEntry** entry) 
   return Status::Ok();
 }
 
-Status Segment::Ref(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
-                    ChunkRef* ref) const {
+Status Segment::StoredChunk(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
+                            ChunkRef* ref) const {
   const ChunkEntry* entry;
   Status status = Chunk(group, column, &entry);
   if (!status.ok()) return status;
   if (chunk.size() != entry->length) return Status::Bug("chunk of another length");
   const size_t index = static_cast<size_t>(entry - chunks_.data()) % StoredColumns();
-  ref->shape = dropped_[index] ? ColumnShape{} : shapes_[index];
+  ref->shape = shapes_[index];
   ref->codec = entry->codec;
   ref->align = aligns_[index];
   ref->vectors = groups_[group].vectors;
   ref->bytes = chunk.data();
   ref->length = chunk.size();
   return Status::Ok();
+}
+
+Status Segment::Ref(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
+                    ChunkRef* ref) const {
+  Status status = StoredChunk(group, column, chunk, ref);
+  if (status.ok() && column >= 0 && dropped_[static_cast<size_t>(column)]) ref->shape = {};
+  return status;
 }
 
 Status Segment::Verify(uint32_t group, int32_t column, std::span<const uint8_t> chunk) const {

@@ -56,6 +56,9 @@ class Segment {
   base::Status Decode(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
                       uint32_t vector, uint64_t* values, uint8_t* nulls, uint8_t* data,
                       uint64_t data_bytes, bool* any_null) const;
+  // The chunk as it was written, even when its column has been dropped since.
+  base::Status StoredChunk(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
+                           ChunkRef* ref) const;
   // One entry for each vector; empty when the chunk keeps none (byte strings, one
   // vector, all NULL or constant: the chunk's entry says it all).
   base::Status Statistics(uint32_t group, int32_t column, std::span<const uint8_t> chunk,

@@ -45,6 +45,7 @@ class Dictionary {
   // width: bytes of every entry, 0 when lengths vary.
   [[nodiscard]] bool Open(base::ByteReader in, uint32_t width);
   uint64_t size() const { return size_; }
+  uint64_t byte_count() const { return byte_count_; }  // of all entries
   // REQUIRES code < size(). False when the stored offsets are wrong.
   [[nodiscard]] bool Get(uint64_t code, const uint8_t** bytes, uint64_t* length) const;
   // Replaces codes by the words they stand for, zero-extended. False when a code is
