@@ -33,9 +33,29 @@
 #define MIN_EXTENT_BLOCKS 4
 #define MAX_EXTENT_BLOCKS 16
 
-/* Where the special area's members stand on a page. */
-#define SPECIAL_AT(member) (BLCKSZ - sizeof(NtsDeltaSpecial) + offsetof(NtsDeltaSpecial, member))
-#define FLAGS_AT (BLCKSZ - sizeof(NtsDeltaSpecial) + offsetof(NtsPageSpecial, flags))
+uint32
+nts_delta_special_checksum(const NtsDeltaSpecial *special)
+{
+	Size		end = offsetof(NtsDeltaSpecial, checksum) + sizeof(special->checksum);
+
+	return nts_crc32c(nts_crc32c(0, special, offsetof(NtsDeltaSpecial, checksum)),
+					  (const char *) special + end, sizeof(NtsDeltaSpecial) - end);
+}
+
+uint32
+nts_delta_checksum(const char *page)
+{
+	return nts_crc32c(0, page + NTS_PAGE_CONTENT,
+					  ((const PageHeaderData *) page)->pd_lower - NTS_PAGE_CONTENT) ^
+		nts_delta_special_checksum(nts_delta_special((Page) page));
+}
+
+void
+nts_delta_check(Relation rel, BlockNumber block, const char *page)
+{
+	if (nts_delta_special((Page) page)->checksum != nts_delta_checksum(page))
+		nts_error_corrupt(rel, "block %u has a wrong checksum", block);
+}
 
 static void
 allocate_extent(Relation rel)
@@ -110,8 +130,8 @@ open_page(Relation rel, NtsStorage *storage, BlockNumber full, bool additional)
 		Buffer		buffer;
 		PGAlignedBlock image;
 		NtsDeltaSpecial *special;
+		NtsMeta		changed;
 		NtsTail		tail = {0};
-		uint32		next;
 		int			place = -1;
 		int			index;
 
@@ -150,12 +170,19 @@ open_page(Relation rel, NtsStorage *storage, BlockNumber full, bool additional)
 		special = nts_delta_special((Page) image.data);
 		special->min_time = PG_INT64_MAX;
 		special->max_time = PG_INT64_MIN;
+		special->checksum = nts_delta_special_checksum(special);
 
-		next = tail.block + 1;
+		changed = *meta;
+		changed.delta_next = tail.block + 1;
+		changed.tails[place] = tail;
+		changed.checksum = nts_meta_checksum(&changed);
 		NTS_FAULT(open_page_record);
 		nts_wal_begin(rel);
 		index = nts_wal_buffer(meta_buffer);
-		nts_wal_write(index, NTS_PAGE_CONTENT + offsetof(NtsMeta, delta_next), &next, sizeof(next));
+		nts_wal_write(index, NTS_PAGE_CONTENT + offsetof(NtsMeta, delta_next), &changed.delta_next,
+					  sizeof(changed.delta_next));
+		nts_wal_write(index, NTS_PAGE_CONTENT + offsetof(NtsMeta, checksum), &changed.checksum,
+					  sizeof(changed.checksum));
 		nts_wal_write(index, NTS_PAGE_CONTENT + offsetof(NtsMeta, tails) + place * sizeof(NtsTail),
 					  &tail, sizeof(tail));
 		nts_wal_new_page(buffer, image.data);
@@ -287,6 +314,9 @@ append_locked(Relation rel, Buffer buffer, TransactionId xid, CommandId cid,
 	}
 	if (output->has_null_time)
 		special.common.flags |= NTS_DELTA_NULL_TIME;
+	/* the old batches' share, continued; if the page was damaged, it stays wrong */
+	special.checksum = nts_crc32c(old.checksum ^ nts_delta_special_checksum(&old), bytes, at - bytes) ^
+		nts_delta_special_checksum(&special);
 	nts_wal_begin(rel);
 	index = nts_wal_buffer(buffer);
 	nts_wal_write(index, lower, bytes, at - bytes);
@@ -347,6 +377,7 @@ nts_delta_read(Relation rel, const NtsEntry *entry, BlockNumber block,
 	memcpy(page, BufferGetPage(buffer), BLCKSZ);
 	UnlockReleaseBuffer(buffer);
 	nts_page_check(rel, block, (Page) page, NTS_PAGE_DELTA, entry->generation);
+	nts_delta_check(rel, block, page);
 }
 
 bool
@@ -463,6 +494,7 @@ nts_delta_move(Relation rel, const NtsEntry *entry, BlockNumber block,
 	memcpy(page, BufferGetPage(buffer), BLCKSZ);
 	LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
 	nts_page_check(rel, block, (Page) page, NTS_PAGE_DELTA, entry->generation);
+	nts_delta_check(rel, block, page);
 	special = nts_delta_special((Page) page);
 	if (special->rows == 0 || already_moved(special) || !all_ended(rel, block, snapshot, page))
 	{
@@ -475,15 +507,19 @@ nts_delta_move(Relation rel, const NtsEntry *entry, BlockNumber block,
 	/* a batch may have come since we looked */
 	if (all_ended(rel, block, snapshot, page))
 	{
-		uint16		flags = special->common.flags | NTS_DELTA_SEALED;
-		uint32		move[2] = {xid, cid};
+		NtsDeltaSpecial changed = *special;
 		int			index;
 
+		changed.common.flags |= NTS_DELTA_SEALED;
+		changed.move_xid = xid;
+		changed.move_cid = cid;
+		changed.checksum ^= nts_delta_special_checksum(special) ^ nts_delta_special_checksum(&changed);
 		NTS_FAULT(move_record);
 		nts_wal_begin(rel);
 		index = nts_wal_buffer(buffer);
-		nts_wal_write(index, FLAGS_AT, &flags, sizeof(flags));
-		nts_wal_write(index, SPECIAL_AT(move_xid), move, sizeof(move));
+		nts_wal_write(index, NTS_DELTA_SPECIAL_AT(common.flags), &changed.common.flags,
+					  sizeof(changed.common.flags));
+		nts_wal_write(index, NTS_DELTA_SPECIAL_AT(checksum), &changed.checksum, NTS_DELTA_MOVE_BYTES);
 		nts_wal_commit();
 		moved = true;
 	}
@@ -502,6 +538,7 @@ nts_delta_put_page(Relation rel, NtsStorage *storage, const char *page)
 	memcpy(image.data, page, BLCKSZ);
 	nts_page_special((Page) image.data)->generation = storage->tail_generation;
 	nts_page_special((Page) image.data)->flags |= NTS_DELTA_SEALED;
+	nts_delta_special((Page) image.data)->checksum = nts_delta_checksum(image.data);
 	buffer = ReadBuffer(rel, storage->tail_block);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	NTS_FAULT(put_page_record);

@@ -21,9 +21,6 @@
 #include "pg/storage/storage.h"
 #include "pg/storage/wal.h"
 
-#define SPECIAL_AT(member) (BLCKSZ - sizeof(NtsDeltaSpecial) + offsetof(NtsDeltaSpecial, member))
-#define FLAGS_AT (BLCKSZ - sizeof(NtsDeltaSpecial) + offsetof(NtsPageSpecial, flags))
-
 /* What shall be done to a page. */
 typedef struct Plan
 {
@@ -150,9 +147,10 @@ make_plan(Relation rel, const NtsMeta *meta, BlockNumber block, const char *page
 		plan->change = true;
 }
 
+/* Stages the change of batches, and makes it in the copy `after`. */
 static void
 stage_batches(Relation rel, BlockNumber block, const char *page, const NtsCleanup *cleanup,
-			  int index)
+			  int index, char *after)
 {
 	NtsBatch	batch;
 	NtsBatchCursor cursor = {0};
@@ -174,6 +172,7 @@ stage_batches(Relation rel, BlockNumber block, const char *page, const NtsCleanu
 				continue;
 		}
 		nts_wal_write(index, batch.xmin_at, &xid, sizeof(xid));
+		memcpy(after + batch.xmin_at, &xid, sizeof(xid));
 	}
 }
 
@@ -182,20 +181,26 @@ static void
 carry_out(Relation rel, Buffer buffer, BlockNumber block, const char *page,
 		  const NtsCleanup *cleanup, const Plan *plan)
 {
-	uint16		flags = nts_delta_special((Page) page)->common.flags | NTS_DELTA_SEALED;
-	uint32		move[2] = {InvalidTransactionId, 0};
+	PGAlignedBlock after;
+	NtsDeltaSpecial *special;
 	int			index;
 
+	memcpy(after.data, page, BLCKSZ);
+	special = nts_delta_special((Page) after.data);
+	if (plan->gone || plan->forget_move)
+	{
+		special->move_xid = plan->gone ? FrozenTransactionId : InvalidTransactionId;
+		special->move_cid = 0;
+	}
+	if (plan->gone || plan->seal)
+		special->common.flags |= NTS_DELTA_SEALED;
 	nts_wal_begin(rel);
 	index = nts_wal_buffer(buffer);
-	if (plan->gone)
-		move[0] = FrozenTransactionId;
-	if (plan->gone || plan->forget_move)
-		nts_wal_write(index, SPECIAL_AT(move_xid), move, sizeof(move));
-	if (plan->gone || plan->seal)
-		nts_wal_write(index, FLAGS_AT, &flags, sizeof(flags));
 	if (plan->freeze)
-		stage_batches(rel, block, page, cleanup, index);
+		stage_batches(rel, block, page, cleanup, index, after.data);
+	special->checksum = nts_delta_checksum(after.data);
+	nts_wal_write(index, NTS_DELTA_SPECIAL_AT(common.flags), &special->common.flags, sizeof(special->common.flags));
+	nts_wal_write(index, NTS_DELTA_SPECIAL_AT(checksum), &special->checksum, NTS_DELTA_MOVE_BYTES);
 	nts_wal_commit();
 }
 
@@ -239,6 +244,7 @@ nts_delta_clean(Relation rel, const NtsMeta *meta, const NtsEntry *entry, BlockN
 	memcpy(page.data, BufferGetPage(buffer), BLCKSZ);
 	LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
 	nts_page_check(rel, block, (Page) page.data, NTS_PAGE_DELTA, entry->generation);
+	nts_delta_check(rel, block, page.data);
 	make_plan(rel, meta, block, page.data, cleanup, &plan);
 	if (plan.change)
 	{

@@ -49,6 +49,17 @@ nts_entry_check(Relation rel, const NtsEntry *entry, uint32 slot)
 		nts_error_corrupt(rel, "directory entry %u contradicts itself", slot);
 }
 
+BlockNumber
+nts_directory_next(Relation rel, BlockNumber block, Page page)
+{
+	BlockNumber next = nts_page_special(page)->next;
+
+	if (next != InvalidBlockNumber && (next <= NTS_META_BLOCK || next >= nts_file_blocks(rel)))
+		nts_error_corrupt(rel, "directory block %u is followed by block %u, which does not exist", block,
+						  next);
+	return next;
+}
+
 NtsEntryRef *
 nts_directory_read(Relation rel, NtsMeta *meta, bool with_free, int *count)
 {
@@ -94,7 +105,7 @@ nts_directory_read(Relation rel, NtsMeta *meta, bool with_free, int *count)
 				(*count)++;
 		}
 		first_slot += NTS_ENTRIES_PER_PAGE;
-		block = nts_page_special((Page) copy.data)->next;
+		block = nts_directory_next(rel, block, (Page) copy.data);
 		/* a chain that is longer than the file runs in a circle */
 		if (first_slot / NTS_ENTRIES_PER_PAGE > MaxBlockNumber / 2)
 			nts_error_corrupt(rel, "the chain of directory pages has no end");

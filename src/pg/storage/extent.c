@@ -42,6 +42,13 @@ typedef struct Search
 	Place		spare;			/* a slot for a new entry */
 } Search;
 
+static void
+stage_meta(Buffer buffer, NtsMeta *meta)
+{
+	meta->checksum = nts_meta_checksum(meta);
+	nts_wal_write(nts_wal_buffer(buffer), NTS_PAGE_CONTENT, meta, sizeof(NtsMeta));
+}
+
 /* Appends an empty page to the directory. Caller holds the extension lock. */
 static void
 add_directory_page(Relation rel)
@@ -51,8 +58,8 @@ add_directory_page(Relation rel)
 	Buffer		meta_buffer;
 	Buffer		old_buffer;
 	Buffer		new_buffer;
+	NtsMeta		changed;
 	uint32		block;
-	uint32		end;
 	int			index;
 
 	meta_buffer = nts_meta_lock(rel, BUFFER_LOCK_SHARE, &meta);
@@ -69,10 +76,10 @@ add_directory_page(Relation rel)
 
 	NTS_FAULT(directory_record);
 	nts_wal_begin(rel);
-	end = block + 1;
-	index = nts_wal_buffer(meta_buffer);
-	nts_wal_write(index, NTS_PAGE_CONTENT + offsetof(NtsMeta, allocated_end), &end, sizeof(end));
-	nts_wal_write(index, NTS_PAGE_CONTENT + offsetof(NtsMeta, directory_tail), &block, sizeof(block));
+	changed = *meta;
+	changed.allocated_end = block + 1;
+	changed.directory_tail = block;
+	stage_meta(meta_buffer, &changed);
 	index = nts_wal_buffer(old_buffer);
 	nts_wal_write(index, BLCKSZ - sizeof(NtsPageSpecial) + offsetof(NtsPageSpecial, next), &block,
 				  sizeof(block));
@@ -114,6 +121,7 @@ search_directory(Relation rel, const NtsMeta *meta, uint32 blocks, Search *searc
 	{
 		PGAlignedBlock copy;
 		Buffer		buffer = ReadBuffer(rel, block);
+		BlockNumber next;
 		int			entries;
 
 		CHECK_FOR_INTERRUPTS();
@@ -144,11 +152,12 @@ search_directory(Relation rel, const NtsMeta *meta, uint32 blocks, Search *searc
 			search->extent.directory_block = block;
 			search->extent.index = i;
 		}
-		if (!spare && nts_page_special((Page) copy.data)->next == InvalidBlockNumber)
+		next = nts_directory_next(rel, block, (Page) copy.data);
+		if (!spare && next == InvalidBlockNumber)
 			search->spare = (Place) {.block = block,.index = entries,.slot = first_slot + entries,
 		.append = true};
 		first_slot += NTS_ENTRIES_PER_PAGE;
-		block = nts_page_special((Page) copy.data)->next;
+		block = next;
 	}
 }
 
@@ -215,12 +224,6 @@ release_pages(Pages *pages)
 {
 	for (int i = 0; i < pages->count; i++)
 		UnlockReleaseBuffer(pages->buffers[i]);
-}
-
-static void
-stage_meta(Buffer buffer, const NtsMeta *meta)
-{
-	nts_wal_write(nts_wal_buffer(buffer), NTS_PAGE_CONTENT, meta, sizeof(NtsMeta));
 }
 
 /* A free extent's entry. */

@@ -15,7 +15,7 @@
 #include "storage/bufpage.h"
 
 #define NTS_FORMAT_MAGIC 0x5354444E /* "NDTS" */
-#define NTS_FORMAT_MAJOR 2		/* readers refuse another one */
+#define NTS_FORMAT_MAJOR 3		/* readers refuse another one */
 #define NTS_FORMAT_MINOR 0		/* readers refuse a larger one */
 #define NTS_PAGE_FORMAT 1
 
@@ -50,12 +50,21 @@ typedef struct NtsDeltaSpecial
 	uint32		rows;			/* in all its batches, whatever became of them */
 	uint64		next_row_id;	/* behind the last batch; 0 on an empty page */
 	int64		max_time;
+	uint32		checksum;		/* CRC-32C of the batches XOR that of the other members here,
+								 * so that an append need not read the page */
 	uint32		move_xid;		/* who moved all its batches to a segment, or 0;
 								 * FrozenTransactionId: nobody will look at them again */
 	uint32		move_cid;
+	uint32		reserved;
 } NtsDeltaSpecial;
 
-StaticAssertDecl(sizeof(NtsDeltaSpecial) == 56, "delta special area");
+StaticAssertDecl(sizeof(NtsDeltaSpecial) == 64, "delta special area");
+
+/* Where a member stands on the page. */
+#define NTS_DELTA_SPECIAL_AT(member) \
+	(BLCKSZ - sizeof(NtsDeltaSpecial) + offsetof(NtsDeltaSpecial, member))
+/* A move changes these members, which stand together, and the flags. */
+#define NTS_DELTA_MOVE_BYTES (3 * sizeof(uint32))
 
 #define NTS_DELTA_SEALED 0x0001 /* takes no more batches */
 #define NTS_DELTA_NULL_TIME 0x0002	/* some row has no time */
@@ -86,7 +95,7 @@ typedef struct NtsMeta
 	uint32		flags;			/* NTS_META_* */
 	uint32		delta_next;		/* next unused page of the newest delta extent */
 	uint32		delta_end;		/* first block behind that extent */
-	uint32		reserved;
+	uint32		checksum;		/* CRC-32C of all other members */
 	uint64		delta_generation;	/* of that extent; 0: there is none */
 	NtsTail		tails[NTS_MAX_TAILS];
 } NtsMeta;

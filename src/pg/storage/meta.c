@@ -103,6 +103,15 @@ nts_page_check(Relation rel, BlockNumber block, Page page, uint8 kind, uint64 ge
 						  UINT64_FORMAT, block, special->generation, generation);
 }
 
+uint32
+nts_meta_checksum(const NtsMeta *meta)
+{
+	Size		end = offsetof(NtsMeta, checksum) + sizeof(meta->checksum);
+
+	return nts_crc32c(nts_crc32c(0, meta, offsetof(NtsMeta, checksum)), (const char *) meta + end,
+					  sizeof(NtsMeta) - end);
+}
+
 static void
 check_meta(Relation rel, Page page)
 {
@@ -119,6 +128,9 @@ check_meta(Relation rel, Page page)
 						NTS_FORMAT_MAJOR, NTS_FORMAT_MINOR),
 				 errhint("Install the nodedb_ts version that wrote the table, or a newer one.")));
 	nts_page_check(rel, NTS_META_BLOCK, page, NTS_PAGE_META, 0);
+	if (((PageHeader) page)->pd_lower != NTS_PAGE_CONTENT + sizeof(NtsMeta) ||
+		meta->checksum != nts_meta_checksum(meta))
+		nts_error_corrupt(rel, "the metapage has a wrong checksum");
 	if (meta->delta_next > meta->delta_end || meta->delta_end > meta->allocated_end ||
 		meta->directory_head == NTS_META_BLOCK || meta->directory_head >= meta->allocated_end ||
 		meta->directory_tail >= meta->allocated_end || meta->next_row_id > NTS_ROW_ID_LIMIT)
@@ -176,6 +188,7 @@ meta_image(char *image)
 	meta->directory_tail = NTS_META_BLOCK + 1;
 	for (int i = 0; i < NTS_MAX_TAILS; i++)
 		meta->tails[i].block = InvalidBlockNumber;
+	meta->checksum = nts_meta_checksum(meta);
 	((PageHeader) image)->pd_lower = NTS_PAGE_CONTENT + sizeof(NtsMeta);
 }
 
@@ -217,9 +230,10 @@ uint64
 nts_meta_reserve_row_ids(Relation rel, uint64 count)
 {
 	NtsMeta    *meta;
+	NtsMeta		changed;
 	Buffer		buffer;
 	uint64		first;
-	uint64		next;
+	int			index;
 
 	nts_meta_ensure(rel);
 	buffer = nts_meta_lock(rel, BUFFER_LOCK_EXCLUSIVE, &meta);
@@ -230,11 +244,16 @@ nts_meta_reserve_row_ids(Relation rel, uint64 count)
 				 errmsg("table \"%s\" has used up its 2^40 row ids",
 						RelationGetRelationName(rel)),
 				 errhint("Copy the rows into a new table.")));
-	next = first + count;
+	changed = *meta;
+	changed.next_row_id = first + count;
+	changed.checksum = nts_meta_checksum(&changed);
 	NTS_FAULT(reserve_record);
 	nts_wal_begin(rel);
-	nts_wal_write(nts_wal_buffer(buffer), NTS_PAGE_CONTENT + offsetof(NtsMeta, next_row_id),
-				  &next, sizeof(next));
+	index = nts_wal_buffer(buffer);
+	nts_wal_write(index, NTS_PAGE_CONTENT + offsetof(NtsMeta, next_row_id), &changed.next_row_id,
+				  sizeof(changed.next_row_id));
+	nts_wal_write(index, NTS_PAGE_CONTENT + offsetof(NtsMeta, checksum), &changed.checksum,
+				  sizeof(changed.checksum));
 	nts_wal_commit();
 	UnlockReleaseBuffer(buffer);
 	NTS_FAULT(reserve_done);

@@ -234,6 +234,22 @@ extern bool nts_entry_visible(Relation rel, const NtsEntry *entry, Snapshot snap
 extern bool nts_delta_page_visible(const char *page, Snapshot snapshot);
 extern bool nts_batch_visible(Relation rel, const NtsBatch *batch, Snapshot snapshot);
 
+/* ---- for checks that go on after what they find (check.c) ---- */
+
+/* Copies a page as it is. REQUIRES block < nts_file_blocks(rel). */
+extern void nts_page_copy(Relation rel, BlockNumber block, BufferAccessStrategy strategy,
+						  char *page);
+/* Is all zero that nobody uses: the hole, parts of the header, and of the special area the
+ * flags but `flags`, and `next` but on directory pages? Of a page that nts_page_check
+ * has passed. */
+extern bool nts_page_rest_is_zero(const char *page, uint16 flags);
+/* What is wrong with a stored xid ("has not been given out yet"), or NULL. oldest: the
+ * table's relfrozenxid, read before the page. */
+extern const char *nts_xid_problem(TransactionId xid, TransactionId oldest);
+/* What is wrong with an entry that was read from its page, or NULL. allocated_end:
+ * MaxBlockNumber when it is not known. */
+extern const char *nts_entry_problem(const NtsEntry *entry, BlockNumber allocated_end);
+
 /* ---- shared inside the room ---- */
 
 extern bool nts_tail_is_open(const NtsMeta *meta, BlockNumber block);
@@ -242,9 +258,18 @@ extern void nts_delta_put_page(Relation rel, NtsStorage *storage, const char *pa
 
 extern void nts_page_check(Relation rel, BlockNumber block, Page page, uint8 kind,
 						   uint64 generation);
+/* The checksum that a delta page should have, and what its special area adds to it. */
+extern uint32 nts_delta_checksum(const char *page);
+extern uint32 nts_delta_special_checksum(const NtsDeltaSpecial *special);
+/* Raises XX001 unless a copied delta page has the checksum that it says. */
+extern void nts_delta_check(Relation rel, BlockNumber block, const char *page);
+extern uint32 nts_meta_checksum(const NtsMeta *meta);
 extern void nts_page_init(char *image, uint8 kind, uint64 generation, Size special_size);
 extern void nts_entry_set_crc(NtsEntry *entry);
 extern void nts_entry_check(Relation rel, const NtsEntry *entry, uint32 slot);
+/* The page behind a copied directory page, or InvalidBlockNumber; XX001 when there is
+ * none at that place. */
+extern BlockNumber nts_directory_next(Relation rel, BlockNumber block, Page page);
 extern int	nts_entries_on_page(Relation rel, BlockNumber block, Page page);
 extern Buffer nts_meta_lock(Relation rel, int mode, NtsMeta **meta);
 /* Blocks of the main fork. (RelationGetNumberOfBlocks would ask the access method,
