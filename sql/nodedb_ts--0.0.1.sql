@@ -37,6 +37,14 @@ AS 'MODULE_PATHNAME', 'ts_segments';
 COMMENT ON FUNCTION @extschema@.ts_segments(regclass) IS
 'the segments of the table that the current snapshot sees';
 
+CREATE FUNCTION @extschema@.ts_verify("table" regclass,
+    OUT relation regclass, OUT block bigint, OUT what text, OUT detail text)
+RETURNS SETOF record
+LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'ts_verify';
+COMMENT ON FUNCTION @extschema@.ts_verify(regclass) IS
+'checks the table and all it holds; one row for each problem';
+
 -- schema of the extension's views
 CREATE SCHEMA nodedb_ts;
 GRANT USAGE ON SCHEMA nodedb_ts TO PUBLIC;

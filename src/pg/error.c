@@ -3,8 +3,12 @@
  */
 #include "postgres.h"
 
-#include "pg/error.h"
+#include "access/xact.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/resowner.h"
+
+#include "pg/error.h"
 
 void
 nts_error_raise(const NtsStatus *status, Relation rel)
@@ -58,4 +62,59 @@ nts_error_corrupt(Relation rel, const char *fmt,...)
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
 			 errmsg("table \"%s\": %s", RelationGetRelationName(rel), text)));
+}
+
+/* Is it said of the data, not of the session? */
+static bool
+is_about_data(int sqlstate)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlstate))
+	{
+		case MAKE_SQLSTATE('X', 'X', '0', '0', '0'):	/* damaged, or strange */
+		case ERRCODE_FEATURE_NOT_SUPPORTED:	/* a newer format */
+		case MAKE_SQLSTATE('5', '8', '0', '0', '0'):	/* input and output */
+		case MAKE_SQLSTATE('5', '4', '0', '0', '0'):	/* a limit */
+			return true;
+		default:
+			return sqlstate == ERRCODE_INSUFFICIENT_PRIVILEGE;	/* of the file */
+	}
+}
+
+bool
+nts_error_try(void (*body) (void *arg), void *arg, int *sqlstate, char **message)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool done = false;
+
+	*sqlstate = 0;
+	*message = NULL;
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		body(arg);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		done = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		if (!is_about_data(error->sqlerrcode))
+			ReThrowError(error);
+		*sqlstate = error->sqlerrcode;
+		*message = pstrdup(error->message);
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+	return done;
 }

@@ -23,4 +23,13 @@ extern void nts_error_unsupported(Relation rel, const char *operation) pg_attrib
 /* XX001 for a page, entry or batch that is not what it should be. */
 extern void nts_error_corrupt(Relation rel, const char *fmt,...) pg_attribute_printf(2, 3) pg_attribute_noreturn();
 
+/*
+ * Runs body(arg) in a subtransaction of its own, so that buffers, locks and files that
+ * it holds when it fails are given back. false: it failed with an error about the data
+ * (damaged, unreadable, of a newer format), which is *sqlstate and *message. Every other
+ * error (a cancelled query, no memory) goes on its way. body keeps nothing that belongs
+ * to the subtransaction, such as open files; memory of the caller's context stays.
+ */
+extern bool nts_error_try(void (*body) (void *arg), void *arg, int *sqlstate, char **message);
+
 #endif							/* NTS_PG_ERROR_H */
