@@ -140,4 +140,7 @@ DROP TABLE d;
 DROP ROLE regress_nodedb_ts_owner;
 
 SET client_min_messages = warning;
+-- every table is sound
+SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v
+  WHERE c.relnamespace = 'alter'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts');
 DROP SCHEMA alter CASCADE;

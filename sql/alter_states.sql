@@ -231,6 +231,9 @@ SELECT command, mode, what FROM problems;
 SELECT command, outcome FROM outcomes WHERE outcome <> 'done' ORDER BY id;
 SELECT count(*) FROM outcomes WHERE outcome = 'done';
 
+-- every table is sound
+SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v
+  WHERE c.relnamespace = 'alter_states'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts');
 DROP SCHEMA alter_states CASCADE;
 DROP SCHEMA alter_states_other;
 DROP TABLESPACE regress_nodedb_ts_space;

@@ -134,4 +134,7 @@ DROP EXTENSION nodedb_ts;
 \set VERBOSITY default
 
 SET client_min_messages = warning;
+-- every table is sound
+SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v
+  WHERE c.relnamespace = 'basic'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts');
 DROP SCHEMA basic CASCADE;

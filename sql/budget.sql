@@ -125,4 +125,7 @@ SET nodedb_ts.no_such_setting = 1;
 \set VERBOSITY default
 
 SET client_min_messages = warning;
+-- every table is sound
+SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v
+  WHERE c.relnamespace = 'budget'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts');
 DROP SCHEMA budget CASCADE;

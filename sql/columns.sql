@@ -162,4 +162,7 @@ SELECT p, p.b FROM parent p ORDER BY a;
 SELECT * FROM ONLY parent;
 
 SET client_min_messages = warning;
+-- every table is sound
+SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v
+  WHERE c.relnamespace = 'columns'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts');
 DROP SCHEMA columns CASCADE;

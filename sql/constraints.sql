@@ -127,4 +127,7 @@ DROP OWNED BY regress_nodedb_ts_user;
 DROP ROLE regress_nodedb_ts_user;
 
 SET client_min_messages = warning;
+-- every table is sound
+SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v
+  WHERE c.relnamespace = 'constraints'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts');
 DROP SCHEMA constraints CASCADE;

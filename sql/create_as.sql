@@ -157,4 +157,7 @@ SELECT count(*) FROM e WHERE x >= 99;
 SELECT max(n) FROM m;
 
 SET client_min_messages = warning;
+-- every table is sound
+SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v
+  WHERE c.relnamespace = 'create_as'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts');
 DROP SCHEMA create_as CASCADE;

@@ -197,4 +197,7 @@ SELECT sum(rows) FROM ts_segments('b') WHERE level > 0;
 SELECT ts_flush('b');
 
 SET client_min_messages = warning;
+-- every table is sound
+SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v
+  WHERE c.relnamespace = 'flush'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts');
 DROP SCHEMA flush CASCADE;

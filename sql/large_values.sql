@@ -111,4 +111,7 @@ SELECT ts_flush('mid') >= 0 AS flushed;
 SELECT count(*), sum(length(p)), count(*) FILTER (WHERE p <> repeat(md5(i::text), 300)) FROM mid;
 
 SET client_min_messages = warning;
+-- every table is sound
+SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v
+  WHERE c.relnamespace = 'large_values'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts');
 DROP SCHEMA large_values CASCADE;

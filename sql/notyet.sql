@@ -194,4 +194,7 @@ SELECT am.amname, count(*) FROM indexed, pg_class c JOIN pg_am am ON am.oid = c.
 SELECT count(*), sum(i) FROM t;
 
 SET client_min_messages = warning;
+-- every table is sound
+SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v
+  WHERE c.relnamespace = 'notyet'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts');
 DROP SCHEMA notyet CASCADE;

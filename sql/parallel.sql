@@ -142,4 +142,7 @@ SELECT count(*), sum(i) FROM tmp;
 SELECT count(*) FROM tmp JOIN t USING (i);
 
 SET client_min_messages = warning;
+-- every table is sound
+SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v
+  WHERE c.relnamespace = 'parallel'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts');
 DROP SCHEMA parallel CASCADE;

@@ -116,4 +116,7 @@ COMMIT;
 SELECT tableoid::regclass, count(*) FROM m WHERE ts < '2024-03-01' GROUP BY 1 ORDER BY 1;
 
 SET client_min_messages = warning;
+-- every table is sound
+SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v
+  WHERE c.relnamespace = 'partition'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts');
 DROP SCHEMA partition CASCADE;

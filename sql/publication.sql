@@ -129,5 +129,8 @@ ROLLBACK;
 SELECT count(*) FROM mv;
 
 SET client_min_messages = warning;
+-- every table is sound
+SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v
+  WHERE c.relnamespace = 'publication'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts');
 DROP SCHEMA publication CASCADE;
 DROP SCHEMA publication_other CASCADE;

@@ -137,4 +137,7 @@ VACUUM FULL tu;
 SELECT (SELECT sum(i) FROM tt), (SELECT sum(i) FROM tu);
 
 SET client_min_messages = warning;
+-- every table is sound
+SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v
+  WHERE c.relnamespace = 'reuse'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts');
 DROP SCHEMA reuse CASCADE;

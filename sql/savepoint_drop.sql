@@ -87,4 +87,7 @@ CREATE PUBLICATION savepoint_drop FOR TABLE pk;
 ALTER PUBLICATION savepoint_drop ADD TABLE t;
 DROP PUBLICATION savepoint_drop;
 \set VERBOSITY default
+-- every table is sound
+SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v
+  WHERE c.relnamespace = 'savepoint_drop'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts');
 DROP SCHEMA savepoint_drop CASCADE;

@@ -144,4 +144,7 @@ WITH RECURSIVE r AS (SELECT i FROM t WHERE i = 2 UNION ALL SELECT t.i FROM r JOI
 SELECT host, i % 2 AS odd, count(*) FROM t WHERE i <= 100 AND host IN ('h1', 'h2') GROUP BY GROUPING SETS ((host), (i % 2), ()) ORDER BY 1, 2;
 
 SET client_min_messages = warning;
+-- every table is sound
+SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v
+  WHERE c.relnamespace = 'scan'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts');
 DROP SCHEMA scan CASCADE;

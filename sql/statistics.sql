@@ -115,4 +115,7 @@ SELECT within(reltuples, 40000, 1.01) AS reltuples FROM pg_class WHERE oid = 'p'
 SELECT n_distinct FROM pg_stats WHERE schemaname = 'statistics' AND tablename = 'p' AND attname = 'v';
 
 SET client_min_messages = warning;
+-- every table is sound
+SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v
+  WHERE c.relnamespace = 'statistics'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts');
 DROP SCHEMA statistics CASCADE;

@@ -110,4 +110,7 @@ DELETE FROM t WHERE ctid < '(0,5)';
 DELETE FROM t WHERE ctid < '(0,0)';
 
 SET client_min_messages = warning;
+-- every table is sound
+SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v
+  WHERE c.relnamespace = 'tid_range'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts');
 DROP SCHEMA tid_range CASCADE;

@@ -100,4 +100,7 @@ SELECT region, count(*), round(avg(v)::numeric, 6), max(ts) FROM s GROUP BY regi
 SELECT DISTINCT ON (host) host, ts, round(v::numeric, 6) FROM s WHERE host IN ('host_1', 'host_4999', 'host_77') ORDER BY host, ts DESC;
 
 SET client_min_messages = warning;
+-- every table is sound
+SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v
+  WHERE c.relnamespace = 'time_column'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts');
 DROP SCHEMA time_column CASCADE;

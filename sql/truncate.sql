@@ -178,4 +178,7 @@ DROP TABLE t;
 SELECT to_regclass('t') IS NULL AS gone;
 
 SET client_min_messages = warning;
+-- every table is sound
+SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v
+  WHERE c.relnamespace = 'truncate'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts');
 DROP SCHEMA truncate CASCADE;

@@ -198,4 +198,7 @@ SELECT c FROM c ORDER BY (p).a;
 SELECT row_to_json(c) FROM c ORDER BY (p).a;
 
 SET client_min_messages = warning;
+-- every table is sound
+SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v
+  WHERE c.relnamespace = 'types'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts');
 DROP SCHEMA types CASCADE;

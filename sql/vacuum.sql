@@ -116,4 +116,7 @@ ALTER TABLE n REPLICA IDENTITY FULL;
 SELECT count(*) FROM n;
 
 SET client_min_messages = warning;
+-- every table is sound
+SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v
+  WHERE c.relnamespace = 'vacuum'::regnamespace AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts');
 DROP SCHEMA vacuum CASCADE;

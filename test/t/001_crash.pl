@@ -13,6 +13,7 @@ use lib $FindBin::Bin;
 use KillServer;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Sound;
 use POSIX ();
 use Test::More;
 use Time::HiRes qw(sleep);
@@ -275,17 +276,21 @@ for my $round (1 .. $rounds)
 	my ($ok, $tried, $unknown) = check($round);
 	ok($ok, "round $round: $mode killed, $tried transactions, $unknown of unknown fate kept");
 
+	tables_are_sound($node, "round $round");
+
 	# what recovery left can be worked on
 	if ($round % 2 == 0)
 	{
 		$node->safe_psql('postgres', q{SELECT ts_flush('t')});
 		$node->safe_psql('postgres', 'VACUUM t') if $round % 4 == 0;
 		is_deeply(digests(), \%digest, "round $round: a flush after recovery changes nothing") or diag explain digests();
+		tables_are_sound($node, "round $round, flushed");
 	}
 }
 cmp_ok($acked_total, '>', 5 * $rounds, "$acked_total transactions acknowledged, $kept_total rows kept");
 
 $node->restart;
 is_deeply(digests(), \%digest, 'a clean restart changes nothing');
+tables_are_sound($node, 'at the end');
 $node->stop;
 done_testing();

@@ -9,6 +9,7 @@ use lib $FindBin::Bin;
 use KillServer;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Sound;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('twophase');
@@ -145,5 +146,6 @@ is($standby->safe_psql('postgres', $sum), '1|8', 'on the promoted standby nothin
 $standby->safe_psql('postgres', q{COMMIT PREPARED 'over'});
 $standby->safe_psql('postgres', q{COMMIT PREPARED 'over2'});
 is($standby->safe_psql('postgres', $sum), '20002|200010108', 'until it is committed there');
+tables_are_sound($standby, 'at the end');
 $standby->stop;
 done_testing();

@@ -9,6 +9,7 @@ use lib $FindBin::Bin;
 use KillServer;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Sound;
 use Test::More;
 
 # ---- wal_level = minimal: relations made in a transaction are synced, not logged
@@ -243,5 +244,6 @@ $standby->promote;
 $standby->safe_psql('postgres', q{INSERT INTO t (ts) VALUES ('2024-07-01'); SELECT ts_flush('t'); INSERT INTO u VALUES (1);});
 is($standby->safe_psql('postgres', 'SELECT count(*) FROM t'), $n + 1, 'the promoted standby takes rows');
 is($standby->safe_psql('postgres', 'SELECT count(*) FROM u'), 1, 'and the unlogged table began empty');
+tables_are_sound($standby, 'at the end');
 $standby->stop;
 done_testing();

@@ -4,8 +4,12 @@ use strict;
 use warnings;
 
 use IPC::Run;
+use FindBin;
+use lib $FindBin::Bin;
+
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Sound;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -163,5 +167,6 @@ SKIP:
 	is($node->safe_psql('postgres', 'SELECT count(*), sum(i), count(DISTINCT tableoid) FROM p'), "$some|" . $some * ($some + 1) / 2 . "|$partitions", 'all rows are there');
 	is($node->safe_psql('postgres', "SELECT count(*) FROM p10 WHERE ts < '2024-01-11' OR ts >= '2024-01-12'"), 0, 'each in its partition');
 }
+tables_are_sound($node, 'at the end');
 $node->stop;
 done_testing();

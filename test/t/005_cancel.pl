@@ -9,6 +9,7 @@ use lib $FindBin::Bin;
 use KillServer;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Sound;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -162,5 +163,6 @@ kill_and_start($node, children => 1);
 # commits were asynchronous: the last ones may be gone, whole ones
 sql('DELETE FROM expected WHERE tag IN (SELECT tag FROM expected EXCEPT SELECT tag FROM t)');
 is(sql('SELECT count(*) FROM (SELECT tag, count(*) AS n FROM t GROUP BY tag) g JOIN expected e USING (tag) WHERE g.n <> e.n'), 0, 'every transaction is whole after a kill');
+tables_are_sound($node, 'at the end');
 $node->stop;
 done_testing();

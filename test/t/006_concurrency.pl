@@ -5,8 +5,12 @@ use strict;
 use warnings;
 
 use IPC::Run;
+use FindBin;
+use lib $FindBin::Bin;
+
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Sound;
 use Test::More;
 
 my $seconds = $ENV{CONCURRENCY_SECONDS} || 20;
@@ -183,5 +187,6 @@ is(sql('SELECT count(*) FROM (TABLE s EXCEPT ALL TABLE h) x'), 0, 'the same rows
 is(sql(q{SELECT sum(rows), min(rows) >= 1000 FROM ts_segments('s') WHERE level > 0}), '100000|t', 'no segment of fewer than 1000 rows');
 sql('VACUUM s; VACUUM h');
 cmp_ok(sql(q{SELECT pg_total_relation_size('s')}), '<', sql(q{SELECT pg_total_relation_size('h')}), 'smaller than the same rows in heap');
+tables_are_sound($node, 'at the end');
 $node->stop;
 done_testing();

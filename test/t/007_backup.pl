@@ -13,6 +13,7 @@ use lib $FindBin::Bin;
 use KillServer;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Sound;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('origin');
@@ -59,7 +60,9 @@ $restored->start;
 $restored->poll_query_until('postgres', 'SELECT pg_is_in_recovery()', 'f');
 is($restored->safe_psql('postgres', $digest), $here, 'recovery to a point in time');
 cmp_ok($restored->safe_psql('postgres', 'SELECT count(*) FROM t'), '>=', $at_backup, 'holds at least what the backup saw');
+tables_are_sound($restored, 'recovered');
 $restored->safe_psql('postgres', q{INSERT INTO t VALUES ('2024-06-01', 'again', 1, NULL); SELECT ts_flush('t'); VACUUM t;});
+tables_are_sound($restored, 'recovered and written');
 $restored->stop;
 command_ok([ 'pg_checksums', '--check', '-D', $restored->data_dir ], 'page checksums of the restored cluster');
 
@@ -101,6 +104,12 @@ for my $copy ('second', 'text_copy')
 	is($node->safe_psql($copy, q{SELECT string_agg(evtname || ' ' || evtenabled::text, ',') FROM pg_event_trigger}), 'nodedb_ts_ddl_start O', "$copy: the extension's event trigger");
 }
 is(sql($ams), 'f nodedb_ts p, host heap p, mv nodedb_ts p, part p, part1 nodedb_ts p {fillfactor=80}, part_heap heap p, part_rest nodedb_ts p, t nodedb_ts p, u nodedb_ts u', 'which they are');
+command_ok([ 'pg_restore', '--exit-on-error', '-d', $node->connstr('second'), "$dir/dump" ], 'pg_restore');
+is($node->safe_psql('second', $digest), $content, 'same rows');
+tables_are_sound($node, 'restored from a dump', 'second');
+my $ams = q{SELECT string_agg(relname || ' ' || amname, ', ' ORDER BY relname) FROM pg_class c JOIN pg_am a ON a.oid = c.relam WHERE relname IN ('t', 'part1', 'mv')};
+is($node->safe_psql('second', $ams), 'mv nodedb_ts, part1 nodedb_ts, t nodedb_ts', 'same access methods');
+is($node->safe_psql('second', 'SELECT sum(n) FROM mv'), 30001, 'the materialized view is filled');
 command_ok([ 'pg_dumpall', '-f', "$dir/all.sql", '-d', $node->connstr('postgres') ], 'pg_dumpall');
 like(slurp_file("$dir/all.sql"), qr/SET default_table_access_method = nodedb_ts/, 'names the access method');
 sql('CREATE DATABASE third');
@@ -135,6 +144,9 @@ kill_and_start($node, children => 1);
 is(sql($digest), $content, 'the same after a kill');
 $node->safe_psql('template1', 'ALTER DATABASE copy_wal_log SET TABLESPACE elsewhere');
 is($node->safe_psql('copy_wal_log', 'SELECT count(*) > 0 FROM t'), 't', 'a database that moves');
+
+tables_are_sound($node, 'at the end');
+tables_are_sound($node, 'a copy of the database', $_) for ('copy_wal_log', 'copy_file_copy');
 
 # ---- dropping it all leaves nothing behind
 $node->safe_psql('copy_wal_log', 'DROP EXTENSION nodedb_ts CASCADE');

@@ -21,6 +21,7 @@ use lib $FindBin::Bin;
 use KillServer;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Sound;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('full');
@@ -71,6 +72,7 @@ is(sql($digest), $before, 'the same after a kill');
 # a load that fits goes on where there is room
 sql('BEGIN; TRUNCATE t; INSERT INTO t ' . $rows->(7, 50000) . '; COMMIT');
 is(sql('SELECT count(*), sum(i) FROM t'), '50000|1250025000', 'an emptied table takes rows');
+tables_are_sound($node, 'at the end');
 $node->stop;
 done_testing();
 

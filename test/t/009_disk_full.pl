@@ -30,6 +30,7 @@ use lib $FindBin::Bin;
 use KillServer;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Sound;
 use Test::More;
 
 my $disk = $ENV{NODEDB_TS_DISK};
@@ -103,6 +104,7 @@ is(sql('SELECT count(*) FROM t'), 60000 + $acknowledged + 2000 + 60000, 'all row
 is(try_sql(q{SELECT ts_flush('t')}), 'done', 'a flush');
 is(try_sql('VACUUM (FREEZE) t'), 'done', 'VACUUM');
 is(sql('SELECT count(*) FROM t'), 60000 + $acknowledged + 2000 + 60000, 'all rows');
+tables_are_sound($node, 'at the end');
 $node->stop;
 system("umount '$disk' 2>/dev/null; rmdir '$disk' 2>/dev/null");
 done_testing();

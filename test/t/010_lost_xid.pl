@@ -10,6 +10,7 @@ use lib $FindBin::Bin;
 use KillServer;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Sound;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('lost_xid');
@@ -43,5 +44,6 @@ for my $case (@cases)
 	is(sql('SELECT count(*) FROM t WHERE i = 666'), 0, "$name: nothing when others have the ids");
 	eval { $_->quit } for $older, $session;
 }
+tables_are_sound($node, 'at the end');
 $node->stop;
 done_testing();

@@ -4,8 +4,12 @@ use strict;
 use warnings;
 
 use IPC::Run;
+use FindBin;
+use lib $FindBin::Bin;
+
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Sound;
 use Test::More;
 
 my $publisher = PostgreSQL::Test::Cluster->new('publisher');
@@ -190,6 +194,7 @@ is(pub(q{SELECT count(*) FROM pg_event_trigger}), 0, 'no event trigger is left')
 (undef, undef, $warned) = $subscriber->psql('postgres', 'DROP EXTENSION nodedb_ts CASCADE');
 like($warned, qr/NOTICE:  drop cascades to 3 other objects/, 'CASCADE drops the tables');
 is(sub_(q{SELECT count(*) FROM pg_class WHERE relname IN ('t', 'p1', 'p2')}), 0, 'they are gone');
+tables_are_sound($subscriber, 'at the end');
 $subscriber->stop;
 $publisher->stop;
 done_testing();
