@@ -541,7 +541,9 @@ sub failing
 		"INSERT INTO %T (ts, tag) SELECT '2024-01-01', k::bigint * 100000000 FROM generate_series(1, 50) k",
 		"INSERT INTO %T (ts, tag) SELECT CASE WHEN k = $n + 5 THEN 'no time' ELSE '2024-01-01' END::timestamptz, k FROM generate_series(1, 500) k",
 		'INSERT INTO %T (ts, nothing) VALUES (NULL, 1)',
-		'ALTER TABLE %T ALTER tag SET NOT NULL, ALTER ts SET NOT NULL, ADD CHECK (tag > 1000000)',
+		# one reason to fail only: which row is met first is nobody's business
+		'ALTER TABLE %T ALTER tag SET NOT NULL, ALTER ts SET NOT NULL',
+		'ALTER TABLE %T ADD CHECK (tag > 1000000)',
 		'ALTER TABLE %T ALTER tag TYPE int USING 1 / (tag - tag)',
 		'SELECT sum(1 / (tag - tag)) FROM %T');
 	return failing_query($twin, $s) if $sql =~ /^ALTER/ && (%{ $s->{cursors} } || !$s->{in} || $twin->chance < 0.5);
