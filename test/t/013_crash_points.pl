@@ -5,7 +5,8 @@
 # goes on, and a VACUUM frees all that the failure left behind.
 #
 # FAULT_KINDS=all: every kind at every place (else one, in turn); FAULT_VISITS (1): at how
-# many of a place's visits; FAULT_PLACES: a pattern of places; FAULT_SEED (1): which visits.
+# many of a place's visits; FAULT_PLACES: a pattern of places; FAULT_SEED (1): which visits;
+# FAULT_SECONDS: in any order, as many of these as fit into that time.
 use strict;
 use warnings;
 
@@ -14,6 +15,7 @@ use lib $FindBin::Bin;
 
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use List::Util qw(shuffle);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
@@ -22,6 +24,7 @@ my $all_kinds = ($ENV{FAULT_KINDS} // '') eq 'all';
 my $visits = $ENV{FAULT_VISITS} || 1;
 my $wanted = $ENV{FAULT_PLACES} // '.';
 my $seed = $ENV{FAULT_SEED} // 1;
+my $seconds = $ENV{FAULT_SECONDS};
 
 my $node = PostgreSQL::Test::Cluster->new('faults');
 $node->init;
@@ -123,7 +126,7 @@ sub prepared
 {
 	my ($n) = @_;
 	return "BEGIN;\n" . one_row() . rows(20, 2) . "PREPARE TRANSACTION 'a';\nBEGIN;\n" . rows($n) . "PREPARE TRANSACTION 'b';\n" .
-	  "ROLLBACK PREPARED 'b';\n" . one_row() . "COMMIT PREPARED 'a';\n";
+	  "ROLLBACK PREPARED 'b';\n" . transaction(one_row()) . "COMMIT PREPARED 'a';\n";
 }
 
 my $many = 9000;				# more than a segment's least
@@ -306,7 +309,7 @@ my $trace = log_since();
 my %reached;
 $reached{$1}++ while $trace =~ /^nodedb_ts\.fault: trace (\w+)$/mg;
 is_deeply([ grep { !$reached{$_} } @places ], [], 'it comes to every place');
-note "$_: $reached{$_} visits" for grep { $reached{$_} } @places;
+note "visits: ", join(', ', map { "$_ " . ($reached{$_} // 0) } @places);
 
 # ---- an inner transaction fails while it writes rows of the outer one, which goes on
 
@@ -336,6 +339,8 @@ for (['freeze_begin', 1], ['freeze_encoded', 1, 3], ['freeze_output', 1, 2], ['f
 # ---- and now each of them
 
 my $turn = $seed;
+my @faults;
+note "FAULT_SEED=$seed";
 srand($seed);
 for my $place (grep { $reached{$_} && /$wanted/ } @places)
 {
@@ -346,12 +351,20 @@ for my $place (grep { $reached{$_} && /$wanted/ } @places)
 		{
 			# one of each of n equal shares of the visits
 			my $visit = 1 + int(($k + rand()) * $reached{$place} / $n);
-			my @problems = try_fault("$place:$kind:$visit", $kind =~ /abort|kill/ || ($kind eq 'error' && $critical{$place}));
-			is(scalar(@problems), 0, "$kind at $place, visit $visit of $reached{$place}");
-			splice(@problems, 20);
-			diag $_ for @problems;
+			push @faults, [ $place, $kind, $visit ];
 		}
 	}
+}
+@faults = shuffle(@faults) if $seconds;
+my $end = time() + ($seconds // 0);
+for (@faults)
+{
+	my ($place, $kind, $visit) = @$_;
+	last if $seconds && time() > $end;
+	my @problems = try_fault("$place:$kind:$visit", $kind =~ /abort|kill/ || ($kind eq 'error' && $critical{$place}));
+	is(scalar(@problems), 0, "$kind at $place, visit $visit of $reached{$place}");
+	splice(@problems, 20);
+	diag $_ for @problems;
 }
 note sprintf('%.1f s', time() - $start);
 $node->stop;
