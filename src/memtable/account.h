@@ -5,6 +5,10 @@
 // manager and is a hard limit: an allocation that would exceed it is refused
 // before it is made. Empty memtables keep small buffers for reuse; the budget
 // takes those back first.
+//
+// The chunks of a large memtable are cut out of slabs, which lie in huge pages and are
+// kept while a bulk load goes on: see base/large_memory.h. A slab is charged as a whole,
+// what no chunk uses of it as cached.
 #ifndef NODEDB_TS_MEMTABLE_ACCOUNT_H
 #define NODEDB_TS_MEMTABLE_ACCOUNT_H
 
@@ -30,6 +34,7 @@ class Account;
 class Budget {
  public:
   explicit Budget(uint64_t limit) : limit_(limit) {}
+  ~Budget() { ReleaseSlabs(); }
   Budget(const Budget&) = delete;
   Budget& operator=(const Budget&) = delete;
 
@@ -41,6 +46,8 @@ class Budget {
   // True when `size` more bytes are allowed, if need be after releasing caches.
   bool MakeRoom(uint64_t size);
   void ReleaseCached();
+  // Gives slabs back that no chunk uses.
+  void ReleaseSlabs();
 
   // While one lives, the limit is not enforced: for moving rows that are held
   // already, which must not fail half way.
@@ -57,10 +64,21 @@ class Budget {
 
  private:
   friend class Account;
+  struct Slab;
+
+  // A chunk of a slab, charged as cached; nullptr: no room for a slab.
+  void* TakeChunk(uint64_t chunk_bytes);
+  void GiveChunk(Slab* slab, void* chunk);
+  bool AddSlab(uint64_t chunk_bytes);
+
   uint64_t limit_;
   uint64_t bytes_[kPools] = {};
   uint32_t lifted_ = 0;
   Account* cached_ = nullptr;  // list of the accounts in Pool::kCached
+  Slab* slabs_ = nullptr;      // those that became full behind the others
+  Slab** slabs_end_ = &slabs_;
+  uint32_t open_slabs_ = 0;    // with room
+  uint32_t unused_slabs_ = 0;
 };
 
 // Gives back the buffers of an empty memtable.
@@ -82,6 +100,9 @@ class Account {
   // nullptr when refused; failure() then says why. Aligned for any scalar.
   void* Allocate(size_t size);
   void Free(void* bytes);
+  // A chunk out of a slab; nullptr: take it from Allocate.
+  void* AllocateFromSlab(size_t size);
+  void FreeToSlab(void* chunk);
 
   Grow failure() const { return failure_; }
   uint64_t bytes() const { return bytes_; }

@@ -68,9 +68,11 @@ bool ColumnStore::Grow() {
   if (!chunks_.Reserve()) return false;
   uint64_t size = uint64_t{layout_->row_bytes} * rows;
   if (!layout_->by_row && rows >= kSkewRows) size += layout_->slots.size() * kSkewBytes;
-  uint8_t* data = static_cast<uint8_t*>(account_->Allocate(size == 0 ? 1 : size));
+  uint8_t* data = static_cast<uint8_t*>(account_->AllocateFromSlab(size));
+  const bool in_slab = data != nullptr;
+  if (!in_slab) data = static_cast<uint8_t*>(account_->Allocate(size == 0 ? 1 : size));
   if (data == nullptr) return false;
-  chunks_.push_back({data, nullptr});
+  chunks_.push_back({data, nullptr, in_slab});
   capacity_ += rows;
   return true;
 }
@@ -112,7 +114,11 @@ void ColumnStore::Clear() {
 
 void ColumnStore::Release() {
   for (uint32_t i = 0; i < chunks_.size(); ++i) {
-    account_->Free(chunks_[i].data);
+    if (chunks_[i].in_slab) {
+      account_->FreeToSlab(chunks_[i].data);
+    } else {
+      account_->Free(chunks_[i].data);
+    }
     account_->Free(chunks_[i].nulls);
   }
   chunks_.Release();

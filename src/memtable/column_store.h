@@ -100,6 +100,7 @@ class ColumnStore {
   struct Chunk {
     uint8_t* data;
     uint8_t* nulls;
+    bool in_slab;
   };
   bool Grow();
 

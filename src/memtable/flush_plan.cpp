@@ -13,9 +13,9 @@ namespace {
 // Scratch buffers above this many elements are given back after a flush.
 constexpr size_t kKeepElements = 1024;
 
-template <typename T>
-void Trim(std::vector<T>* scratch) {
-  if (scratch->capacity() > kKeepElements) std::vector<T>().swap(*scratch);
+template <typename Vector>
+void Trim(Vector* scratch) {
+  if (scratch->capacity() > kKeepElements) Vector().swap(*scratch);
 }
 
 }  // namespace
@@ -53,6 +53,10 @@ void FlushPlan::End() {
   source_ = nullptr;
   groups_.clear();
   order_.clear();
+}
+
+void FlushPlan::Release() {
+  End();
   Trim(&order_);
   Trim(&groups_);
   Trim(&rows_);
@@ -62,7 +66,8 @@ void FlushPlan::End() {
   Trim(&command_ids_);
   // A batch payload has at most a page; segments are large.
   if (bytes_.capacity() > 16 * kKeepElements) std::vector<uint8_t>().swap(bytes_);
-  if (segments_planned_) series_order_.Release();
+  if (order_used_) series_order_.Release();
+  order_used_ = false;
 }
 
 base::Status FlushPlan::Next(NtsOutput* output) {
@@ -159,7 +164,7 @@ void FlushPlan::PlanSegments() {
   GroupByBucket(*source_, &order_, &ends);
   series_order_.Prepare(source_, series_columns_);
   JoinBuckets(ends);
-  segments_planned_ = true;
+  segments_planned_ = order_used_ = true;
 }
 
 void FlushPlan::JoinBuckets(const std::vector<size_t>& ends) {
@@ -256,7 +261,7 @@ base::Status FlushPlan::NextSegment(NtsOutput* output) {
   output->bytes = bytes_.data();
   output->length = bytes_.size();
   output->footer_offset = summary.footer_offset;
-  const std::vector<uint64_t>& times = series_order_.times();
+  const base::LargeVector<uint64_t>& times = series_order_.times();
   DescribeTimes(times.data(), series_order_.time_nulls().data(), times.size(), output);
   Describe(rows_, output);
   return base::Status::Ok();

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "base/large_memory.h"
 #include "base/status.h"
 #include "memtable/memtable.h"
 #include "memtable/series_order.h"
@@ -34,8 +35,10 @@ class FlushPlan {
 
   // True when each row has been put out.
   bool finished() const;
-  // Ends the plan; keeps small scratch buffers.
+  // Ends the plan; keeps scratch buffers, which the next flush of a bulk load needs.
   void End();
+  // Ends the plan and keeps small scratch buffers only.
+  void Release();
 
  private:
   struct Group {
@@ -61,14 +64,15 @@ class FlushPlan {
   std::vector<uint16_t> series_columns_;
   bool batches_ = false;           // rows are tried as batches first
   bool segments_planned_ = false;
+  bool order_used_ = false;  // series_order_ has buffers
   uint32_t next_row_ = 0;          // of the batches
-  std::vector<uint32_t> order_;    // rows that become segments
+  base::LargeVector<uint32_t> order_;    // rows that become segments
   std::vector<Group> groups_;      // of order_, one segment each
   size_t next_group_ = 0;
   SeriesOrder series_order_;
 
   std::vector<uint8_t> bytes_;     // of the output
-  std::vector<uint32_t> rows_;     // of the output
+  base::LargeVector<uint32_t> rows_;     // of the output
   std::vector<uint32_t> starts_;
   std::vector<uint64_t> words_;
   std::vector<uint8_t> nulls_;

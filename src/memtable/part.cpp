@@ -26,7 +26,12 @@ Part::Part(TimeseriesManager* manager, const NtsSchema& schema)
     : manager_(manager),
       unkeyed_(TableLayout::Make(schema, false, {}, manager->FullChunkBytes())) {}
 
-Part::~Part() = default;
+Part::~Part() {
+  active_.reset();
+  queued_.clear();
+  frozen_.clear();
+  manager_->budget_.ReleaseSlabs();
+}
 
 // ---- rows --------------------------------------------------------------
 
@@ -120,6 +125,8 @@ void Part::Reset() {
   for (auto& table : frozen_) Recycle(std::move(table));
   queued_.clear();
   frozen_.clear();
+  plan_.Release();
+  manager_->budget_.ReleaseSlabs();
 }
 
 // ---- series columns ----------------------------------------------------

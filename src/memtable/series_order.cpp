@@ -108,7 +108,7 @@ void SeriesOrder::RankOf(std::span<const uint32_t> rows) {
   }
 }
 
-void SeriesOrder::SortBySeries(std::span<const uint32_t> rows, std::vector<uint32_t>* sorted,
+void SeriesOrder::SortBySeries(std::span<const uint32_t> rows, base::LargeVector<uint32_t>* sorted,
                                std::vector<uint32_t>* starts) {
   RankOf(rows);
   sorted->resize(rows.size());
@@ -138,7 +138,7 @@ void SeriesOrder::SortBySeries(std::span<const uint32_t> rows, std::vector<uint3
   for (size_t i = 0; i < rows.size(); ++i) (*sorted)[counts_[row_rank_[i]]++] = rows[i];
 }
 
-void SeriesOrder::SortByTime(size_t begin, size_t end, std::vector<uint32_t>* sorted) {
+void SeriesOrder::SortByTime(size_t begin, size_t end, base::LargeVector<uint32_t>* sorted) {
   timed_.clear();
   size_t nulls = 0;
   for (size_t i = begin; i < end; ++i) {
@@ -162,7 +162,7 @@ void SeriesOrder::SortByTime(size_t begin, size_t end, std::vector<uint32_t>* so
   }
 }
 
-void SeriesOrder::Sort(std::span<const uint32_t> rows, std::vector<uint32_t>* sorted,
+void SeriesOrder::Sort(std::span<const uint32_t> rows, base::LargeVector<uint32_t>* sorted,
                        std::vector<uint32_t>* starts) {
   starts->clear();
   times_.clear();

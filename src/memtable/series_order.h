@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "base/large_memory.h"
 #include "memtable/memtable.h"
 
 namespace nodedb_ts::memtable {
@@ -20,12 +21,12 @@ class SeriesOrder {
   // Sorts rows by series, then time (NULL first), then arrival, into *sorted; starts:
   // positions at which a series begins, empty without series columns. REQUIRES: rows
   // stand in arrival order within each time.
-  void Sort(std::span<const uint32_t> rows, std::vector<uint32_t>* sorted,
+  void Sort(std::span<const uint32_t> rows, base::LargeVector<uint32_t>* sorted,
             std::vector<uint32_t>* starts);
 
   // Times of the rows sorted last, in their order (empty without a time column).
-  const std::vector<uint64_t>& times() const { return times_; }
-  const std::vector<uint8_t>& time_nulls() const { return time_nulls_; }
+  const base::LargeVector<uint64_t>& times() const { return times_; }
+  const base::LargeVector<uint8_t>& time_nulls() const { return time_nulls_; }
 
   void Release();
 
@@ -36,19 +37,19 @@ class SeriesOrder {
   };
   void NumberRows(std::span<const uint16_t> columns);
   void RankOf(std::span<const uint32_t> rows);
-  void SortBySeries(std::span<const uint32_t> rows, std::vector<uint32_t>* sorted,
+  void SortBySeries(std::span<const uint32_t> rows, base::LargeVector<uint32_t>* sorted,
                     std::vector<uint32_t>* starts);
-  void SortByTime(size_t begin, size_t end, std::vector<uint32_t>* sorted);
+  void SortByTime(size_t begin, size_t end, base::LargeVector<uint32_t>* sorted);
 
   const Memtable* source_ = nullptr;
   bool single_ = true;              // no series columns
   uint32_t ranks_ = 0;
   std::vector<uint32_t> rank_;      // of each series number
-  std::vector<uint32_t> number_;    // of each row, where the memtable has none
-  std::vector<uint32_t> row_rank_;  // of the rows being sorted
+  base::LargeVector<uint32_t> number_;    // of each row, where the memtable has none
+  base::LargeVector<uint32_t> row_rank_;  // of the rows being sorted
   std::vector<uint32_t> counts_;
-  std::vector<uint64_t> times_;
-  std::vector<uint8_t> time_nulls_;
+  base::LargeVector<uint64_t> times_;
+  base::LargeVector<uint8_t> time_nulls_;
   std::vector<Timed> timed_;
 };
 

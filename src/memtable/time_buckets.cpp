@@ -73,7 +73,7 @@ class BucketNumbers {
 
 }  // namespace
 
-void GroupByBucket(const Memtable& source, std::vector<uint32_t>* rows,
+void GroupByBucket(const Memtable& source, base::LargeVector<uint32_t>* rows,
                    std::vector<size_t>* ends) {
   const NtsSchema& schema = source.layout().schema();
   ends->clear();
@@ -83,7 +83,7 @@ void GroupByBucket(const Memtable& source, std::vector<uint32_t>* rows,
     return;
   }
   BucketNumbers numbers(schema.bucket_width);
-  std::vector<uint32_t> bucket_of;  // of each row, once there are two buckets
+  base::LargeVector<uint32_t> bucket_of;  // of each row, once there are two buckets
   uint64_t words[kBlockRows];
   uint8_t nulls[kBlockRows];
   for (size_t begin = 0; begin < rows->size(); begin += kBlockRows) {
@@ -114,7 +114,7 @@ void GroupByBucket(const Memtable& source, std::vector<uint32_t>* rows,
     end += buckets[bucket].rows;
     ends->push_back(end);
   }
-  std::vector<uint32_t> grouped(rows->size());
+  base::LargeVector<uint32_t> grouped(rows->size());
   for (size_t i = 0; i < rows->size(); ++i) grouped[next[bucket_of[i]]++] = (*rows)[i];
   rows->swap(grouped);
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/large_memory.h"
 #include "memtable/memtable.h"
 
 namespace nodedb_ts::memtable {
@@ -18,7 +19,7 @@ inline int64_t BucketOf(int64_t time, int64_t width) {
 
 // Reorders rows by bucket, ascending, NULL times first, keeping the order within a
 // bucket. ends: where each bucket that has rows ends.
-void GroupByBucket(const Memtable& source, std::vector<uint32_t>* rows,
+void GroupByBucket(const Memtable& source, base::LargeVector<uint32_t>* rows,
                    std::vector<size_t>* ends);
 
 }  // namespace nodedb_ts::memtable

@@ -15,6 +15,7 @@ using base::ByteWriter;
 using base::Status;
 
 constexpr uint64_t kHugeRowBytes = uint64_t{8} << 20;
+constexpr uint64_t kMostExpectedBytes = uint64_t{32} << 20;
 // Rows up to this never make a row group or a vector too large.
 constexpr uint64_t kNeverCutRowBytes =
     std::min<uint64_t>(kMaxRowGroupBytes / kMaxRowGroupRows, kMaxVectorBytes / kMaxVectorRows);
@@ -45,6 +46,7 @@ class Builder {
  private:
   Status Check();
   Status PlanGroup(size_t first, RowGroup* group);
+  void ExpectBytes(uint64_t bytes);
   Status MeasureRows(std::span<const uint32_t> rows);
   Status WriteGroup(const RowGroup& group);
   Status WriteColumn(size_t column, const RowGroup& group, std::span<const uint32_t> rows);
@@ -109,6 +111,7 @@ Status Builder::Build(SegmentSummary* summary) {
     RowGroup group;
     status = PlanGroup(first, &group);
     if (!status.ok()) return status;
+    if (first > 0) ExpectBytes(bytes_->size() * order_.size() / first);
     status = WriteGroup(group);
     if (!status.ok()) return status;
     first += group.rows;
@@ -118,6 +121,13 @@ Status Builder::Build(SegmentSummary* summary) {
   summary->footer_offset = bytes_->size();
   WriteFooter();
   return Status::Ok();
+}
+
+// Row groups of a segment are much alike: growing by doubling would copy all bytes
+// again and again into fresh memory.
+void Builder::ExpectBytes(uint64_t bytes) {
+  const uint64_t expected = bytes + bytes / 16;
+  if (expected > bytes_->capacity() && expected <= kMostExpectedBytes) bytes_->reserve(expected);
 }
 
 Status Builder::MeasureRows(std::span<const uint32_t> rows) {
