@@ -5,6 +5,8 @@
  *   decoded when some row asks for it, and kept with the set.
  * virtual: everything PostgreSQL's virtual slot does (INSERT, COPY and triggers
  *   store into slots of our type). Clearing or materializing leaves the lazy state.
+ *   A materialized row lies in a buffer that the slot keeps: COPY materializes every
+ *   row, and an allocation for each shows.
  * The struct begins as VirtualTupleTableSlot, so that TTSOpsVirtual's own functions
  * serve the virtual state.
  */
@@ -24,7 +26,12 @@ typedef struct NtsSlot
 	bool		has_system;
 	TransactionId xmin;
 	CommandId	cid;
+	bool		owned;			/* by-reference values lie in `buffer` */
+	char	   *buffer;			/* in the slot's context */
+	Size		buffer_size;
 } NtsSlot;
+
+#define MAX_KEPT_BUFFER 1024	/* a larger one is freed with its row */
 
 static void
 slot_init(TupleTableSlot *slot)
@@ -33,6 +40,9 @@ slot_init(TupleTableSlot *slot)
 
 	self->set = NULL;
 	self->has_system = false;
+	self->owned = false;
+	self->buffer = NULL;
+	self->buffer_size = 0;
 }
 
 static void
@@ -48,19 +58,36 @@ leave_lazy(NtsSlot *self)
 }
 
 static void
+free_buffer(NtsSlot *self)
+{
+	if (self->buffer != NULL)
+		pfree(self->buffer);
+	self->buffer = NULL;
+	self->buffer_size = 0;
+}
+
+static void
 slot_clear(TupleTableSlot *slot)
 {
 	NtsSlot    *self = (NtsSlot *) slot;
 
 	leave_lazy(self);
 	self->has_system = false;
-	TTSOpsVirtual.clear(slot);
+	self->owned = false;
+	if (self->buffer_size > MAX_KEPT_BUFFER)
+		free_buffer(self);
+	if (unlikely(TTS_SHOULDFREE(slot)))
+		TTSOpsVirtual.clear(slot);
+	slot->tts_nvalid = 0;
+	slot->tts_flags |= TTS_FLAG_EMPTY;
+	ItemPointerSetInvalid(&slot->tts_tid);
 }
 
 static void
 slot_release(TupleTableSlot *slot)
 {
 	leave_lazy((NtsSlot *) slot);
+	free_buffer((NtsSlot *) slot);
 }
 
 static void
@@ -127,6 +154,59 @@ slot_getsysattr_impl(TupleTableSlot *slot, int attnum, bool *isnull)
 	}
 }
 
+/* Copies the by-reference values of a virtual row into the slot's buffer. */
+static void
+own_values(TupleTableSlot *slot)
+{
+	NtsSlot    *self = (NtsSlot *) slot;
+	TupleDesc	desc = slot->tts_tupleDescriptor;
+	Size		size = 0;
+	char	   *at;
+
+	if (self->owned || TTS_SHOULDFREE(slot))
+		return;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		Pointer		value = DatumGetPointer(slot->tts_values[i]);
+
+		if (att->attbyval || slot->tts_isnull[i])
+			continue;
+		if (att->attlen == -1 && VARATT_IS_EXTERNAL_EXPANDED(value))
+		{
+			/* flattened by PostgreSQL's own function */
+			TTSOpsVirtual.materialize(slot);
+			return;
+		}
+		size = att_align_nominal(size, att->attalign);
+		size = att_addlength_pointer(size, att->attlen, value);
+	}
+	if (size == 0)
+		return;
+	if (size > self->buffer_size)
+	{
+		free_buffer(self);
+		self->buffer = MemoryContextAlloc(slot->tts_mcxt, size);
+		self->buffer_size = size;
+	}
+	self->owned = true;
+	at = self->buffer;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		Pointer		value = DatumGetPointer(slot->tts_values[i]);
+		Size		length;
+
+		if (att->attbyval || slot->tts_isnull[i])
+			continue;
+		at = (char *) att_align_nominal(at, att->attalign);
+		length = att_addlength_pointer(0, att->attlen, value);
+		memcpy(at, value, length);
+		slot->tts_values[i] = PointerGetDatum(at);
+		at += length;
+	}
+}
+
 static void
 slot_materialize(TupleTableSlot *slot)
 {
@@ -140,12 +220,12 @@ slot_materialize(TupleTableSlot *slot)
 		self->xmin = set->xmins != NULL ? set->xmins[self->row] : set->xmin;
 		self->cid = set->cids != NULL ? set->cids[self->row] : set->cid;
 		self->has_system = true;
-		TTSOpsVirtual.materialize(slot);	/* copies out of the set's buffers */
+		own_values(slot);		/* copies out of the set's buffers */
 		self->set = NULL;
 		nts_vector_set_release(set);
 	}
 	else
-		TTSOpsVirtual.materialize(slot);
+		own_values(slot);
 }
 
 static void
