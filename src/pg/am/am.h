@@ -50,9 +50,10 @@ extern void nts_schema_build(Relation rel, const NtsColumn *columns, NtsSchema *
 struct NtsTableBuffer;
 
 extern void nts_buffer_init(void);
-/* Adds the slot's row. hand_out_id: the row gets its id now and the slot's tts_tid
+/* Adds the rows of slots. hand_out_ids: a row gets its id now and the slot's tts_tid
  * is set; otherwise tts_tid becomes invalid. */
-extern void nts_buffer_insert(Relation rel, TupleTableSlot *slot, CommandId cid, bool hand_out_id);
+extern void nts_buffer_insert(Relation rel, TupleTableSlot **slots, int count, CommandId cid,
+							  bool hand_out_ids);
 /* Writes this transaction's rows of the relation (of all relations) to storage. */
 extern void nts_buffer_flush_relation(Relation rel);
 extern void nts_buffer_flush_all(void);

@@ -850,24 +850,14 @@ nts_buffer_counters(NtsCounters *counters)
 		}
 }
 
-void
-nts_buffer_insert(Relation rel, TupleTableSlot *slot, CommandId cid, bool hand_out_id)
+static void
+insert_slot(NtsTableBuffer *table, Relation rel, TupleTableSlot *slot, TransactionId xid,
+			CommandId cid, bool hand_out_id)
 {
-	NtsTableBuffer *table;
 	uint64		row_id = NTS_NO_ROW_ID;
 	bool		used_context = false;
 	uint64		bytes;
 
-	if (IsParallelWorker())
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
-				 errmsg("cannot insert tuples in a parallel worker")));
-	/* fail as early as heap; what counts is the check when rows reach storage */
-	CheckForSerializableConflictIn(rel, NULL, InvalidBlockNumber);
-	/* now, so that a flush during a parallel plan needs none */
-	(void) GetCurrentTransactionId();
-	(void) nts_buffer_manager();
-	table = table_for(rel);
 	if (table->pending.exists)
 		memtable_pending(table, rel);
 	bytes = slot_to_values(table, slot, &used_context);
@@ -890,9 +880,34 @@ nts_buffer_insert(Relation rel, TupleTableSlot *slot, CommandId cid, bool hand_o
 		if (write_through)
 			flush_table(table, rel, true);
 	}
-	nts_slot_set_system(slot, GetCurrentTransactionId(), cid);
+	nts_slot_set_system(slot, xid, cid);
 	if (used_context)
 		MemoryContextReset(row_context);
+}
+
+void
+nts_buffer_insert(Relation rel, TupleTableSlot **slots, int count, CommandId cid, bool hand_out_ids)
+{
+	NtsTableBuffer *table;
+	TransactionId xid;
+
+	if (IsParallelWorker())
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+				 errmsg("cannot insert tuples in a parallel worker")));
+	/* fail as early as heap; what counts is the check when rows reach storage */
+	CheckForSerializableConflictIn(rel, NULL, InvalidBlockNumber);
+	/* now, so that a flush during a parallel plan needs none */
+	xid = GetCurrentTransactionId();
+	(void) nts_buffer_manager();
+	table = table_for(rel);
+	for (int i = 0; i < count; i++)
+	{
+		/* a flush may learn of a change of the catalogs */
+		if (unlikely(!table->schema_valid))
+			table = table_for(rel);
+		insert_slot(table, rel, slots[i], xid, cid, hand_out_ids);
+	}
 }
 
 bool

@@ -24,7 +24,7 @@ nts_am_tuple_insert(Relation rel, TupleTableSlot *slot, CommandId cid, NtsInsert
 					struct BulkInsertStateData *bistate)
 {
 	/* CREATE TABLE AS and rewrites never show a tuple id */
-	nts_buffer_insert(rel, slot, cid, hands_out_ids(rel, (options & TABLE_INSERT_SKIP_FSM) == 0));
+	nts_buffer_insert(rel, &slot, 1, cid, hands_out_ids(rel, (options & TABLE_INSERT_SKIP_FSM) == 0));
 	pgstat_count_heap_insert(rel, 1);
 }
 
@@ -32,10 +32,7 @@ void
 nts_am_multi_insert(Relation rel, TupleTableSlot **slots, int nslots, CommandId cid,
 					NtsInsertOptions options, struct BulkInsertStateData *bistate)
 {
-	bool		hand_out = hands_out_ids(rel, false);
-
-	for (int i = 0; i < nslots; i++)
-		nts_buffer_insert(rel, slots[i], cid, hand_out);
+	nts_buffer_insert(rel, slots, nslots, cid, hands_out_ids(rel, false));
 	pgstat_count_heap_insert(rel, nslots);
 	CHECK_FOR_INTERRUPTS();
 }
