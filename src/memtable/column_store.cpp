@@ -85,6 +85,7 @@ bool ColumnStore::SetNull(uint32_t row, RowPlace* place, uint32_t slot) {
     std::memset(nulls, 0, size);
     chunks_[layout_->geometry.Locate(row).chunk].nulls = nulls;
     place->nulls = nulls;
+    has_bitmaps_ = true;
   }
   const uint64_t bit = uint64_t{slot} * place->capacity + place->offset;
   place->nulls[bit >> 3] = static_cast<uint8_t>(place->nulls[bit >> 3] | (1u << (bit & 7)));
@@ -123,6 +124,7 @@ void ColumnStore::Release() {
   }
   chunks_.Release();
   capacity_ = 0;
+  has_bitmaps_ = false;
 }
 
 uint64_t LoadWord(const Slot& slot, const uint8_t* cell) {

@@ -80,6 +80,8 @@ class ColumnStore {
     const uint64_t bit = uint64_t{slot} * place.capacity + place.offset;
     return (place.nulls[bit >> 3] >> (bit & 7)) & 1;
   }
+  // False: no chunk has a bitmap, so no cell but VAR is NULL.
+  bool may_have_nulls() const { return has_bitmaps_; }
   // Marks a cell NULL, making the bitmap if need be.
   bool SetNull(uint32_t row, RowPlace* place, uint32_t slot);
   // Unmarks all cells of a row: it was not completed.
@@ -108,6 +110,35 @@ class ColumnStore {
   const StoreLayout* layout_;
   PodVector<Chunk> chunks_;
   uint32_t capacity_ = 0;
+  bool has_bitmaps_ = false;
+
+  friend class ColumnCells;
+};
+
+// The cells of one column of a store by column, for visiting many of them.
+class ColumnCells {
+ public:
+  ColumnCells(const ColumnStore& store, uint32_t slot)
+      : store_(store), slot_(slot), geometry_(store.layout_->geometry),
+        lead_chunks_(geometry_.lead_chunks()) {
+    const Slot& s = store.layout_->slots[slot];
+    width_ = s.width;
+    full_start_ = ColumnStore::ColumnStart(s, geometry_.full());
+  }
+  const uint8_t* operator[](uint32_t row) const {
+    const uint32_t high = row >> geometry_.full_shift;
+    if (high == 0) [[unlikely]] return store_.Cell(store_.At(row), slot_);
+    return store_.chunks_[lead_chunks_ + high].data + full_start_ +
+           uint64_t{row & (geometry_.full() - 1)} * width_;
+  }
+
+ private:
+  const ColumnStore& store_;
+  const uint32_t slot_;
+  const ChunkGeometry geometry_;
+  const uint32_t lead_chunks_;
+  uint32_t width_;
+  uint64_t full_start_;
 };
 
 // ---- cells -------------------------------------------------------------

@@ -9,8 +9,28 @@ namespace {
 
 using Home = TableLayout::Home;
 
-// Calls visit(i, place of rows[i]) and has the cells of `slot` on their way from memory
-// before their turn comes: in series order neighbouring rows lie far apart.
+// Calls visit(i, cell of rows[i]) and has the cells on their way from memory before their
+// turn comes: in series order neighbouring rows lie far apart.
+template <typename Visit>
+void ForEachCell(const ColumnCells& cells, std::span<const uint32_t> rows, Visit&& visit) {
+  constexpr size_t kAhead = 16;
+  const uint8_t* ahead[kAhead];
+  const size_t first = std::min(kAhead, rows.size());
+  for (size_t i = 0; i < first; ++i) {
+    ahead[i] = cells[rows[i]];
+    __builtin_prefetch(ahead[i]);
+  }
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const uint8_t* cell = ahead[i % kAhead];
+    if (i + kAhead < rows.size()) {
+      ahead[i % kAhead] = cells[rows[i + kAhead]];
+      __builtin_prefetch(ahead[i % kAhead]);
+    }
+    visit(i, cell);
+  }
+}
+
+// The same with the whole place of each row, which NULL flags need.
 template <typename Visit>
 void ForEachRow(const ColumnStore& store, uint32_t slot, std::span<const uint32_t> rows,
                 Visit&& visit) {
@@ -27,6 +47,13 @@ void ForEachRow(const ColumnStore& store, uint32_t slot, std::span<const uint32_
 template <typename Stored, typename Wide>
 void GatherColumn(const ColumnStore& store, uint32_t slot, std::span<const uint32_t> rows,
                   uint64_t* words, uint8_t* nulls) {
+  if (!store.may_have_nulls()) {
+    std::fill_n(nulls, rows.size(), 0);
+    ForEachCell(ColumnCells(store, slot), rows, [&](size_t i, const uint8_t* cell) {
+      words[i] = static_cast<uint64_t>(static_cast<Wide>(LoadAs<Stored>(cell)));
+    });
+    return;
+  }
   const Slot& s = store.layout().slots[slot];
   ForEachRow(store, slot, rows, [&](size_t i, const RowPlace& place) {
     const uint8_t* cell = place.data + ColumnStore::ColumnStart(s, place.capacity) +
@@ -49,8 +76,8 @@ void Memtable::GatherWords(size_t column, std::span<const uint32_t> rows, uint64
   if (place.home == Home::kKey) {
     uint32_t last = kNoSeries;
     NtsValue value = {0, 0, 0};
-    ForEachRow(store_, 0, rows, [&](size_t i, const RowPlace& row) {
-      const uint32_t series = LoadAs<uint32_t>(store_.Cell(row, 0));
+    ForEachCell(ColumnCells(store_, 0), rows, [&](size_t i, const uint8_t* cell) {
+      const uint32_t series = LoadAs<uint32_t>(cell);
       if (series != last) {
         value = ReadCell(series_.keys(), series_.keys().At(series), place.slot);
         last = series;
@@ -92,8 +119,8 @@ void Memtable::GatherBytes(size_t column, std::span<const uint32_t> rows,
   if (place.home == Home::kKey) {
     uint32_t last = kNoSeries;
     NtsValue value = {0, 0, 1};
-    ForEachRow(store_, 0, rows, [&](size_t i, const RowPlace& row) {
-      const uint32_t series = LoadAs<uint32_t>(store_.Cell(row, 0));
+    ForEachCell(ColumnCells(store_, 0), rows, [&](size_t i, const uint8_t* cell) {
+      const uint32_t series = LoadAs<uint32_t>(cell);
       if (series != last) {
         value = ReadCell(series_.keys(), series_.keys().At(series), place.slot);
         last = series;
@@ -112,8 +139,8 @@ void Memtable::GatherBytes(size_t column, std::span<const uint32_t> rows,
   // Rows of a series share equal values, so neighbours often are the same bytes.
   const uint8_t* last = nullptr;
   std::string_view view;
-  ForEachRow(store_, place.slot, rows, [&](size_t i, const RowPlace& row) {
-    const uint8_t* stored = LoadVar(store_.Cell(row, place.slot));
+  ForEachCell(ColumnCells(store_, place.slot), rows, [&](size_t i, const uint8_t* cell) {
+    const uint8_t* stored = LoadVar(cell);
     if (stored != last) {
       last = stored;
       view = stored == nullptr ? std::string_view() : Arena::View(stored);
@@ -134,7 +161,8 @@ void Memtable::GatherCommandIds(std::span<const uint32_t> rows, uint32_t* comman
 }
 
 void Memtable::GatherSeries(std::span<const uint32_t> rows, uint32_t* series) const {
-  for (size_t i = 0; i < rows.size(); ++i) series[i] = SeriesOf(rows[i]);
+  ForEachCell(ColumnCells(store_, 0), rows,
+              [&](size_t i, const uint8_t* cell) { series[i] = LoadAs<uint32_t>(cell); });
 }
 
 void Memtable::ReadRow(uint32_t row, NtsValue* values) const {
