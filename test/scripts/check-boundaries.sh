@@ -47,9 +47,10 @@ check_all() {
       report "src/$room may include only: ${may[$room]}, nodedb_ts/core.h (as room/file.h)" || true
   done
 
-  # Of the system: the C++ and C libraries, zstd, and what an allocation really takes.
+  # Of the system: the C++ and C libraries, zstd, and what an allocation really takes. One file may ask for huge pages.
   search '^[[:space:]]*#[[:space:]]*include[[:space:]]*<' src/base src/codec src/segment src/memtable src/exec src/capi include |
     grep -vE 'include[[:space:]]*<([a-z_0-9]+|(std|string|math|errno|limits|float|malloc|malloc/malloc|zstd|zdict|zstd_errors|[a-z0-9]*intrin|arm_neon)[a-z]*\.h)>' |
+    grep -vE '^src/base/large_memory\.cpp:[0-9]+:[[:space:]]*#[[:space:]]*include[[:space:]]*<sys/mman\.h>' |
     report "the core includes only the standard libraries and zstd" || true
 
   search '\b(postgres\.h|Datum|palloc|pfree|ereport|elog|errmsg|PG_TRY|MemoryContext|CHECK_FOR_INTERRUPTS)\b' \
