@@ -43,7 +43,6 @@ log_statement = none
 EOC
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION nodedb_ts');
-my $has_verify = $node->safe_psql('postgres', q{SELECT to_regproc('ts_verify') IS NOT NULL}) eq 't';
 
 # ---- the workload
 
@@ -170,7 +169,7 @@ my $going_on = join('',
 	compare('after going on'),
 	"VACUUM (FREEZE) t, t2;\nVACUUM (FREEZE) t, t2;\n",
 	compare('after the last VACUUM'),
-	$has_verify ? "SELECT 'ts_verify', v.* FROM (VALUES ('t'), ('t2')) n(name), ts_verify(name::regclass) v;\n" : '',
+	"SELECT 'ts_verify', v.* FROM (VALUES ('t'), ('t2')) n(name), ts_verify(name::regclass) v;\n",
 	"CHECKPOINT;\n",
 	map { "SELECT 'path', '$_', pg_relation_filepath('$_'), (SELECT count(*) FROM ts_segments('$_'));\n" } ('t', 't2'));
 
