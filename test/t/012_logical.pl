@@ -188,13 +188,13 @@ is(sub_('SELECT string_agg(i::text, \',\' ORDER BY i) FROM n'), '1,3', 'as heap 
 
 # ---- the extension goes when no table is left, and in a new session with CASCADE
 pub('DROP TABLE parent');
+tables_are_sound($subscriber, 'subscribed');
 pub('DROP EXTENSION nodedb_ts');
 is(pub('SELECT count(*) FROM n'), 3, 'a table that went back to heap stays');
 is(pub(q{SELECT count(*) FROM pg_event_trigger}), 0, 'no event trigger is left');
 (undef, undef, $warned) = $subscriber->psql('postgres', 'DROP EXTENSION nodedb_ts CASCADE');
 like($warned, qr/NOTICE:  drop cascades to 3 other objects/, 'CASCADE drops the tables');
 is(sub_(q{SELECT count(*) FROM pg_class WHERE relname IN ('t', 'p1', 'p2')}), 0, 'they are gone');
-tables_are_sound($subscriber, 'at the end');
 $subscriber->stop;
 $publisher->stop;
 done_testing();

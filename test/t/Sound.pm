@@ -15,8 +15,10 @@ sub tables_are_sound
 {
 	my ($node, $when, $database) = @_;
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
-	my $found = $node->safe_psql($database // 'postgres', q{
-		SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v
+	$database //= 'postgres';
+	my $schema = $node->safe_psql($database, q{SELECT extnamespace::regnamespace FROM pg_extension WHERE extname = 'nodedb_ts'});
+	my $found = $node->safe_psql($database, qq{
+		SELECT v.* FROM pg_class c, LATERAL $schema.ts_verify(c.oid) v
 		WHERE c.relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts') AND c.relpersistence <> 't'
 		UNION ALL SELECT NULL, NULL, 'test', 'there is no table' WHERE NOT EXISTS (
 			SELECT FROM pg_class WHERE relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts'))});
