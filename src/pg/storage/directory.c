@@ -23,8 +23,8 @@ nts_entry_set_crc(NtsEntry *entry)
 	entry->crc32c = nts_crc32c(0, entry, offsetof(NtsEntry, crc32c));
 }
 
-int
-nts_entries_on_page(Relation rel, BlockNumber block, Page page)
+static int
+entries_on_page(Relation rel, BlockNumber block, Page page)
 {
 	Size		bytes = ((PageHeader) page)->pd_lower - NTS_PAGE_CONTENT;
 
@@ -60,6 +60,19 @@ nts_directory_next(Relation rel, BlockNumber block, Page page)
 	return next;
 }
 
+int
+nts_directory_copy(Relation rel, BlockNumber block, char *page)
+{
+	Buffer		buffer = ReadBuffer(rel, block);
+
+	CHECK_FOR_INTERRUPTS();
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	memcpy(page, BufferGetPage(buffer), BLCKSZ);
+	UnlockReleaseBuffer(buffer);
+	nts_page_check(rel, block, (Page) page, NTS_PAGE_DIRECTORY, 0);
+	return entries_on_page(rel, block, (Page) page);
+}
+
 NtsEntryRef *
 nts_directory_read(Relation rel, NtsMeta *meta, bool with_free, int *count)
 {
@@ -76,15 +89,8 @@ nts_directory_read(Relation rel, NtsMeta *meta, bool with_free, int *count)
 	for (block = meta->directory_head; block != InvalidBlockNumber;)
 	{
 		PGAlignedBlock copy;
-		Buffer		buffer = ReadBuffer(rel, block);
-		int			entries;
+		int			entries = nts_directory_copy(rel, block, copy.data);
 
-		CHECK_FOR_INTERRUPTS();
-		LockBuffer(buffer, BUFFER_LOCK_SHARE);
-		memcpy(copy.data, BufferGetPage(buffer), BLCKSZ);
-		UnlockReleaseBuffer(buffer);
-		nts_page_check(rel, block, (Page) copy.data, NTS_PAGE_DIRECTORY, 0);
-		entries = nts_entries_on_page(rel, block, (Page) copy.data);
 		for (int i = 0; i < entries; i++)
 		{
 			NtsEntryRef *ref;
@@ -134,7 +140,7 @@ nts_entry_write(Relation rel, NtsEntryRef *ref, bool conflict_check)
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	page = BufferGetPage(buffer);
 	nts_page_check(rel, ref->directory_block, page, NTS_PAGE_DIRECTORY, 0);
-	if (ref->index >= nts_entries_on_page(rel, ref->directory_block, page))
+	if (ref->index >= entries_on_page(rel, ref->directory_block, page))
 		nts_error_corrupt(rel, "directory entry %u is gone", ref->slot);
 	memcpy(&current, (char *) page + offset, sizeof(NtsEntry));
 	if (current.generation != ref->entry.generation)

@@ -120,16 +120,9 @@ search_directory(Relation rel, const NtsMeta *meta, uint32 blocks, Search *searc
 	for (BlockNumber block = meta->directory_head; block != InvalidBlockNumber;)
 	{
 		PGAlignedBlock copy;
-		Buffer		buffer = ReadBuffer(rel, block);
+		int			entries = nts_directory_copy(rel, block, copy.data);
 		BlockNumber next;
-		int			entries;
 
-		CHECK_FOR_INTERRUPTS();
-		LockBuffer(buffer, BUFFER_LOCK_SHARE);
-		memcpy(copy.data, BufferGetPage(buffer), BLCKSZ);
-		UnlockReleaseBuffer(buffer);
-		nts_page_check(rel, block, (Page) copy.data, NTS_PAGE_DIRECTORY, 0);
-		entries = nts_entries_on_page(rel, block, (Page) copy.data);
 		for (int i = 0; i < entries; i++)
 		{
 			NtsEntry	entry;
@@ -165,14 +158,9 @@ search_directory(Relation rel, const NtsMeta *meta, uint32 blocks, Search *searc
 static void
 ensure_directory_room(Relation rel, const NtsMeta *meta)
 {
-	Buffer		buffer = ReadBuffer(rel, meta->directory_tail);
-	int			entries;
+	PGAlignedBlock copy;
 
-	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	nts_page_check(rel, meta->directory_tail, BufferGetPage(buffer), NTS_PAGE_DIRECTORY, 0);
-	entries = nts_entries_on_page(rel, meta->directory_tail, BufferGetPage(buffer));
-	UnlockReleaseBuffer(buffer);
-	if (entries >= (int) NTS_ENTRIES_PER_PAGE)
+	if (nts_directory_copy(rel, meta->directory_tail, copy.data) >= (int) NTS_ENTRIES_PER_PAGE)
 		add_directory_page(rel);
 }
 

@@ -267,10 +267,11 @@ extern uint32 nts_meta_checksum(const NtsMeta *meta);
 extern void nts_page_init(char *image, uint8 kind, uint64 generation, Size special_size);
 extern void nts_entry_set_crc(NtsEntry *entry);
 extern void nts_entry_check(Relation rel, const NtsEntry *entry, uint32 slot);
+/* Copies and checks a directory page; returns the entries on it. */
+extern int	nts_directory_copy(Relation rel, BlockNumber block, char *page);
 /* The page behind a copied directory page, or InvalidBlockNumber; XX001 when there is
  * none at that place. */
 extern BlockNumber nts_directory_next(Relation rel, BlockNumber block, Page page);
-extern int	nts_entries_on_page(Relation rel, BlockNumber block, Page page);
 extern Buffer nts_meta_lock(Relation rel, int mode, NtsMeta **meta);
 /* Blocks of the main fork. (RelationGetNumberOfBlocks would ask the access method,
  * whose answer first writes buffered rows.) */
