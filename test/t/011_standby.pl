@@ -226,6 +226,20 @@ for my $mode (qw(feedback cancel wait))
 	cmp_ok(sql(q{SELECT pg_relation_size('q')}), '<', $size + 8 * 8192, 'feedback: then the blocks are used again');
 }
 
+# ---- VACUUM FULL below an old snapshot
+$standby->adjust_conf('postgresql.conf', 'max_standby_streaming_delay', '50ms');
+$standby->reload;
+sql(q{TRUNCATE q; CALL few(0);});
+same_on_standby('before VACUUM FULL', 'q');
+my $whole = sql('SELECT count(*), sum(i) FROM q');
+my $old = Session->new($standby);
+$old->ask('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1;');
+sql('CALL few(1000); VACUUM FULL q;');
+$primary->wait_for_catchup($standby);
+my $answer = $old->ask('SELECT count(*), sum(i) FROM q; COMMIT;');
+like($answer, $answer =~ /ERROR|FATAL/ ? $conflict : qr/^\Q$whole\E$/, 'an old snapshot after VACUUM FULL');
+$old->quit;
+
 # ---- many short queries on the standby beside many changes
 {
 	$standby->adjust_conf('postgresql.conf', 'max_standby_streaming_delay', '50ms');

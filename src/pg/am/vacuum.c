@@ -372,7 +372,10 @@ copy_segment(Relation from, const NtsEntry *old, Relation to, NtsCleanup *cleanu
 		NtsXidFate	ended = nts_xid_fate(entry.xmax, cleanup->oldest_xmin);
 
 		if (ended == NTS_XID_SEEN || ended == NTS_XID_FROZEN)
+		{
+			nts_cleanup_conflict(from, entry.first_block, cleanup, entry.xmax);
 			return false;
+		}
 		if (ended == NTS_XID_ABORTED)
 		{
 			entry.state = NTS_ENTRY_LIVE;
@@ -385,6 +388,7 @@ copy_segment(Relation from, const NtsEntry *old, Relation to, NtsCleanup *cleanu
 	}
 	if (made == NTS_XID_SEEN)
 	{
+		nts_cleanup_conflict(from, entry.first_block, cleanup, entry.xmin);
 		entry.xmin = FrozenTransactionId;
 		entry.flags &= ~NTS_ENTRY_MOVED_IN;
 	}
@@ -409,7 +413,8 @@ compare_generations(const void *a, const void *b)
  * VACUUM FULL: copies to a new file, in the order in which it was made, what any snapshot may
  * still read, with the ids and the visibility it has. Both tables are locked against
  * everybody, so nothing is in progress but by prepared transactions, which would hold
- * a lock.
+ * a lock. Snapshots of standbys that could tell frozen ids apart are cancelled there,
+ * even if they have not touched the table yet.
  */
 void
 nts_am_copy_for_cluster(Relation old_table, Relation new_table, Relation index, bool use_sort,

@@ -31,6 +31,7 @@ typedef struct Plan
 	bool		any_xid;		/* there are ids to freeze, now or later */
 	bool		forget_move;	/* it was rolled back */
 	TransactionId conflict;		/* newest id that standbys must see as ended */
+	TransactionId newest_seen;	/* of batches that may be frozen, or Invalid */
 	TransactionId oldest_kept;	/* id that stays, or Invalid */
 	uint32		live;
 	uint32		moved;			/* rows that older snapshots still read here */
@@ -92,6 +93,7 @@ plan_batches(Relation rel, BlockNumber block, const char *page, const NtsCleanup
 	plan->freeze = any_kept && TransactionIdIsValid(oldest) &&
 		TransactionIdIsValid(cleanup->freeze_limit) &&
 		TransactionIdPrecedes(oldest, cleanup->freeze_limit);
+	plan->newest_seen = newest_seen;
 	if (plan->freeze)
 		plan->conflict = newest_seen;
 	plan->oldest_kept = plan->freeze ? oldest_running : oldest;
@@ -332,6 +334,7 @@ nts_delta_copy_page(Relation from, const NtsEntry *entry, BlockNumber block, Rel
 
 	nts_delta_read(from, entry, block, NULL, page.data);
 	make_plan(from, &no_meta, block, page.data, cleanup, &plan);
+	nts_cleanup_conflict(from, block, cleanup, plan.gone ? plan.conflict : plan.newest_seen);
 	if (plan.gone)
 		return;
 	special = nts_delta_special((Page) page.data);
