@@ -662,9 +662,8 @@ sub alter
 	elsif ($chance < 0.45 && @droppable) { @q = 'ALTER TABLE %T DROP COLUMN ' . $twin->pick(@extra ? @extra : @droppable); }
 	elsif ($chance < 0.55 && @extra) { @q = 'ALTER TABLE %T ALTER ' . $twin->pick(@extra) . ' TYPE text'; }
 	elsif ($chance < 0.62) { @q = q{ALTER TABLE %T ALTER ts TYPE timestamptz USING ts + '0 s'}; }
-	elsif ($chance < 0.70 && $pair eq 'narrow')
+	elsif ($chance < 0.70)
 	{
-		# PostgreSQL gives heap no TOAST table here, so only narrow rows fit
 		# the twin gets a new file, too: an old snapshot finds both empty
 		return strongly($twin, $s, $pair, { sql => "ALTER TABLE ${pair}_t SET ACCESS METHOD heap" }, { sql => "ALTER TABLE ${pair}_t SET ACCESS METHOD nodedb_ts" },
 			{ sql => "ALTER TABLE ${pair}_h ALTER ts TYPE timestamptz USING ts + '0 s'" });
