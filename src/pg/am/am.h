@@ -259,6 +259,10 @@ extern void nts_am_copy_for_cluster(Relation old_table, Relation new_table, Rela
  * in a transaction that no vacuum ignores. */
 extern void nts_vacuum_reclaim(Relation rel);
 
+/* missing.c */
+/* Keeps the values that columns added later have in older rows, over VACUUM FULL. */
+extern void nts_missing_keep(Relation rel);
+
 /* publication.c: called when something was made or changed, before the caches know */
 /* A table was made, or got a new file. */
 extern void nts_publication_check_table(Form_pg_class form);

@@ -430,6 +430,7 @@ nts_am_copy_for_cluster(Relation old_table, Relation new_table, Relation index, 
 
 	if (index != NULL)
 		nts_error_unsupported(old_table, "CLUSTER");
+	nts_missing_keep(old_table);
 	cleanup.oldest_xmin = oldest;
 	spare_old_snapshots(old_table, &cleanup);
 	entries = nts_directory_read(old_table, &meta, false, &count);
