@@ -137,7 +137,7 @@ sql(q{
 	CREATE PROCEDURE few(base int) LANGUAGE plpgsql AS $$
 		BEGIN FOR k IN 1 .. 1000 LOOP INSERT INTO q VALUES ('2024-02-01'::timestamptz + k * interval '1 s', -(base + k), repeat('x', 100)); COMMIT; END LOOP; END $$;
 	CREATE PROCEDURE gone() LANGUAGE plpgsql AS $$
-		BEGIN FOR k IN 1 .. 1000 LOOP INSERT INTO q VALUES ('2024-02-01', 0, repeat('x', 150)); ROLLBACK; END LOOP; END $$;});
+		BEGIN FOR k IN 1 .. 1000 LOOP INSERT INTO q VALUES ('2024-02-01', 0, repeat('x', 150)); PERFORM FROM q LIMIT 1; ROLLBACK; END LOOP; END $$;});
 
 sub conflicts
 {
