@@ -348,6 +348,7 @@ nts_extent_free(Relation rel, const NtsEntryRef *ref, uint32 delta_pages)
 	NtsMeta		changed;
 	Buffer		meta_buffer;
 	Pages		pages = {0};
+	uint64		next;
 
 	nts_lock_extension(rel);
 	meta_buffer = nts_meta_lock(rel, BUFFER_LOCK_EXCLUSIVE, &meta);
@@ -390,6 +391,20 @@ nts_extent_free(Relation rel, const NtsEntryRef *ref, uint32 delta_pages)
 	stage_pages(&pages);
 	stage_entry(&pages, ref->directory_block, ref->index, false, &entry);
 	nts_wal_commit();
+
+	/*
+	 * A scan on a standby may begin until that record is replayed; if an id was given out
+	 * and committed since we looked, its snapshot is younger than the id in the record.
+	 */
+	next = U64FromFullTransactionId(ReadNextFullTransactionId());
+	if (next != entry.first_row_id && RelationNeedsWAL(rel))
+	{
+		entry.first_row_id = next;
+		nts_wal_begin(rel);
+		stage_pages(&pages);
+		stage_entry(&pages, ref->directory_block, ref->index, false, &entry);
+		nts_wal_commit();
+	}
 
 	release_pages(&pages);
 	UnlockReleaseBuffer(meta_buffer);
