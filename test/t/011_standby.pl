@@ -114,7 +114,7 @@ same_on_standby('DDL', qw(t emptied back moved logged heap_first mv));
 my ($ret, $out, $err) = $standby->psql('postgres', 'SELECT * FROM u', extra_params => [ '-v', 'VERBOSITY=sqlstate' ]);
 like($err, qr/0A000/, 'an unlogged table cannot be read there, as with heap');
 my $startup = standby_sql(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'startup'});
-unlike(slurp_file("/proc/$startup/maps"), qr/nodedb_ts/, 'the startup process has not loaded the library');
+unlike(slurp_file("/proc/$startup/maps"), qr{/nodedb_ts\.so}, 'the startup process has not loaded the library');
 
 # ---- functions: those that write say 25006, the others work
 for my $f (split /\n/, sql(q{SELECT p.proname FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid JOIN pg_proc p ON p.oid = d.objid
