@@ -149,10 +149,10 @@ make_plan(Relation rel, const NtsMeta *meta, BlockNumber block, const char *page
 		plan->change = true;
 }
 
-/* Stages the change of batches, and makes it in the copy `after`. */
+/* Freezes old batches and marks aborted ones dead on a copy of a page; staged: index of
+ * the page in the record that is to tell of it, or -1. */
 static void
-stage_batches(Relation rel, BlockNumber block, const char *page, const NtsCleanup *cleanup,
-			  int index, char *after)
+clean_batches(Relation rel, BlockNumber block, char *page, TransactionId oldest_xmin, int staged)
 {
 	NtsBatch	batch;
 	NtsBatchCursor cursor = {0};
@@ -163,7 +163,7 @@ stage_batches(Relation rel, BlockNumber block, const char *page, const NtsCleanu
 
 		if (!TransactionIdIsNormal(batch.xmin))
 			continue;
-		switch (nts_xid_fate(batch.xmin, cleanup->oldest_xmin))
+		switch (nts_xid_fate(batch.xmin, oldest_xmin))
 		{
 			case NTS_XID_ABORTED:
 				xid = InvalidTransactionId;
@@ -173,8 +173,9 @@ stage_batches(Relation rel, BlockNumber block, const char *page, const NtsCleanu
 			default:
 				continue;
 		}
-		nts_wal_write(index, batch.xmin_at, &xid, sizeof(xid));
-		memcpy(after + batch.xmin_at, &xid, sizeof(xid));
+		memcpy(page + batch.xmin_at, &xid, sizeof(xid));
+		if (staged >= 0)
+			nts_wal_write(staged, batch.xmin_at, &xid, sizeof(xid));
 	}
 }
 
@@ -199,7 +200,7 @@ carry_out(Relation rel, Buffer buffer, BlockNumber block, const char *page,
 	nts_wal_begin(rel);
 	index = nts_wal_buffer(buffer);
 	if (plan->freeze)
-		stage_batches(rel, block, page, cleanup, index, after.data);
+		clean_batches(rel, block, after.data, cleanup->oldest_xmin, index);
 	special->checksum = nts_delta_checksum(after.data);
 	nts_wal_write(index, NTS_DELTA_SPECIAL_AT(common.flags), &special->common.flags, sizeof(special->common.flags));
 	nts_wal_write(index, NTS_DELTA_SPECIAL_AT(checksum), &special->checksum, NTS_DELTA_MOVE_BYTES);
@@ -272,23 +273,6 @@ nts_delta_clean(Relation rel, const NtsMeta *meta, const NtsEntry *entry, BlockN
 	nts_cleanup_keep(cleanup, plan.oldest_kept);
 }
 
-/* Freezes and marks dead in a copy of a page what carry_out would on the page. */
-static void
-clean_image(Relation rel, BlockNumber block, char *page, TransactionId oldest_xmin)
-{
-	NtsBatch	batch;
-	NtsBatchCursor cursor = {0};
-
-	while (nts_delta_next(rel, block, page, &cursor, &batch))
-	{
-		NtsXidFate	fate = nts_xid_fate(batch.xmin, oldest_xmin);
-		uint32		xid = fate == NTS_XID_SEEN ? FrozenTransactionId : InvalidTransactionId;
-
-		if (fate == NTS_XID_SEEN || fate == NTS_XID_ABORTED)
-			memcpy(page + batch.xmin_at, &xid, sizeof(xid));
-	}
-}
-
 /* Appends the page's live batches to the other table's open page. */
 static void
 append_batches(Relation from, BlockNumber block, const char *page, Relation to,
@@ -338,7 +322,7 @@ nts_delta_copy_page(Relation from, const NtsEntry *entry, BlockNumber block, Rel
 	if (plan.gone)
 		return;
 	special = nts_delta_special((Page) page.data);
-	clean_image(from, block, page.data, cleanup->oldest_xmin);
+	clean_batches(from, block, page.data, cleanup->oldest_xmin, -1);
 	if (plan.forget_move)
 		special->move_xid = special->move_cid = 0;
 	cleanup->live_rows += plan.live;
