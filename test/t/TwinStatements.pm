@@ -9,6 +9,7 @@
 #   failed    the same when it has failed
 #   may_fail  then is called in either case; the statement undoes itself
 #   alone     commits by itself, so that failing would part the twins
+#   or        an SQLSTATE that it may fail with, too
 #   code      instead of sql: called with (twin, session)
 # Statements whose rows depend on a snapshot lock both tables first, so that
 # nobody comes between the two under READ COMMITTED.
@@ -708,7 +709,8 @@ sub flush
 	my ($twin, $s) = @_;
 	my $pair = $twin->pick(pairs());
 	$twin->{touched}{$pair} = 1;
-	return { sql => "SELECT ts_flush('${pair}_t')" };
+	# by OID, so a table that another session replaces while this one waits is gone
+	return { sql => "SELECT ts_flush('${pair}_t')", or => '42P01' };
 }
 sub vacuum
 {
