@@ -178,7 +178,17 @@ SET ROLE regress_nodedb_ts_owner;
 SELECT ts_flush('o');
 RESET ROLE;
 SELECT * FROM o ORDER BY i;
-DROP TABLE o;
+-- all tables that one owns, and no other
+CREATE TABLE not_mine (i int) USING nodedb_ts;
+INSERT INTO not_mine VALUES (1);
+INSERT INTO o VALUES (3);
+SET ROLE regress_nodedb_ts_other;
+SELECT ts_flush();
+SET ROLE regress_nodedb_ts_owner;
+SELECT ts_flush();
+RESET ROLE;
+SELECT ts_flush('not_mine') AS still_there, ts_flush('o') AS nothing_left;
+DROP TABLE o, not_mine;
 DROP ROLE regress_nodedb_ts_member;
 DROP OWNED BY regress_nodedb_ts_other, regress_nodedb_ts_owner;
 DROP ROLE regress_nodedb_ts_owner, regress_nodedb_ts_other;

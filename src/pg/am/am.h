@@ -272,7 +272,7 @@ extern void nts_publication_check_partition(Oid relid, Oid parent);
 extern void nts_publication_check_members(Oid publication);
 extern void nts_publication_check_member(Oid member);
 extern void nts_publication_check_schema(Oid member);
-/* Tables and materialized views of the database that use the access method. */
+/* Tables and materialized views of the database that use the access method, by OID. */
 extern List *nts_list_tables(void);
 /* The first of them by name, and how many more there are. */
 extern char *nts_table_names(List *relids);

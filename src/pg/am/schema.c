@@ -5,11 +5,10 @@
 
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
-#include "utils/date.h"
 #include "utils/lsyscache.h"
-#include "utils/timestamp.h"
 
 #include "pg/am/am.h"
+#include "pg/am/options.h"
 
 static uint8
 align_bytes(char align)
@@ -92,46 +91,14 @@ nts_schema_columns(TupleDesc desc, NtsColumn *columns)
 	}
 }
 
-static bool
-named_like_time(const char *name)
-{
-	static const char *const names[] = {"ts", "time", "timestamp", "t", "epoch", "created_at",
-	"event_time", "time_us", "time_ms", "ts_us", "ts_ms", "date", "datetime"};
-
-	for (int i = 0; i < (int) lengthof(names); i++)
-		if (pg_strcasecmp(name, names[i]) == 0)
-			return true;
-	return false;
-}
-
 void
 nts_schema_build(Relation rel, const NtsColumn *columns, NtsSchema *schema)
 {
-	TupleDesc	desc = RelationGetDescr(rel);
-	int			integer_time = -1;
+	NtsOptions	options;
 
+	nts_options_get(rel, &options);
 	schema->columns = columns;
-	schema->column_count = desc->natts;
-	schema->time_column = -1;
-	schema->bucket_width = 0;
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
-		Oid			type;
-
-		if (att->attisdropped)
-			continue;
-		type = getBaseType(att->atttypid);
-		if (type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID)
-		{
-			schema->time_column = i;
-			schema->bucket_width = type == DATEOID ? 1 : USECS_PER_DAY;
-			return;
-		}
-		if (integer_time < 0 && (type == INT8OID || type == INT4OID) &&
-			named_like_time(NameStr(att->attname)))
-			integer_time = i;
-	}
-	/* the unit of an integer time is unknown: one bucket */
-	schema->time_column = integer_time;
+	schema->column_count = RelationGetDescr(rel)->natts;
+	schema->time_column = options.time_column - 1;
+	schema->bucket_width = options.bucket;
 }

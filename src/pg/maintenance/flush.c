@@ -10,25 +10,19 @@
  */
 #include "postgres.h"
 
-#include "access/relation.h"
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "catalog/pg_class.h"
-#include "catalog/pg_inherits.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "storage/lmgr.h"
-#include "utils/acl.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 #include "tcop/utility.h"
 
 #include "pg/am/am.h"
 #include "pg/error.h"
 #include "pg/fault.h"
+#include "pg/maintenance/target.h"
 
 PG_FUNCTION_INFO_V1(ts_flush);
 
@@ -275,66 +269,23 @@ flush_relation(Relation rel)
 }
 
 static void
-check_owner(Oid relid)
+flush_target(Relation rel, void *state)
 {
-	char	   *name = get_rel_name(relid);
+	uint64	   *segments = state;
 
-	/* one that is gone is noticed when it is opened */
-	if (name != NULL && !NTS_OWNS_TABLE(relid, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, name);
+	*segments += flush_relation(rel);
 }
 
-/* Flushes one table; partitions of a partitioned one. */
-static uint64
-flush_oid(Oid relid, bool is_partition)
-{
-	Relation	rel;
-	uint64		segments = 0;
-
-	/* before the lock: who does not own the table shall not hold it up */
-	check_owner(relid);
-	rel = try_relation_open(relid, ShareUpdateExclusiveLock);
-	if (rel == NULL)
-	{
-		if (is_partition)
-			return 0;
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", relid)));
-	}
-	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && !is_partition)
-	{
-		List	   *children = find_all_inheritors(relid, NoLock, NULL);
-		ListCell   *cell;
-
-		foreach(cell, children)
-			if (lfirst_oid(cell) != relid)
-				segments += flush_oid(lfirst_oid(cell), true);
-	}
-	else if (nts_is_nodedb_ts(rel) && RELATION_IS_OTHER_TEMP(rel))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("cannot flush temporary tables of other sessions")));
-	else if (nts_is_nodedb_ts(rel))
-		segments = flush_relation(rel);
-	else if (!is_partition)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not a nodedb_ts table", RelationGetRelationName(rel))));
-	/* the lock is kept: nobody else may move pages before this move is decided */
-	relation_close(rel, NoLock);
-	return segments;
-}
-
+/* ts_flush(relation), ts_flush(): the segments written. */
 Datum
 ts_flush(PG_FUNCTION_ARGS)
 {
-	Oid			relid = PG_GETARG_OID(0);
+	uint64		segments = 0;
 
 	PreventCommandDuringRecovery("ts_flush()");
-	if (get_rel_name(relid) == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", relid)));
-	PG_RETURN_INT64((int64) flush_oid(relid, false));
+	if (PG_NARGS() == 0)
+		nts_maintain_all(flush_target, &segments);
+	else
+		nts_maintain(PG_GETARG_OID(0), "flush", flush_target, &segments);
+	PG_RETURN_INT64((int64) segments);
 }

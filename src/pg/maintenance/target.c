@@ -1,0 +1,109 @@
+/*
+ * target.c - which tables a maintenance function works on.
+ *
+ * The lock is kept to the end of the transaction: nobody else may move pages or free entries before it is decided
+ * what this transaction did. Several tables are locked in order of their OIDs, so that two such calls cannot
+ * deadlock.
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+#include "pg/am/am.h"
+#include "pg/maintenance/target.h"
+
+static void
+check_owner(Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+
+	/* one that is gone is noticed when it is opened */
+	if (name != NULL && !NTS_OWNS_TABLE(relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, name);
+}
+
+static void
+raise_undefined(Oid relid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_TABLE),
+			 errmsg("relation with OID %u does not exist", relid)));
+}
+
+static void
+maintain_partitions(Oid relid, NtsMaintain action, void *state)
+{
+	List	   *children = find_all_inheritors(relid, NoLock, NULL);
+	ListCell   *cell;
+
+	foreach(cell, children)
+	{
+		Relation	rel;
+
+		if (lfirst_oid(cell) == relid)
+			continue;
+		check_owner(lfirst_oid(cell));
+		rel = try_relation_open(lfirst_oid(cell), ShareUpdateExclusiveLock);
+		if (rel == NULL)
+			continue;
+		if (nts_is_nodedb_ts(rel) && !RELATION_IS_OTHER_TEMP(rel))
+			action(rel, state);
+		relation_close(rel, NoLock);
+	}
+}
+
+void
+nts_maintain(Oid relid, const char *verb, NtsMaintain action, void *state)
+{
+	Relation	rel;
+
+	if (get_rel_name(relid) == NULL)
+		raise_undefined(relid);
+	/* before the lock: who does not own the table shall not hold it up */
+	check_owner(relid);
+	rel = try_relation_open(relid, ShareUpdateExclusiveLock);
+	if (rel == NULL)
+		raise_undefined(relid);
+	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		maintain_partitions(relid, action, state);
+	else if (!nts_is_nodedb_ts(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a nodedb_ts table", RelationGetRelationName(rel))));
+	else if (RELATION_IS_OTHER_TEMP(rel))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot %s temporary tables of other sessions", verb)));
+	else
+		action(rel, state);
+	relation_close(rel, NoLock);
+}
+
+void
+nts_maintain_all(NtsMaintain action, void *state)
+{
+	List	   *relids = nts_list_tables();	/* by OID */
+	ListCell   *cell;
+
+	foreach(cell, relids)
+	{
+		Oid			relid = lfirst_oid(cell);
+		Relation	rel;
+
+		if (get_rel_name(relid) == NULL || !NTS_OWNS_TABLE(relid, GetUserId()))
+			continue;
+		rel = try_relation_open(relid, ShareUpdateExclusiveLock);
+		if (rel == NULL)
+			continue;
+		if (nts_is_nodedb_ts(rel) && !RELATION_IS_OTHER_TEMP(rel))
+			action(rel, state);
+		relation_close(rel, NoLock);
+	}
+}

@@ -1,0 +1,24 @@
+/*
+ * target.h - which tables a maintenance function works on.
+ */
+#ifndef NTS_MAINTENANCE_TARGET_H
+#define NTS_MAINTENANCE_TARGET_H
+
+#include "postgres.h"
+
+#include "utils/rel.h"
+
+/* Called for each table, which is locked in ShareUpdateExclusiveLock to the end of the transaction. */
+typedef void (*NtsMaintain) (Relation rel, void *state);
+
+/*
+ * One table, or the partitions of a partitioned one. Raises 42P01 when it is gone, 42501 when the caller does
+ * not own it, 42809 when it is no table of the access method, 0A000 for a temporary table of another session.
+ * verb: for that message ("flush").
+ */
+extern void nts_maintain(Oid relid, const char *verb, NtsMaintain action, void *state);
+
+/* All tables of the database that the caller owns, by OID; those dropped meanwhile are left out. */
+extern void nts_maintain_all(NtsMaintain action, void *state);
+
+#endif							/* NTS_MAINTENANCE_TARGET_H */
