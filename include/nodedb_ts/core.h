@@ -244,15 +244,19 @@ void		nts_flush_end(NtsPart *part, bool success) NTS_NOEXCEPT;
 
 /*
  * One row straight into a batch payload of layout 0, without a part in between: the
- * path of one-row commits. *length = 0: it does not fit into capacity.
+ * path of one-row commits. head, head_length: nts_batch_head of the schema.
+ * *length = 0: it does not fit into capacity.
  */
-int			nts_batch_encode_row(const NtsSchema *schema, const NtsValue *values,
+int			nts_batch_encode_row(const NtsSchema *schema, const uint8_t *head,
+								 uint32_t head_length, const NtsValue *values,
 								 uint8_t *payload, size_t capacity, size_t *length,
 								 NtsStatus *status) NTS_NOEXCEPT;
 
 /* Bytes at the start of every payload of this schema that say how rows are made up;
  * mostly equal from batch to batch, so that a page need not repeat them. */
 uint32_t	nts_batch_head_length(const NtsSchema *schema) NTS_NOEXCEPT;
+/* Fills head[nts_batch_head_length(schema)]. */
+int			nts_batch_head(const NtsSchema *schema, uint8_t *head, NtsStatus *status) NTS_NOEXCEPT;
 
 /* ---- reading batches ------------------------------------------------- */
 

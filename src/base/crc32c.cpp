@@ -43,7 +43,15 @@ __attribute__((target("sse4.2"))) uint32_t Crc32cSse42(uint32_t seed, const void
   uint64_t crc = static_cast<uint32_t>(~seed);
   for (; size >= 8; size -= 8, p += 8) crc = _mm_crc32_u64(crc, LoadLe<uint64_t>(p));
   auto crc32 = static_cast<uint32_t>(crc);
-  for (; size > 0; size--, p++) crc32 = _mm_crc32_u8(crc32, *p);
+  if (size & 4) {
+    crc32 = _mm_crc32_u32(crc32, LoadLe<uint32_t>(p));
+    p += 4;
+  }
+  if (size & 2) {
+    crc32 = _mm_crc32_u16(crc32, LoadLe<uint16_t>(p));
+    p += 2;
+  }
+  if (size & 1) crc32 = _mm_crc32_u8(crc32, *p);
   return ~crc32;
 }
 #endif

@@ -1,11 +1,14 @@
 // segment_capi.cpp - the reading half of core.h: batches, segments, checksums.
+#include <algorithm>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "base/crc32c.h"
 #include "capi/capi.h"
 #include "capi/capi_segment.h"
 #include "nodedb_ts/core.h"
+#include "segment/batch.h"
 #include "segment/batch_reader.h"
 #include "segment/row_batch.h"
 #include "segment/segment_reader.h"
@@ -17,16 +20,26 @@ using nodedb_ts::segment::Segment;
 
 extern "C" {
 
-int nts_batch_encode_row(const NtsSchema* schema, const NtsValue* values, uint8_t* payload,
-                         size_t capacity, size_t* length, NtsStatus* status) noexcept {
+int nts_batch_encode_row(const NtsSchema* schema, const uint8_t* head, uint32_t head_length,
+                         const NtsValue* values, uint8_t* payload, size_t capacity,
+                         size_t* length, NtsStatus* status) noexcept {
   return Guard(status, [&] {
-    *length = nodedb_ts::segment::EncodeRowBatch(*schema, values, {payload, capacity});
+    *length = nodedb_ts::segment::EncodeRowBatch(*schema, {head, head_length}, values,
+                                                 {payload, capacity});
     return Status::Ok();
   });
 }
 
 uint32_t nts_batch_head_length(const NtsSchema* schema) noexcept {
   return nodedb_ts::segment::BatchHeadBytes(*schema);
+}
+
+int nts_batch_head(const NtsSchema* schema, uint8_t* head, NtsStatus* status) noexcept {
+  return Guard(status, [&] {
+    const std::vector<uint8_t> bytes = nodedb_ts::segment::BatchHead(*schema);
+    std::copy(bytes.begin(), bytes.end(), head);
+    return Status::Ok();
+  });
 }
 
 int nts_batch_info(const NtsColumn* columns, uint32_t column_count, const uint8_t* payload,

@@ -255,4 +255,11 @@ Status EncodeBatch(const NtsSchema& schema, const RowSource& source,
   return Status::Ok();
 }
 
+std::vector<uint8_t> BatchHead(const NtsSchema& schema) {
+  std::vector<uint8_t> head;
+  ByteWriter out(&head);
+  WriteHead(schema, false, &out);
+  return head;
+}
+
 }  // namespace nodedb_ts::segment

@@ -24,6 +24,9 @@ base::Status EncodeBatch(const NtsSchema& schema, const RowSource& source,
                          size_t max_bytes, std::vector<uint8_t>* payload,
                          BatchLayout* layout, size_t* encoded_rows);
 
+// How the payloads of rows without command ids and NULLs begin: BatchHeadBytes(schema) bytes.
+std::vector<uint8_t> BatchHead(const NtsSchema& schema);
+
 }  // namespace nodedb_ts::segment
 
 #endif  // NODEDB_TS_SEGMENT_BATCH_H

@@ -13,9 +13,9 @@
 namespace nodedb_ts::segment {
 
 // Returns the bytes written to `payload`, or 0 when the row does not fit.
-// values: one per column of the schema.
-size_t EncodeRowBatch(const NtsSchema& schema, const NtsValue* values,
-                      std::span<uint8_t> payload);
+// head: of the schema (BatchHead). values: one per column of the schema.
+size_t EncodeRowBatch(const NtsSchema& schema, std::span<const uint8_t> head,
+                      const NtsValue* values, std::span<uint8_t> payload);
 
 }  // namespace nodedb_ts::segment
 

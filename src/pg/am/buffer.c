@@ -86,7 +86,8 @@ typedef struct NtsTableBuffer
 	int			natts;
 	NtsColumn  *columns;
 	NtsSchema	schema;
-	uint32		head_length;	/* of a batch payload of this row type */
+	uint8	   *head;			/* how batch payloads of this row type begin */
+	uint32		head_length;
 	NtsValue   *values;			/* scratch for one row */
 	Part	   *parts;			/* innermost first */
 	NtsPart    *spare;			/* an empty core part for the next transaction */
@@ -166,6 +167,20 @@ discard_rows(NtsTableBuffer *table)
 		drop_top_part(table);
 }
 
+static void
+free_row_type(NtsTableBuffer *table)
+{
+	if (table->columns != NULL)
+		pfree(table->columns);
+	if (table->values != NULL)
+		pfree(table->values);
+	if (table->head != NULL)
+		pfree(table->head);
+	table->columns = NULL;
+	table->values = NULL;
+	table->head = NULL;
+}
+
 /* Reads the row type; rows of another row type are written first. */
 static void
 load_schema(NtsTableBuffer *table, Relation rel)
@@ -174,6 +189,7 @@ load_schema(NtsTableBuffer *table, Relation rel)
 	Size		size = sizeof(NtsColumn) * Max(desc->natts, 1);
 	NtsColumn  *columns = palloc0(size);
 	NtsSchema	schema;
+	NtsStatus	status;
 
 	nts_schema_columns(desc, columns);
 	nts_schema_build(rel, columns, &schema);
@@ -190,20 +206,18 @@ load_schema(NtsTableBuffer *table, Relation rel)
 	if (table->spare != NULL)
 		nts_part_free(table->spare);
 	table->spare = NULL;
-	if (table->columns != NULL)
-	{
-		pfree(table->columns);
-		pfree(table->values);
-		table->columns = NULL;
-	}
+	free_row_type(table);
+	table->head_length = nts_batch_head_length(&schema);
+	table->head = MemoryContextAlloc(buffer_context, table->head_length);
+	NTS_CHECK(nts_batch_head(&schema, table->head, &status), status, rel);
 	table->values = MemoryContextAlloc(buffer_context, sizeof(NtsValue) * Max(desc->natts, 1));
+	/* what is set last says that the rest is there */
 	table->columns = MemoryContextAlloc(buffer_context, size);
 	memcpy(table->columns, columns, size);
 	pfree(columns);
 	table->natts = desc->natts;
 	table->schema = schema;
 	table->schema.columns = table->columns;
-	table->head_length = nts_batch_head_length(&table->schema);
 	table->schema_valid = true;
 }
 
@@ -760,8 +774,8 @@ make_pending(NtsTableBuffer *table, Relation rel, uint64 row_id, CommandId cid)
 	size_t		length;
 	NtsStatus	status;
 
-	NTS_CHECK(nts_batch_encode_row(&table->schema, table->values, row->bytes, PENDING_BYTES,
-								   &length, &status), status, rel);
+	NTS_CHECK(nts_batch_encode_row(&table->schema, table->head, table->head_length, table->values,
+								   row->bytes, PENDING_BYTES, &length, &status), status, rel);
 	if (length == 0)
 		return false;
 	memset(&row->output, 0, sizeof(row->output));
@@ -982,11 +996,7 @@ forget_idle_tables(void)
 	{
 		if (table->spare != NULL)
 			nts_part_free(table->spare);
-		if (table->columns != NULL)
-		{
-			pfree(table->columns);
-			pfree(table->values);
-		}
+		free_row_type(table);
 		(void) hash_search(tables, &table->relid, HASH_REMOVE, NULL);
 	}
 }

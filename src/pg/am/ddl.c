@@ -216,6 +216,9 @@ object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, 
 {
 	if (previous_object_access_hook != NULL)
 		previous_object_access_hook(access, class_id, object_id, sub_id, arg);
+	/* comes with each call of a function */
+	if (access == OAT_FUNCTION_EXECUTE)
+		return;
 	if (access == OAT_POST_CREATE && class_id == RelationRelationId && sub_id == 0)
 		relation_made(object_id);
 	else if (access == OAT_POST_CREATE && class_id == PublicationRelationId)

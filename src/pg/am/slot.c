@@ -234,8 +234,15 @@ slot_copyslot(TupleTableSlot *dst, TupleTableSlot *src)
 	NtsSlot    *to = (NtsSlot *) dst;
 	NtsSlot    *from = (NtsSlot *) src;
 
+	int			natts = src->tts_tupleDescriptor->natts;
+
 	slot_clear(dst);
-	TTSOpsVirtual.copyslot(dst, src);	/* deep copy */
+	slot_getallattrs(src);
+	memcpy(dst->tts_values, src->tts_values, sizeof(Datum) * natts);
+	memcpy(dst->tts_isnull, src->tts_isnull, sizeof(bool) * natts);
+	dst->tts_nvalid = natts;
+	dst->tts_flags &= ~TTS_FLAG_EMPTY;
+	own_values(dst);
 	if (src->tts_ops == &TTSOpsNodedbTs && (from->set != NULL || from->has_system))
 	{
 		bool		isnull;

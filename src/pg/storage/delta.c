@@ -254,21 +254,24 @@ get_varint(const uint8 *at, const uint8 *end, uint64 *value)
 	return NULL;
 }
 
-/* Logs only the bytes of the special area that changed. */
+/* Logs only the words of the special area from the first to the last that changed. */
 static void
 write_special(int index, const NtsDeltaSpecial *old, const NtsDeltaSpecial *special)
 {
-	const char *before = (const char *) old;
-	const char *after = (const char *) special;
-	Size		first = 0;
-	Size		end = sizeof(NtsDeltaSpecial);
+	uint32		before[sizeof(NtsDeltaSpecial) / sizeof(uint32)];
+	uint32		after[lengthof(before)];
+	int			first = 0;
+	int			end = lengthof(before);
 
+	memcpy(before, old, sizeof(before));
+	memcpy(after, special, sizeof(after));
 	while (first < end && before[first] == after[first])
 		first++;
 	while (end > first && before[end - 1] == after[end - 1])
 		end--;
 	if (end > first)
-		nts_wal_write(index, BLCKSZ - sizeof(NtsDeltaSpecial) + first, after + first, end - first);
+		nts_wal_write(index, BLCKSZ - sizeof(NtsDeltaSpecial) + first * sizeof(uint32), &after[first],
+					  (end - first) * sizeof(uint32));
 }
 
 static void
