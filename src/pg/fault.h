@@ -90,6 +90,10 @@
 	NORMAL(flush_write) \
 	NORMAL(flush_output)		/* an output is in storage */ \
 	NORMAL(flush_done) \
+	/* ts_enforce_retention: retention.c */ \
+	NORMAL(retention_flushed)	/* expired rows of L0 are left out */ \
+	NORMAL(retention_segment) \
+	NORMAL(retention_done) \
 	/* VACUUM, VACUUM FULL: vacuum.c, delta_clean.c */ \
 	NORMAL(vacuum_entry) \
 	NORMAL(vacuum_page) \

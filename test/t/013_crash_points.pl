@@ -128,6 +128,12 @@ sub prepared
 	  "ROLLBACK PREPARED 'b';\n" . transaction(one_row()) . "COMMIT PREPARED 'a';\n";
 }
 
+# All rows there are.
+sub retention_of_all
+{
+	return ("SELECT ts_enforce_retention('t', interval '1 day', '2024-02-15');\n", "DELETE FROM h WHERE ts < '2024-02-14';\n");
+}
+
 my $many = 9000;				# more than a segment's least
 my $workload = join('',
 	"SET nodedb_ts.memory_budget = '512kB';\n",
@@ -146,6 +152,9 @@ my $workload = join('',
 	"BEGIN;\nSELECT ts_flush('t');\n", one_row(), "ROLLBACK;\n",
 	"VACUUM (FREEZE) t;\n",
 	compare('after flush'),
+	# segments and small batches that are all older
+	small(), rolled_back(retention_of_all()), transaction(retention_of_all()), transaction(rows(1000)), small(),
+	compare('after retention'),
 	# a new file while older snapshots may still want what is moved
 	small(), "BEGIN;\n", one_row(2), "PREPARE TRANSACTION 'hold';\n",
 	"SELECT ts_flush('t');\n", small(), "VACUUM FULL t;\nCOMMIT PREPARED 'hold';\n",

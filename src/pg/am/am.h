@@ -156,6 +156,8 @@ extern NtsVectorSet *nts_reader_block(NtsReader *reader, BlockNumber block, NtsP
 extern bool nts_reader_block_share(NtsReader *reader, BlockNumber block, int *entry,
 								   uint64 *first_row, uint64 *rows);
 extern const NtsEntry *nts_reader_entry(NtsReader *reader, int index);
+/* The same with its place in the directory, as it was when the reader was opened. */
+extern const NtsEntryRef *nts_reader_entry_ref(NtsReader *reader, int index);
 extern int	nts_reader_entry_count(NtsReader *reader);
 /* Index of the visible segment that was made last, or -1. */
 extern int	nts_reader_newest_segment(NtsReader *reader);

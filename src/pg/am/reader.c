@@ -593,7 +593,7 @@ load_delta_page(NtsReader *reader, int entry, uint32 page_number)
 	PGAlignedBlock page;
 
 	nts_delta_read(reader->rel, e, block, reader->strategy, page.data);
-	if (!nts_delta_page_visible(page.data, reader->snapshot))
+	if (!nts_delta_page_visible(reader->rel, page.data, reader->snapshot))
 		return NULL;
 	return nts_reader_delta_copy(reader, block, page.data);
 }
@@ -792,6 +792,12 @@ nts_reader_entry(NtsReader *reader, int index)
 	return &reader->entries[index].entry;
 }
 
+const NtsEntryRef *
+nts_reader_entry_ref(NtsReader *reader, int index)
+{
+	return &reader->entries[index];
+}
+
 int
 nts_reader_entry_count(NtsReader *reader)
 {
@@ -965,7 +971,7 @@ find_in_delta(NtsReader *reader, int entry, uint64 row_id, uint32 *offset)
 		nts_delta_read(reader->rel, e, block, reader->strategy, page.data);
 		if (nts_delta_special((Page) page.data)->move_xid == FrozenTransactionId ||
 			(reader->snapshot->snapshot_type != SNAPSHOT_ANY &&
-			 !nts_delta_page_visible(page.data, reader->snapshot)) ||
+			 !nts_delta_page_visible(reader->rel, page.data, reader->snapshot)) ||
 			!page_has_row_id(reader, block, page.data, row_id))
 			continue;
 		set = nts_reader_delta_copy(reader, block, page.data);

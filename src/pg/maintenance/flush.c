@@ -22,6 +22,7 @@
 #include "pg/am/am.h"
 #include "pg/error.h"
 #include "pg/fault.h"
+#include "pg/maintenance/flush.h"
 #include "pg/maintenance/target.h"
 
 PG_FUNCTION_INFO_V1(ts_flush);
@@ -43,6 +44,10 @@ typedef struct Flush
 	CommandId	cid;
 	uint64		moved_rows;
 	Snapshot	older;			/* what came after it stays; NULL: nothing does */
+	bool		expire;			/* retention: only pages with rows older than `cutoff`, which go */
+	int64		cutoff;
+	int			time_column;
+	uint64		expired_rows;
 } Flush;
 
 /* Called with the address of a manager that outlives the flush's stack frame. */
@@ -110,7 +115,8 @@ write_part(Flush *flush)
 	NTS_FAULT(flush_write);
 	options.max_batch_bytes = NTS_MAX_BATCH_PAYLOAD;
 	options.max_batch_rows = NTS_MAX_BATCH_ROWS;
-	options.min_segment_rows = rows < MIN_FLUSH_ROWS && flush->target.segments == 0 ? 1 : MIN_FLUSH_ROWS;
+	options.min_segment_rows = rows < MIN_FLUSH_ROWS && flush->target.segments == 0 && !flush->expire ?
+		1 : MIN_FLUSH_ROWS;
 	options.min_segment_bytes = PG_INT64_MAX;
 	options.max_segment_rows = MAX_SEGMENT_ROWS;
 	options.max_segment_bytes = MAX_SEGMENT_BYTES;
@@ -188,6 +194,47 @@ detoast_defaults(Flush *flush, NtsVectorSet *set)
 	}
 }
 
+static bool
+is_expired(const Flush *flush, const NtsVectorSet *set, uint32 row)
+{
+	const NtsColumnData *time = &set->columns[flush->time_column];
+
+	return !time->nulls[row] && (int64) time->values[row] < flush->cutoff;
+}
+
+/* Looks at the rows: what a page says of their times may be those of another column. */
+static bool
+holds_expired(Flush *flush, const NtsEntry *entry, BlockNumber block)
+{
+	PGAlignedBlock page;
+	NtsVectorSet *set;
+
+	nts_delta_read(flush->rel, entry, block, NULL, page.data);
+	set = nts_reader_delta_copy(flush->reader, block, page.data);
+	for (uint32 row = 0; set != NULL && row < set->rows; row++)
+		if (is_expired(flush, set, row))
+			return true;
+	return false;
+}
+
+static void
+take_page(Flush *flush, BlockNumber block, const char *page)
+{
+	NtsVectorSet *set = nts_reader_delta_copy(flush->reader, block, page);
+
+	if (set == NULL)
+		return;					/* only aborted batches */
+	detoast_defaults(flush, set);
+	for (uint32 row = 0; row < set->rows; row++)
+	{
+		if (flush->expire && is_expired(flush, set, row))
+			flush->expired_rows++;
+		else
+			take_row(flush, set, row);
+	}
+	flush->moved_rows += set->rows;
+}
+
 static void
 move_extent(Flush *flush, const NtsMeta *meta, NtsEntryRef *ref, TransactionId xid)
 {
@@ -204,37 +251,29 @@ move_extent(Flush *flush, const NtsMeta *meta, NtsEntryRef *ref, TransactionId x
 	{
 		BlockNumber block = entry->first_block + i;
 		PGAlignedBlock page;
-		NtsVectorSet *set;
 
 		CHECK_FOR_INTERRUPTS();
 		NTS_FAULT(flush_page);
+		if (flush->expire && !holds_expired(flush, entry, block))
+			continue;
 		if (!nts_delta_move(flush->rel, entry, block, xid, flush->cid, flush->older, page.data))
 			continue;
 		NTS_FAULT(flush_taken);
-		set = nts_reader_delta_copy(flush->reader, block, page.data);
-		if (set == NULL)
-			continue;			/* only aborted batches */
-		detoast_defaults(flush, set);
-		for (uint32 row = 0; row < set->rows; row++)
-			take_row(flush, set, row);
-		flush->moved_rows += set->rows;
+		take_page(flush, block, page.data);
 	}
 }
 
-static uint64
-flush_relation(Relation rel)
+/* Takes all pages of which nothing is in progress, or those with expired rows. */
+static void
+move_pages(Relation rel, Flush *state)
 {
-	Flush		flush = {0};
+	Flush		flush = *state;
 	TransactionId xid;
 	NtsEntryRef *entries;
 	MemoryContext old;
 	NtsMeta		meta;
 	int			count;
 
-	nts_buffer_flush_relation(rel);
-	/* what earlier flushes have moved can be used for the new segments */
-	nts_vacuum_reclaim(rel);
-	NTS_FAULT(flush_reclaimed);
 	flush.context = AllocSetContextCreate(CurrentMemoryContext, "nodedb_ts flush",
 										  ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(flush.context);
@@ -265,7 +304,32 @@ flush_relation(Relation rel)
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(flush.context);
+	*state = flush;
+}
+
+static uint64
+flush_relation(Relation rel)
+{
+	Flush		flush = {0};
+
+	nts_buffer_flush_relation(rel);
+	/* what earlier flushes have moved can be used for the new segments */
+	nts_vacuum_reclaim(rel);
+	NTS_FAULT(flush_reclaimed);
+	move_pages(rel, &flush);
 	return flush.target.segments;
+}
+
+uint64
+nts_flush_expired(Relation rel, int time_column, int64 cutoff)
+{
+	Flush		flush = {0};
+
+	flush.expire = true;
+	flush.cutoff = cutoff;
+	flush.time_column = time_column;
+	move_pages(rel, &flush);
+	return flush.expired_rows;
 }
 
 static void

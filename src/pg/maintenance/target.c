@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -37,6 +38,21 @@ raise_undefined(Oid relid)
 			 errmsg("relation with OID %u does not exist", relid)));
 }
 
+/* As its owner, since what belongs to a table (a function that its options name) is the owner's. */
+static void
+run_as_owner(Relation rel, NtsMaintain action, void *state)
+{
+	Oid			user;
+	int			context;
+	int			level = NewGUCNestLevel();
+
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(rel->rd_rel->relowner, context | SECURITY_RESTRICTED_OPERATION);
+	action(rel, state);
+	AtEOXact_GUC(false, level);
+	SetUserIdAndSecContext(user, context);
+}
+
 static void
 maintain_partitions(Oid relid, NtsMaintain action, void *state)
 {
@@ -54,7 +70,7 @@ maintain_partitions(Oid relid, NtsMaintain action, void *state)
 		if (rel == NULL)
 			continue;
 		if (nts_is_nodedb_ts(rel) && !RELATION_IS_OTHER_TEMP(rel))
-			action(rel, state);
+			run_as_owner(rel, action, state);
 		relation_close(rel, NoLock);
 	}
 }
@@ -82,7 +98,7 @@ nts_maintain(Oid relid, const char *verb, NtsMaintain action, void *state)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("cannot %s temporary tables of other sessions", verb)));
 	else
-		action(rel, state);
+		run_as_owner(rel, action, state);
 	relation_close(rel, NoLock);
 }
 
@@ -103,7 +119,7 @@ nts_maintain_all(NtsMaintain action, void *state)
 		if (rel == NULL)
 			continue;
 		if (nts_is_nodedb_ts(rel) && !RELATION_IS_OTHER_TEMP(rel))
-			action(rel, state);
+			run_as_owner(rel, action, state);
 		relation_close(rel, NoLock);
 	}
 }

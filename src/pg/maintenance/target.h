@@ -8,7 +8,7 @@
 
 #include "utils/rel.h"
 
-/* Called for each table, which is locked in ShareUpdateExclusiveLock to the end of the transaction. */
+/* Called for each table, as its owner; it is locked in ShareUpdateExclusiveLock to the end of the transaction. */
 typedef void (*NtsMaintain) (Relation rel, void *state);
 
 /*

@@ -227,11 +227,12 @@ extern NtsXidFate nts_xid_fate(TransactionId xid, TransactionId oldest_xmin);
  * command ids. Reports conflicts out to serializable readers. */
 extern bool nts_xmin_visible(Relation rel, TransactionId xmin, CommandId cid, bool moved_in,
 							 Snapshot snapshot);
-/* Is what (xmax, cmax) moved or killed gone for this snapshot? */
+/* Is what (xmax, cmax) moved or killed gone for this snapshot? A dirty one learns of a killer in progress. */
 extern bool nts_xmax_gone(TransactionId xmax, CommandId cmax, bool killed, Snapshot snapshot);
+/* Reports conflicts out to serializable readers, for its maker and its killer. */
 extern bool nts_entry_visible(Relation rel, const NtsEntry *entry, Snapshot snapshot);
-/* Are the batches of a copied delta page still to be read from it? */
-extern bool nts_delta_page_visible(const char *page, Snapshot snapshot);
+/* Are the batches of a copied delta page still to be read from it? Reports conflicts as above. */
+extern bool nts_delta_page_visible(Relation rel, const char *page, Snapshot snapshot);
 extern bool nts_batch_visible(Relation rel, const NtsBatch *batch, Snapshot snapshot);
 
 /* ---- for checks that go on after what they find (check.c) ---- */

@@ -116,7 +116,23 @@ nts_xmax_gone(TransactionId xmax, CommandId cmax, bool killed, Snapshot snapshot
 		return false;
 	if (TransactionIdIsCurrentTransactionId(xmax))
 		return true;
-	return !TransactionIdIsInProgress(xmax) && TransactionIdDidCommit(xmax);
+	if (TransactionIdIsInProgress(xmax))
+	{
+		/* a move takes nothing away, so nobody waits for its end */
+		if (killed && snapshot->snapshot_type == SNAPSHOT_DIRTY)
+			snapshot->xmax = xmax;
+		return false;
+	}
+	return TransactionIdDidCommit(xmax);
+}
+
+/* A serializable reader sees what xmax, which came after its snapshot, has removed. */
+static void
+removal_conflict_out(Relation rel, TransactionId xmax, Snapshot snapshot)
+{
+	if (TransactionIdIsNormal(xmax) && IsMVCCSnapshot(snapshot) &&
+		!TransactionIdIsCurrentTransactionId(xmax) && XidInMVCCSnapshot(xmax, snapshot))
+		conflict_out(rel, xmax, snapshot);
 }
 
 bool
@@ -128,17 +144,25 @@ nts_entry_visible(Relation rel, const NtsEntry *entry, Snapshot snapshot)
 	if (!nts_xmin_visible(rel, entry->xmin, entry->cmin,
 						  (entry->flags & NTS_ENTRY_MOVED_IN) != 0, snapshot))
 		return false;
-	return entry->state == NTS_ENTRY_LIVE ||
-		!nts_xmax_gone(entry->xmax, entry->cmax, entry->state == NTS_ENTRY_KILLED, snapshot);
+	if (entry->state == NTS_ENTRY_LIVE)
+		return true;
+	if (nts_xmax_gone(entry->xmax, entry->cmax, entry->state == NTS_ENTRY_KILLED, snapshot))
+		return false;
+	if (entry->state == NTS_ENTRY_KILLED)
+		removal_conflict_out(rel, entry->xmax, snapshot);
+	return true;
 }
 
 bool
-nts_delta_page_visible(const char *page, Snapshot snapshot)
+nts_delta_page_visible(Relation rel, const char *page, Snapshot snapshot)
 {
 	const NtsDeltaSpecial *special = nts_delta_special((Page) page);
 
-	return special->rows > 0 &&
-		!nts_xmax_gone(special->move_xid, special->move_cid, false, snapshot);
+	if (special->rows == 0 || nts_xmax_gone(special->move_xid, special->move_cid, false, snapshot))
+		return false;
+	/* the page does not tell whether retention has left rows out on the way */
+	removal_conflict_out(rel, special->move_xid, snapshot);
+	return true;
 }
 
 bool
