@@ -256,7 +256,8 @@ move_extent(Flush *flush, const NtsMeta *meta, NtsEntryRef *ref, TransactionId x
 		NTS_FAULT(flush_page);
 		if (flush->expire && !holds_expired(flush, entry, block))
 			continue;
-		if (!nts_delta_move(flush->rel, entry, block, xid, flush->cid, flush->older, page.data))
+		if (!nts_delta_move(flush->rel, entry, block, xid, flush->cid, flush->older, flush->expire,
+							page.data))
 			continue;
 		NTS_FAULT(flush_taken);
 		take_page(flush, block, page.data);

@@ -486,7 +486,7 @@ already_moved(const NtsDeltaSpecial *special)
 
 bool
 nts_delta_move(Relation rel, const NtsEntry *entry, BlockNumber block,
-			   TransactionId xid, CommandId cid, Snapshot snapshot, char *page)
+			   TransactionId xid, CommandId cid, Snapshot snapshot, bool removes, char *page)
 {
 	Buffer		buffer = ReadBuffer(rel, block);
 	NtsDeltaSpecial *special;
@@ -513,6 +513,8 @@ nts_delta_move(Relation rel, const NtsEntry *entry, BlockNumber block,
 		NtsDeltaSpecial changed = *special;
 		int			index;
 
+		if (removes)
+			CheckForSerializableConflictIn(rel, NULL, InvalidBlockNumber);
 		changed.common.flags |= NTS_DELTA_SEALED;
 		changed.move_xid = xid;
 		changed.move_cid = cid;

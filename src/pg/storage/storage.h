@@ -149,10 +149,12 @@ extern bool nts_delta_next(Relation rel, BlockNumber block, const char *page,
  * Seals the page and marks all its batches as moved by (xid, cid), if every one of
  * them has ended, and not after `snapshot` (if not NULL) was taken. Copies the page as
  * it was to `page`. false: somebody is still in progress, or it is moved already, or
- * has no rows; nothing changed.
+ * has no rows; nothing changed. removes: some rows will not be written again, so the
+ * serializable conflict-in check is made.
  */
 extern bool nts_delta_move(Relation rel, const NtsEntry *entry, BlockNumber block,
-						   TransactionId xid, CommandId cid, Snapshot snapshot, char *page);
+						   TransactionId xid, CommandId cid, Snapshot snapshot, bool removes,
+						   char *page);
 
 /* What VACUUM and ts_flush may do to transaction ids, and what they found. */
 typedef struct NtsCleanup
