@@ -347,6 +347,8 @@ int			nts_segment_vector(const NtsSegment *segment, uint32_t group, uint32_t vec
 /* column: 0..column_count-1 (stored) or NTS_COLUMN_*. */
 int			nts_segment_chunk(const NtsSegment *segment, uint32_t group, int32_t column,
 							  NtsChunkInfo *info, NtsStatus *status) NTS_NOEXCEPT;
+/* The name of a chunk's codec; never NULL. */
+const char *nts_codec_name(uint8_t codec) NTS_NOEXCEPT;
 /* Compares the chunk's bytes with its CRC-32C. */
 int			nts_chunk_verify(const NtsSegment *segment, uint32_t group, int32_t column,
 							 const uint8_t *chunk, size_t length, NtsStatus *status) NTS_NOEXCEPT;

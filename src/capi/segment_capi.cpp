@@ -7,6 +7,7 @@
 #include "base/crc32c.h"
 #include "capi/capi.h"
 #include "capi/capi_segment.h"
+#include "codec/registry/registry.h"
 #include "nodedb_ts/core.h"
 #include "segment/batch.h"
 #include "segment/batch_reader.h"
@@ -102,6 +103,10 @@ int nts_segment_chunk(const NtsSegment* segment, uint32_t group, int32_t column,
     }
     return result;
   });
+}
+
+const char* nts_codec_name(uint8_t codec) noexcept {
+  return nodedb_ts::codec::CodecName(codec);
 }
 
 int nts_chunk_verify(const NtsSegment* segment, uint32_t group, int32_t column,

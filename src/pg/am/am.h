@@ -177,6 +177,9 @@ extern NtsVectorSet *nts_reader_unit(NtsReader *reader, uint64 unit);
 /* The visible rows of a copied delta page; NULL: none. */
 extern NtsVectorSet *nts_reader_delta_copy(NtsReader *reader, BlockNumber block, const char *page);
 extern void nts_reader_segment_info(NtsReader *reader, int entry, NtsSegmentInfo *info);
+/* A stored column's chunk in one row group of a segment. */
+extern void nts_reader_chunk(NtsReader *reader, int entry, uint32 group, int column,
+							 NtsChunkInfo *info);
 /* The series columns (at most 16) that a segment was sorted by. */
 extern void nts_reader_series(NtsReader *reader, int entry, uint16 *columns, uint32 *count);
 

@@ -832,6 +832,15 @@ nts_reader_segment_info(NtsReader *reader, int entry, NtsSegmentInfo *info)
 	*info = segment_of(reader, entry)->info;
 }
 
+void
+nts_reader_chunk(NtsReader *reader, int entry, uint32 group, int column, NtsChunkInfo *info)
+{
+	NtsStatus	status;
+
+	NTS_CHECK(nts_segment_chunk(segment_of(reader, entry)->core, group, column, info, &status),
+			  status, reader->rel);
+}
+
 /* ---- single rows ---- */
 
 NtsVectorSet *

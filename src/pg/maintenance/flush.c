@@ -101,7 +101,7 @@ begin(Flush *flush)
 }
 
 /* Writes what the part holds. A small remainder goes back to L0, unless it is all
- * there is. */
+ * there is: then it becomes one segment, whatever its times. */
 static void
 write_part(Flush *flush)
 {
@@ -116,7 +116,7 @@ write_part(Flush *flush)
 	options.max_batch_bytes = NTS_MAX_BATCH_PAYLOAD;
 	options.max_batch_rows = NTS_MAX_BATCH_ROWS;
 	options.min_segment_rows = rows < MIN_FLUSH_ROWS && flush->target.segments == 0 && !flush->expire ?
-		1 : MIN_FLUSH_ROWS;
+		rows : MIN_FLUSH_ROWS;
 	options.min_segment_bytes = PG_INT64_MAX;
 	options.max_segment_rows = MAX_SEGMENT_ROWS;
 	options.max_segment_bytes = MAX_SEGMENT_BYTES;

@@ -1,22 +1,32 @@
 /*
- * inspect.c - what a table and this backend hold: ts_segments, ts_memtable.
+ * inspect.c - what a table and this backend hold: ts_segments, ts_table_stats, ts_memtable.
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/relation.h"
+#include "catalog/pg_authid.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "optimizer/plancat.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include "pg/am/am.h"
+#include "pg/am/options.h"
 #include "pg/error.h"
 
 PG_FUNCTION_INFO_V1(ts_segments);
+PG_FUNCTION_INFO_V1(ts_table_stats);
 PG_FUNCTION_INFO_V1(ts_memtable);
 
 /* A time in the text form of its column's type. */
@@ -36,6 +46,41 @@ time_text(Relation rel, int column, int64 value, bool *isnull)
 	*isnull = false;
 	getTypeOutputInfo(att->atttypid, &output, &is_varlena);
 	return CStringGetTextDatum(OidOutputFunctionCall(output, (Datum) value));
+}
+
+/* {"column": {"codec": "delta", "bytes": 1234}, ...}; several codecs in order of the row groups. */
+static Datum
+column_codecs(NtsReader *reader, int entry, const NtsSegmentInfo *info, TupleDesc desc)
+{
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoChar(&json, '{');
+	for (int c = 0; c < (int) Min(info->column_count, (uint32) desc->natts); c++)
+	{
+		bool		seen[256] = {0};
+		uint64		bytes = 0;
+
+		if (TupleDescAttr(desc, c)->attisdropped)
+			continue;
+		if (json.len > 1)
+			appendStringInfoString(&json, ", ");
+		escape_json(&json, NameStr(TupleDescAttr(desc, c)->attname));
+		appendStringInfoString(&json, ": {\"codec\": \"");
+		for (uint32 g = 0; g < info->row_groups; g++)
+		{
+			NtsChunkInfo chunk;
+
+			nts_reader_chunk(reader, entry, g, c, &chunk);
+			bytes += chunk.length;
+			if (!seen[chunk.codec])
+				appendStringInfo(&json, "%s%s", g > 0 ? ", " : "", nts_codec_name(chunk.codec));
+			seen[chunk.codec] = true;
+		}
+		appendStringInfo(&json, "\", \"bytes\": " UINT64_FORMAT "}", bytes);
+	}
+	appendStringInfoChar(&json, '}');
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
 }
 
 Datum
@@ -70,8 +115,8 @@ ts_segments(PG_FUNCTION_ARGS)
 	{
 		const NtsEntry *e = nts_reader_entry(reader, i);
 		NtsSegmentInfo info;
-		Datum		values[9];
-		bool		nulls[9] = {0};
+		Datum		values[10];
+		bool		nulls[10] = {0};
 
 		if (e->level == NTS_LEVEL_DELTA)
 			continue;
@@ -89,11 +134,183 @@ ts_segments(PG_FUNCTION_ARGS)
 			values[7] = time_text(rel, info.time_column, e->min_time, &nulls[7]);
 			values[8] = time_text(rel, info.time_column, e->max_time, &nulls[8]);
 		}
+		values[9] = column_codecs(reader, i, &info, RelationGetDescr(rel));
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	nts_reader_close(reader);
 	relation_close(rel, AccessShareLock);
 	return (Datum) 0;
+}
+
+/* ---- ts_table_stats ---- */
+
+typedef struct TableStats
+{
+	uint64		rows;
+	uint64		segments[NTS_LEVEL_L2 + 1]; /* of levels L1 and L2 */
+	uint64		blocks[NTS_LEVEL_L2 + 1];
+	uint64		delta_rows;
+	uint64		segment_rows;
+	uint64		dead_blocks;	/* moved, removed or rolled back; VACUUM frees them when no snapshot needs them */
+	uint64		free_blocks;
+	bool		has_time;
+	int64		oldest;
+	int64		newest;
+} TableStats;
+
+static void
+add_times(TableStats *stats, int64 oldest, int64 newest)
+{
+	if (oldest > newest)
+		return;
+	stats->oldest = stats->has_time ? Min(stats->oldest, oldest) : oldest;
+	stats->newest = stats->has_time ? Max(stats->newest, newest) : newest;
+	stats->has_time = true;
+}
+
+static void
+add_delta_extent(Relation rel, const NtsMeta *meta, const NtsEntry *entry, Snapshot snapshot,
+				 TableStats *stats)
+{
+	uint32		pages = nts_delta_pages(meta, entry);
+
+	stats->free_blocks += entry->block_count - pages;
+	for (uint32 i = 0; i < pages; i++)
+	{
+		PGAlignedBlock page;
+		const NtsDeltaSpecial *special;
+		NtsBatch	batch;
+		NtsBatchCursor cursor = {0};
+
+		CHECK_FOR_INTERRUPTS();
+		nts_delta_read(rel, entry, entry->first_block + i, NULL, page.data);
+		special = nts_delta_special((Page) page.data);
+		if (special->rows > 0 && !nts_delta_page_visible(rel, page.data, snapshot))
+		{
+			stats->dead_blocks++;
+			continue;
+		}
+		stats->blocks[NTS_LEVEL_DELTA]++;
+		add_times(stats, special->min_time, special->max_time);
+		while (nts_delta_next(rel, entry->first_block + i, page.data, &cursor, &batch))
+			if (nts_batch_visible(rel, &batch, snapshot))
+				stats->delta_rows += batch.rows;
+	}
+}
+
+static void
+collect_stats(Relation rel, TableStats *stats)
+{
+	Snapshot	snapshot = GetActiveSnapshot();
+	NtsMeta		meta;
+	int			count;
+	NtsEntryRef *entries;
+
+	nts_buffer_flush_relation(rel);
+	entries = nts_directory_read(rel, &meta, true, &count);
+	for (int i = 0; i < count; i++)
+	{
+		const NtsEntry *entry = &entries[i].entry;
+
+		if (entry->state == NTS_ENTRY_FREE)
+			stats->free_blocks += entry->block_count;
+		else if (entry->level == NTS_LEVEL_DELTA)
+			add_delta_extent(rel, &meta, entry, snapshot, stats);
+		else if (nts_entry_visible(rel, entry, snapshot))
+		{
+			stats->segments[entry->level]++;
+			stats->blocks[entry->level] += entry->block_count;
+			stats->segment_rows += entry->rows;
+			if (entry->flags & NTS_ENTRY_HAS_TIME)
+				add_times(stats, entry->min_time, entry->max_time);
+		}
+		else
+			stats->dead_blocks += entry->block_count;
+	}
+	stats->rows = stats->segment_rows + stats->delta_rows;
+}
+
+/* Whoever may read the table, or all statistics, and is not kept from rows of it. */
+static bool
+may_see_stats(Oid relid)
+{
+	return (pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
+			NTS_OWNS_TABLE(relid, GetUserId()) ||
+			has_privs_of_role(GetUserId(), ROLE_PG_READ_ALL_STATS)) &&
+		check_enable_rls(relid, InvalidOid, true) != RLS_ENABLED;
+}
+
+/* What the rows of segments would take in heap: header, line pointer, and the widths that ANALYZE has seen. */
+static double
+heap_bytes(Relation rel, uint64 rows)
+{
+	double		width = MAXALIGN(SizeofHeapTupleHeader) + sizeof(ItemIdData) +
+		MAXALIGN(get_relation_data_width(RelationGetRelid(rel), NULL));
+
+	return rows * width;
+}
+
+static void
+fill_stats(Relation rel, const TableStats *stats, Datum *values, bool *nulls)
+{
+	uint64		segment_blocks = stats->blocks[NTS_LEVEL_L1] + stats->blocks[NTS_LEVEL_L2];
+	NtsOptions	options;
+	int			i = 0;
+
+	values[i++] = Int64GetDatum((int64) stats->rows);
+	values[i++] = Int64GetDatum((int64) stats->delta_rows);
+	values[i++] = Int64GetDatum((int64) stats->blocks[NTS_LEVEL_DELTA] * BLCKSZ);
+	for (int level = NTS_LEVEL_L1; level <= NTS_LEVEL_L2; level++)
+	{
+		values[i++] = Int64GetDatum((int64) stats->segments[level]);
+		values[i++] = Int64GetDatum((int64) stats->blocks[level] * BLCKSZ);
+	}
+	values[i++] = Int64GetDatum((int64) stats->dead_blocks * BLCKSZ);
+	values[i++] = Int64GetDatum((int64) stats->free_blocks * BLCKSZ);
+	values[i++] = Int64GetDatum((int64) nts_file_blocks(rel) * BLCKSZ);
+	nulls[i] = segment_blocks == 0;
+	if (!nulls[i])
+		values[i] = Float8GetDatum(heap_bytes(rel, stats->segment_rows) / ((double) segment_blocks * BLCKSZ));
+	i++;
+	nts_options_get(rel, &options);
+	nulls[i] = nulls[i + 1] = !stats->has_time;
+	if (stats->has_time)
+	{
+		values[i] = time_text(rel, options.time_column - 1, stats->oldest, &nulls[i]);
+		values[i + 1] = time_text(rel, options.time_column - 1, stats->newest, &nulls[i + 1]);
+	}
+}
+
+/* For the view nodedb_ts.tables: all NULL where the caller may not look, or another session holds the table. */
+Datum
+ts_table_stats(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	TableStats	stats = {0};
+	TupleDesc	desc;
+	Relation	rel = NULL;
+	Datum		values[13];
+	bool		nulls[13];
+
+	memset(nulls, true, sizeof(nulls));
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("ts_table_stats must be called where a row is accepted")));
+	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)) && may_see_stats(relid) &&
+		ConditionalLockRelationOid(relid, AccessShareLock))
+		rel = try_relation_open(relid, NoLock);
+	if (rel != NULL)
+	{
+		if (nts_is_nodedb_ts(rel) && !RELATION_IS_OTHER_TEMP(rel))
+		{
+			collect_stats(rel, &stats);
+			memset(nulls, false, sizeof(nulls));
+			fill_stats(rel, &stats, values, nulls);
+		}
+		relation_close(rel, AccessShareLock);
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
 Datum
