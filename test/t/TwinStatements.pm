@@ -211,6 +211,7 @@ my @kinds = (
 	[ 3, '', \&held_cursor ],
 	[ 4, '', \&alter ],
 	[ 2, '', \&truncate ],
+	[ 3, '', \&retention ],
 	[ 1, 'a', \&recreate ],
 	[ 5, 'o', \&vacuum ],
 	[ 2, '', \&analyze ],
@@ -686,6 +687,30 @@ sub truncate
 	my @items = $twin->chance < 0.5 ? { sql => "TRUNCATE ${pair}_t, ${pair}_h" } : for_both($pair, 'TRUNCATE %T');
 	push @items, for_both($pair, "INSERT INTO %T (ts, tag) VALUES ('2024-01-01', 1)") if $twin->chance < 0.5;
 	return strongly($twin, $s, $pair, @items);
+}
+# A segment goes as a whole, so which rows go is not known beforehand: none that is young enough, and none comes. Those
+# then leave the twin.
+sub retention
+{
+	my ($twin, $s) = @_;
+	my $pair = $twin->pick(pairs());
+	my ($t, $h) = ("${pair}_t", "${pair}_h");
+	my $cutoff = $twin->pick("'2024-01-01 00:20'", "'2024-01-01 02:00'", "'2024-01-02'", "'2024-01-04'", "'2030-01-01'") . '::timestamptz';
+	my $rows = sub { return "SELECT x::text AS r, ts FROM $_[0] x"; };
+	return strongly($twin, $s, $pair,
+		{ sql => "SELECT ts_enforce_retention('$t', interval '0', $cutoff)" },
+		{ sql => "SELECT (SELECT count(*) FROM (" . $rows->($t) . " EXCEPT ALL " . $rows->($h) . ") x), (SELECT count(*) FROM (" .
+			  $rows->($h) . " EXCEPT ALL " . $rows->($t) . ") x WHERE ts IS NULL OR ts >= $cutoff)",
+		  then => sub {
+			my ($twin, $s, $result) = @_;
+			my ($more, $young) = @{ $result->{rows}[0] };
+			$twin->{count}{compared}++;
+			$twin->difference($s, "retention of $t up to $cutoff has made $more rows and removed $young that are younger or without a time", $pair)
+			  if $more || $young;
+		  } },
+		{ sql => "WITH kept AS (SELECT x::text AS r, count(*) AS n FROM $t x GROUP BY 1), " .
+			  "all_rows AS (SELECT ctid AS c, x::text AS r, row_number() OVER (PARTITION BY x::text) AS i FROM $h x) " .
+			  "DELETE FROM $h USING all_rows LEFT JOIN kept USING (r) WHERE $h.ctid = all_rows.c AND all_rows.i > coalesce(kept.n, 0)" });
 }
 # A copy takes the table's place.
 sub recreate
