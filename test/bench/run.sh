@@ -2,7 +2,7 @@
 # Measures nodedb_ts side by side with heap on one throwaway server, in one run, and prints Markdown.
 #
 #   make bench                                   everything
-#   make bench PARTS="insert copy"               a subset of: insert segments copy memory query
+#   make bench PARTS="insert copy"               a subset of: insert segments copy memory maintenance query
 #   make bench BENCH_DATA=/path/to/sets          also real sets: NAME.csv.zst files (anywhere below the folder;
 #                                                CSV without header, empty = NULL) and schema.sql beside or above
 #                                                them with a CREATE TABLE NAME for each
@@ -18,7 +18,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 
 AM=${NODEDB_AM:-nodedb_ts}
-PARTS=${PARTS:-insert segments copy memory query}
+PARTS=${PARTS:-insert segments copy memory maintenance query}
 PAIRS=${PAIRS:-7}
 SECONDS_EACH=${SECONDS_EACH:-10}
 COPY_PAIRS=${COPY_PAIRS:-3}
@@ -30,7 +30,7 @@ OUT=${OUT:-/dev/null}
 
 for part in $PARTS; do
   case $part in
-    insert | segments | copy | memory | query) ;;
+    insert | segments | copy | memory | maintenance | query) ;;
     *) nts_die "PARTS: no part is called $part" ;;
   esac
 done
@@ -252,6 +252,29 @@ fi
 
 # Private memory of process $1 in kB: anonymous pages; shared buffers are not among them.
 private_kb() { awk '/^RssAnon:/ { print $2 }' "/proc/$1/status" 2>/dev/null || true; }
+# The session of the background job $1, which sleeps first, until it ends: its memory before and at its peak, in kB.
+watch_memory() {
+  local job=$1 what=$2 pid= now
+  for _ in $(seq 1 100); do
+    pid=$(nts_value "SELECT pid FROM pg_stat_activity WHERE application_name = 'bench_memory' AND query LIKE 'SELECT pg_sleep%'")
+    if [ -n "$pid" ]; then break; fi
+    sleep 0.05
+  done
+  if [ -z "$pid" ]; then
+    cat "$NTS_TEMP/memory.out" >&2
+    nts_die "$what: the session did not start"
+  fi
+  base=$(private_kb "$pid") peak=0
+  while kill -0 "$job" 2>/dev/null; do
+    now=$(private_kb "$pid")
+    if [ -n "$now" ] && [ "$now" -gt "$peak" ]; then peak=$now; fi
+    sleep 0.02
+  done
+  wait "$job" || {
+    cat "$NTS_TEMP/memory.out" >&2
+    nts_die "$what failed"
+  }
+}
 if wanted memory; then
   put ""
   put "## Private memory of a backend that loads $(nts_thousands "$MEMORY_ROWS") rows in one transaction"
@@ -270,26 +293,7 @@ if wanted memory; then
       nts_as_user env PGAPPNAME=bench_memory "$NTS_BIN/psql" -X -q -v ON_ERROR_STOP=1 \
         -c "SELECT count(*) FROM memory_$kind" -c "SELECT pg_sleep(1)" -c "COPY memory_$kind FROM STDIN CSV" >"$NTS_TEMP/memory.out" 2>&1 &
     loader=$!
-    pid=
-    for _ in $(seq 1 100); do
-      pid=$(nts_value "SELECT pid FROM pg_stat_activity WHERE application_name = 'bench_memory' AND query LIKE 'SELECT pg_sleep%'")
-      if [ -n "$pid" ]; then break; fi
-      sleep 0.05
-    done
-    if [ -z "$pid" ]; then
-      cat "$NTS_TEMP/memory.out" >&2
-      nts_die "the loading session did not start"
-    fi
-    base=$(private_kb "$pid") peak=0
-    while kill -0 "$loader" 2>/dev/null; do
-      now=$(private_kb "$pid")
-      if [ -n "$now" ] && [ "$now" -gt "$peak" ]; then peak=$now; fi
-      sleep 0.02
-    done
-    wait "$loader" || {
-      cat "$NTS_TEMP/memory.out" >&2
-      nts_die "loading into memory_$kind failed"
-    }
+    watch_memory "$loader" "loading into memory_$kind"
     put "| $(using $kind) | $(nts_mb $((base * 1024))) | $(nts_mb $((peak * 1024))) | $(nts_mb $(((peak - base) * 1024))) | $(nts_since "$start") |"
     if [ "$(nts_value "SELECT count(*) FROM memory_$kind")" != "$MEMORY_ROWS" ]; then nts_die "memory_$kind: rows are missing"; fi
     nts_psql -c "DROP TABLE memory_$kind" -c CHECKPOINT
@@ -300,6 +304,42 @@ if wanted memory; then
   else
     put "- nodedb_ts.memory_budget: skipped, there is no such setting"
   fi
+fi
+
+# ---- maintenance ------------------------------------------------------------
+
+# One statement in a session of its own; prints a line of the table. What, rows, statement.
+measure_maintenance() {
+  local what=$1 rows=$2 ms
+  nts_psql -c CHECKPOINT
+  nts_as_user env PGAPPNAME=bench_memory "$NTS_BIN/psql" -X -q -v ON_ERROR_STOP=1 -c "SELECT count(*) FROM pg_class" \
+    -c "SELECT pg_sleep(1)" -c '\timing on' -c "$3" >"$NTS_TEMP/memory.out" 2>&1 &
+  watch_memory $! "$what"
+  ms=$(sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' "$NTS_TEMP/memory.out" | tail -n 1)
+  put "| $what | $ms | $(awk -v r="$rows" -v m="$ms" 'BEGIN { printf "%d", r / m * 1000 }') | $(nts_mb $(((peak - base) * 1024))) | $(nts_value "SELECT count(*) FROM ts_segments('maintenance')") | $(nts_mb "$(nts_value "SELECT l0_bytes + l1_bytes + l2_bytes FROM ts_table_stats('maintenance')")") |"
+}
+if wanted maintenance && has_function ts_table_stats; then
+  put ""
+  put "## Maintenance of the generated set, $(nts_thousands "$ROWS") rows in transactions of 8 000 (maintenance_work_mem $(nts_value 'SHOW maintenance_work_mem'))"
+  put ""
+  put "| | ms | rows/s | memory growth, MB | segments after | live MB after |"
+  put "|---|---|---|---|---|---|"
+  nts_psql -c "CREATE TABLE maintenance ($NTS_METRICS_COLUMNS) USING $AM"
+  mkdir "$NTS_TEMP/home/parts"
+  (cd "$NTS_TEMP/home/parts" && "$NTS_ROOT/build/tools/metrics_gen" --rows "$ROWS" --no-header | split -a 4 -l 8000)
+  chmod -R a+rX "$NTS_TEMP/home/parts"
+  printf "COPY maintenance FROM '%s' CSV;\n" "$NTS_TEMP"/home/parts/* >"$NTS_TEMP/home/maintenance.sql"
+  chmod a+r "$NTS_TEMP/home/maintenance.sql"
+  nts_psql -f "$NTS_TEMP/home/maintenance.sql"
+  rm -r "$NTS_TEMP/home/parts"
+  measure_maintenance "ts_flush, L0 to L1" "$ROWS" "SELECT ts_flush('maintenance')"
+  if has_function ts_compact; then
+    measure_maintenance "ts_compact, L1 to L2" "$ROWS" "SELECT * FROM ts_compact('maintenance')"
+    measure_maintenance "ts_compact, nothing to do" "$ROWS" "SELECT * FROM ts_compact('maintenance')"
+  fi
+  as_of=$(nts_value "SELECT quote_literal(min(ts) + interval '2 days') FROM maintenance")
+  measure_maintenance "ts_enforce_retention, the first day" "$((ROWS / 2))" "SELECT ts_enforce_retention('maintenance', interval '1 day', $as_of)"
+  nts_psql -c "DROP TABLE maintenance"
 fi
 
 # ---- queries --------------------------------------------------------------
