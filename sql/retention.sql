@@ -128,10 +128,26 @@ ALTER TABLE two DROP COLUMN a;
 SELECT ts_enforce_retention('two', interval '1 day', '2024-01-01');
 SELECT count(*) FROM two;
 
+-- few of them, too, and neither do those that are far away keep others
+CREATE TABLE few (ts timestamptz, k int) USING nodedb_ts;
+INSERT INTO few SELECT '2024-01-01'::timestamptz + k % 2 * interval '1 day', k FROM generate_series(1, 3000) k;
+INSERT INTO few VALUES (NULL, 0), ('infinity', 0), ('-infinity', 0), ('3000-01-01', 0);
+SELECT ts_flush('few');
+SELECT rows, min_time, max_time FROM ts_segments('few') ORDER BY min_time;
+SELECT ts_enforce_retention('few', interval '0', '2024-01-02');
+SELECT ts_enforce_retention('few', interval '1 day');
+SELECT * FROM few ORDER BY ts;
+
+-- it is no reading
+BEGIN READ ONLY;
+SELECT ts_enforce_retention('few', interval '1 day');
+ROLLBACK;
+
 -- errors
 \set VERBOSITY default
 SELECT ts_enforce_retention('t', interval '-1 day');
 SELECT ts_enforce_retention('t', '-1 day');
+SELECT ts_enforce_retention('t', interval '1 mon -30 days', '2024-03-15');
 SELECT ts_enforce_retention('t', 'yesterday');
 SELECT ts_enforce_retention('t', 10);
 SELECT ts_enforce_retention('i', interval '1 day');

@@ -160,14 +160,17 @@ base::Status FlushPlan::NextBatch(NtsOutput* output) {
 void FlushPlan::PlanSegments() {
   groups_.clear();
   next_group_ = 0;
-  std::vector<size_t> ends;
-  GroupByBucket(*source_, &order_, &ends);
+  std::vector<BucketRows> buckets;
+  GroupByBucket(*source_, &order_, &buckets);
   series_order_.Prepare(source_, series_columns_);
-  JoinBuckets(ends);
+  JoinBuckets(buckets);
   segments_planned_ = order_used_ = true;
 }
 
-void FlushPlan::JoinBuckets(const std::vector<size_t>& ends) {
+void FlushPlan::JoinBuckets(const std::vector<BucketRows>& buckets) {
+  // Retention waits for the newest row of a segment, and for ever for one without a time; so
+  // neither NULL times nor distant ones (infinity) may share a segment with the rest.
+  constexpr uint64_t kMostJoined = 64;
   // Buckets are judged by the mean row: exact sizes would need another pass.
   const uint64_t mean_bytes = source_->raw_bytes() / source_->rows();
   const auto large_enough = [&](Group group) {
@@ -175,20 +178,27 @@ void FlushPlan::JoinBuckets(const std::vector<size_t>& ends) {
     return rows >= options_.min_segment_rows ||
            (options_.min_segment_bytes > 0 && rows * mean_bytes >= options_.min_segment_bytes);
   };
+  const auto may_join = [](const BucketRows& first, const BucketRows& next) {
+    return first.has_time == next.has_time &&
+           static_cast<uint64_t>(next.number) - static_cast<uint64_t>(first.number) < kMostJoined;
+  };
   std::vector<Group> joined;
+  size_t first = 0;       // bucket of the group that is open
+  size_t joined_first = 0;  // of the last one in `joined`
   Group open = {0, 0};
-  for (const size_t end : ends) {
-    open.end = end;
-    if (!large_enough(open)) continue;
-    joined.push_back(open);
-    open.begin = end;
-  }
-  if (open.begin < open.end) {
-    if (joined.empty()) {
-      joined.push_back(open);
-    } else {
+  for (size_t i = 0; i < buckets.size(); ++i) {
+    open.end = buckets[i].end;
+    const bool last = i + 1 == buckets.size() || !may_join(buckets[first], buckets[i + 1]);
+    if (!last && !large_enough(open)) continue;
+    // A small rest goes to the group before it, where it may.
+    if (!large_enough(open) && !joined.empty() && may_join(buckets[joined_first], buckets[i])) {
       joined.back().end = open.end;
+    } else {
+      joined.push_back(open);
+      joined_first = first;
     }
+    open.begin = open.end;
+    first = i + 1;
   }
   for (const Group& group : joined) SplitGroup(group);
 }

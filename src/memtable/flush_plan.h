@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "memtable/memtable.h"
 #include "memtable/series_order.h"
+#include "memtable/time_buckets.h"
 #include "nodedb_ts/core.h"
 
 namespace nodedb_ts::memtable {
@@ -51,7 +52,7 @@ class FlushPlan {
   uint32_t BatchCandidates();
   bool CommandsDiffer(std::span<const uint32_t> rows);
   void PlanSegments();
-  void JoinBuckets(const std::vector<size_t>& ends);
+  void JoinBuckets(const std::vector<BucketRows>& buckets);
   void SplitGroup(Group group);
   void SplitByBytes(Group group);
   void SplitByIds(Group group);

@@ -74,12 +74,12 @@ class BucketNumbers {
 }  // namespace
 
 void GroupByBucket(const Memtable& source, base::LargeVector<uint32_t>* rows,
-                   std::vector<size_t>* ends) {
+                   std::vector<BucketRows>* groups) {
   const NtsSchema& schema = source.layout().schema();
-  ends->clear();
+  groups->clear();
   if (rows->empty()) return;
   if (schema.time_column < 0) {
-    ends->push_back(rows->size());
+    groups->push_back({rows->size(), false, 0});
     return;
   }
   BucketNumbers numbers(schema.bucket_width);
@@ -98,7 +98,7 @@ void GroupByBucket(const Memtable& source, base::LargeVector<uint32_t>* rows,
   }
   std::vector<Bucket>& buckets = numbers.buckets();
   if (buckets.size() == 1) {
-    ends->push_back(rows->size());
+    groups->push_back({rows->size(), !buckets[0].is_null, buckets[0].number});
     return;
   }
   std::vector<uint32_t> order(buckets.size());
@@ -112,7 +112,7 @@ void GroupByBucket(const Memtable& source, base::LargeVector<uint32_t>* rows,
   for (const uint32_t bucket : order) {
     next[bucket] = end;
     end += buckets[bucket].rows;
-    ends->push_back(end);
+    groups->push_back({end, !buckets[bucket].is_null, buckets[bucket].number});
   }
   base::LargeVector<uint32_t> grouped(rows->size());
   for (size_t i = 0; i < rows->size(); ++i) grouped[next[bucket_of[i]]++] = (*rows)[i];

@@ -17,10 +17,17 @@ inline int64_t BucketOf(int64_t time, int64_t width) {
   return time % width < 0 ? quotient - 1 : quotient;
 }
 
+// The rows of one bucket, behind those of the bucket before.
+struct BucketRows {
+  size_t end;
+  bool has_time;   // false: NULL times, or no time column
+  int64_t number;  // has_time: k
+};
+
 // Reorders rows by bucket, ascending, NULL times first, keeping the order within a
-// bucket. ends: where each bucket that has rows ends.
+// bucket. buckets: those that have rows.
 void GroupByBucket(const Memtable& source, base::LargeVector<uint32_t>* rows,
-                   std::vector<size_t>* ends);
+                   std::vector<BucketRows>* buckets);
 
 }  // namespace nodedb_ts::memtable
 

@@ -64,6 +64,15 @@ nts_error_corrupt(Relation rel, const char *fmt,...)
 			 errmsg("table \"%s\": %s", RelationGetRelationName(rel), text)));
 }
 
+void
+nts_error_serialization(Relation rel)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			 errmsg("could not serialize access due to concurrent maintenance of table \"%s\"",
+					RelationGetRelationName(rel))));
+}
+
 /* Is it said of the data, not of the session? */
 static bool
 is_about_data(int sqlstate)

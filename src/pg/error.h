@@ -20,6 +20,9 @@ extern void nts_error_raise(const NtsStatus *status, Relation rel) pg_attribute_
 /* 0A000 for an operation that the access method does not support (yet). */
 extern void nts_error_unsupported(Relation rel, const char *operation) pg_attribute_noreturn();
 
+/* 40001: what the transaction's snapshot sees of rel has been moved or removed since. */
+extern void nts_error_serialization(Relation rel) pg_attribute_noreturn();
+
 /* XX001 for a page, entry or batch that is not what it should be. */
 extern void nts_error_corrupt(Relation rel, const char *fmt,...) pg_attribute_printf(2, 3) pg_attribute_noreturn();
 

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "storage/predicate.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -81,6 +82,9 @@ nts_am_fetch_row_version(Relation rel, ItemPointer tid, Snapshot snapshot, Tuple
 	FetchKey	key;
 	bool		found = false;
 
+	/* retention may remove it, and heap would lock the tuple */
+	if (IsMVCCSnapshot(snapshot))
+		PredicateLockRelation(rel, snapshot);
 	if (row_id == NTS_NO_ROW_ID)
 		return false;
 	if (nts_buffer_fetch(rel, row_id, snapshot, slot))

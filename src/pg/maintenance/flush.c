@@ -202,6 +202,22 @@ is_expired(const Flush *flush, const NtsVectorSet *set, uint32 row)
 	return !time->nulls[row] && (int64) time->values[row] < flush->cutoff;
 }
 
+/* One snapshot for the whole transaction: it must not miss that another one has moved the rows that it sees, and
+ * a serializable one reports the writers that it does not see. */
+static void
+check_older(Flush *flush, BlockNumber block, const char *page)
+{
+	TransactionId mover = nts_delta_special((Page) page)->move_xid;
+	NtsBatch	batch;
+	NtsBatchCursor cursor = {0};
+
+	if (TransactionIdIsNormal(mover) && !TransactionIdIsCurrentTransactionId(mover) &&
+		XidInMVCCSnapshot(mover, flush->older) && TransactionIdDidCommit(mover))
+		nts_error_serialization(flush->rel);
+	while (nts_delta_next(flush->rel, block, page, &cursor, &batch))
+		(void) nts_batch_visible(flush->rel, &batch, flush->older);
+}
+
 /* Looks at the rows: what a page says of their times may be those of another column. */
 static bool
 holds_expired(Flush *flush, const NtsEntry *entry, BlockNumber block)
@@ -210,6 +226,8 @@ holds_expired(Flush *flush, const NtsEntry *entry, BlockNumber block)
 	NtsVectorSet *set;
 
 	nts_delta_read(flush->rel, entry, block, NULL, page.data);
+	if (flush->older != NULL)
+		check_older(flush, block, page.data);
 	set = nts_reader_delta_copy(flush->reader, block, page.data);
 	for (uint32 row = 0; set != NULL && row < set->rows; row++)
 		if (is_expired(flush, set, row))
@@ -230,9 +248,11 @@ take_page(Flush *flush, BlockNumber block, const char *page)
 		if (flush->expire && is_expired(flush, set, row))
 			flush->expired_rows++;
 		else
+		{
 			take_row(flush, set, row);
+			flush->moved_rows++;
+		}
 	}
-	flush->moved_rows += set->rows;
 }
 
 static void
@@ -241,12 +261,6 @@ move_extent(Flush *flush, const NtsMeta *meta, NtsEntryRef *ref, TransactionId x
 	NtsEntry   *entry = &ref->entry;
 	uint32		pages = nts_delta_pages(meta, entry);
 
-	/* from now on its pages hold a transaction id again */
-	if (entry->flags & NTS_ENTRY_FROZEN)
-	{
-		entry->flags &= ~NTS_ENTRY_FROZEN;
-		nts_entry_write(flush->rel, ref, false);
-	}
 	for (uint32 i = 0; i < pages; i++)
 	{
 		BlockNumber block = entry->first_block + i;
@@ -256,6 +270,12 @@ move_extent(Flush *flush, const NtsMeta *meta, NtsEntryRef *ref, TransactionId x
 		NTS_FAULT(flush_page);
 		if (flush->expire && !holds_expired(flush, entry, block))
 			continue;
+		/* from now on its pages hold a transaction id again */
+		if (entry->flags & NTS_ENTRY_FROZEN)
+		{
+			entry->flags &= ~NTS_ENTRY_FROZEN;
+			nts_entry_write(flush->rel, ref, false);
+		}
 		if (!nts_delta_move(flush->rel, entry, block, xid, flush->cid, flush->older, flush->expire,
 							page.data))
 			continue;
@@ -349,7 +369,7 @@ ts_flush(PG_FUNCTION_ARGS)
 
 	PreventCommandDuringRecovery("ts_flush()");
 	if (PG_NARGS() == 0)
-		nts_maintain_all(flush_target, &segments);
+		nts_maintain_all(NULL, flush_target, &segments);
 	else
 		nts_maintain(PG_GETARG_OID(0), "flush", flush_target, &segments);
 	PG_RETURN_INT64((int64) segments);

@@ -273,8 +273,11 @@ fill_stats(Relation rel, const TableStats *stats, Datum *values, bool *nulls)
 		values[i] = Float8GetDatum(heap_bytes(rel, stats->segment_rows) / ((double) segment_blocks * BLCKSZ));
 	i++;
 	nts_options_get(rel, &options);
-	nulls[i] = nulls[i + 1] = !stats->has_time;
-	if (stats->has_time)
+	/* these are data, so reading all statistics is not enough */
+	nulls[i] = nulls[i + 1] = !stats->has_time ||
+		(pg_class_aclcheck(RelationGetRelid(rel), GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
+		 !NTS_OWNS_TABLE(RelationGetRelid(rel), GetUserId()));
+	if (!nulls[i])
 	{
 		values[i] = time_text(rel, options.time_column - 1, stats->oldest, &nulls[i]);
 		values[i + 1] = time_text(rel, options.time_column - 1, stats->newest, &nulls[i + 1]);

@@ -19,7 +19,9 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "storage/predicate.h"
 #include "tcop/utility.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/lsyscache.h"
@@ -93,24 +95,24 @@ refuse_negative(const char *age)
 static int64
 timestamp_cutoff(Oid type, const Interval *age, TimestampTz as_of)
 {
-	static const Interval zero = {0};
 	Datum		cutoff;
+	Datum		now = TimestampTzGetDatum(as_of);
 	Datum		age_datum = IntervalPGetDatum(unconstify(Interval *, age));
 
-	if (DatumGetInt32(DirectFunctionCall2(interval_cmp, age_datum,
-										  IntervalPGetDatum(unconstify(Interval *, &zero)))) < 0)
-		refuse_negative(DatumGetCString(DirectFunctionCall1(interval_out, age_datum)));
 	if (TIMESTAMP_NOT_FINITE(as_of))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 				 errmsg("as_of must be finite")));
 	if (type == TIMESTAMPTZOID)
-		cutoff = DirectFunctionCall2(timestamptz_mi_interval, TimestampTzGetDatum(as_of), age_datum);
+		cutoff = DirectFunctionCall2(timestamptz_mi_interval, now, age_datum);
 	else
-		cutoff = DirectFunctionCall2(timestamp_mi_interval,
-									 DirectFunctionCall1(timestamptz_timestamp,
-														 TimestampTzGetDatum(as_of)),
-									 age_datum);
+	{
+		now = DirectFunctionCall1(timestamptz_timestamp, now);
+		cutoff = DirectFunctionCall2(timestamp_mi_interval, now, age_datum);
+	}
+	/* not by its sign: of '1 mon -30 days' it depends on the month */
+	if (DatumGetTimestamp(cutoff) > DatumGetTimestamp(now))
+		refuse_negative(DatumGetCString(DirectFunctionCall1(interval_out, age_datum)));
 	return DatumGetTimestamp(cutoff);
 }
 
@@ -151,6 +153,9 @@ call_now_function(Relation rel, Oid function)
 	Datum		now;
 	Oid			type = get_func_rettype(function);
 
+	/* as any call by the owner would be checked */
+	if (pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION, get_func_name(function));
 	fmgr_info(function, &flinfo);
 	InitFunctionCallInfoData(*fcinfo, &flinfo, 0, InvalidOid, NULL, NULL);
 	now = FunctionCallInvoke(fcinfo);
@@ -229,6 +234,13 @@ kill_segments(Relation rel, int time_column, int64 cutoff, uint64 *rows)
 		if (entry->level == NTS_LEVEL_DELTA || (entry->flags & NTS_ENTRY_HAS_TIME) == 0 ||
 			(entry->flags & NTS_ENTRY_NULL_TIME) != 0 || entry->max_time >= cutoff)
 			continue;
+		/* under repeatable read: somebody has moved or removed it after the snapshot */
+		if (entry->state != NTS_ENTRY_LIVE &&
+			TransactionIdIsCurrentTransactionId(entry->xmax))
+			continue;
+		if (entry->state != NTS_ENTRY_LIVE &&
+			nts_xid_fate(entry->xmax, InvalidTransactionId) != NTS_XID_ABORTED)
+			nts_error_serialization(rel);
 		/* the times are those of the column that was the time column then */
 		nts_reader_segment_info(reader, i, &info);
 		if (info.time_column != time_column)
@@ -285,6 +297,9 @@ enforce(Relation rel, void *state)
 						RelationGetRelationName(rel)),
 				 errhint("Name one with ts_set_options(relation, time_column => ...).")));
 	refuse_referenced(rel);
+	/* what is looked at and stays has been read, too */
+	if (IsolationIsSerializable())
+		PredicateLockRelation(rel, GetTransactionSnapshot());
 	cutoff = is_integer_time(options.time_type) ? integer_cutoff(rel, retention, &options) :
 		time_cutoff(rel, retention, &options);
 
@@ -298,9 +313,19 @@ enforce(Relation rel, void *state)
 	count_deleted(rel, rows);
 }
 
+static bool
+has_retention(Relation rel)
+{
+	NtsOptions	options;
+
+	nts_options_get(rel, &options);
+	return options.has_retention;
+}
+
 static Datum
 run(FunctionCallInfo fcinfo, Retention *retention)
 {
+	PreventCommandIfReadOnly("ts_enforce_retention()");
 	PreventCommandDuringRecovery("ts_enforce_retention()");
 	/* all but the last argument must be there */
 	for (int i = 0; i < Min(PG_NARGS(), 2); i++)
@@ -309,7 +334,7 @@ run(FunctionCallInfo fcinfo, Retention *retention)
 					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 					 errmsg("%s must not be NULL", i == 0 ? "relation" : "max_age")));
 	if (PG_NARGS() == 0)
-		nts_maintain_all(enforce, retention);
+		nts_maintain_all(has_retention, enforce, retention);
 	else
 		nts_maintain(PG_GETARG_OID(0), "enforce the retention of", enforce, retention);
 	PG_RETURN_INT64((int64) retention->segments);

@@ -59,6 +59,7 @@ maintain_partitions(Oid relid, NtsMaintain action, void *state)
 	List	   *children = find_all_inheritors(relid, NoLock, NULL);
 	ListCell   *cell;
 
+	list_sort(children, list_oid_cmp);
 	foreach(cell, children)
 	{
 		Relation	rel;
@@ -69,6 +70,7 @@ maintain_partitions(Oid relid, NtsMaintain action, void *state)
 		rel = try_relation_open(lfirst_oid(cell), ShareUpdateExclusiveLock);
 		if (rel == NULL)
 			continue;
+		check_owner(lfirst_oid(cell));
 		if (nts_is_nodedb_ts(rel) && !RELATION_IS_OTHER_TEMP(rel))
 			run_as_owner(rel, action, state);
 		relation_close(rel, NoLock);
@@ -87,6 +89,8 @@ nts_maintain(Oid relid, const char *verb, NtsMaintain action, void *state)
 	rel = try_relation_open(relid, ShareUpdateExclusiveLock);
 	if (rel == NULL)
 		raise_undefined(relid);
+	/* it may have got another owner while we waited */
+	check_owner(relid);
 	if (rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 		maintain_partitions(relid, action, state);
 	else if (!nts_is_nodedb_ts(rel))
@@ -102,8 +106,28 @@ nts_maintain(Oid relid, const char *verb, NtsMaintain action, void *state)
 	relation_close(rel, NoLock);
 }
 
+static bool
+is_owned(Oid relid)
+{
+	return get_rel_name(relid) != NULL && NTS_OWNS_TABLE(relid, GetUserId());
+}
+
+/* Asks under a weak lock, which is given back. */
+static bool
+is_wanted(Oid relid, NtsWanted wanted)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+	bool		result;
+
+	if (rel == NULL)
+		return false;
+	result = nts_is_nodedb_ts(rel) && wanted(rel);
+	relation_close(rel, AccessShareLock);
+	return result;
+}
+
 void
-nts_maintain_all(NtsMaintain action, void *state)
+nts_maintain_all(NtsWanted wanted, NtsMaintain action, void *state)
 {
 	List	   *relids = nts_list_tables();	/* by OID */
 	ListCell   *cell;
@@ -113,12 +137,12 @@ nts_maintain_all(NtsMaintain action, void *state)
 		Oid			relid = lfirst_oid(cell);
 		Relation	rel;
 
-		if (get_rel_name(relid) == NULL || !NTS_OWNS_TABLE(relid, GetUserId()))
+		if (!is_owned(relid) || (wanted != NULL && !is_wanted(relid, wanted)))
 			continue;
 		rel = try_relation_open(relid, ShareUpdateExclusiveLock);
 		if (rel == NULL)
 			continue;
-		if (nts_is_nodedb_ts(rel) && !RELATION_IS_OTHER_TEMP(rel))
+		if (nts_is_nodedb_ts(rel) && !RELATION_IS_OTHER_TEMP(rel) && is_owned(relid))
 			run_as_owner(rel, action, state);
 		relation_close(rel, NoLock);
 	}

@@ -18,7 +18,11 @@ typedef void (*NtsMaintain) (Relation rel, void *state);
  */
 extern void nts_maintain(Oid relid, const char *verb, NtsMaintain action, void *state);
 
-/* All tables of the database that the caller owns, by OID; those dropped meanwhile are left out. */
-extern void nts_maintain_all(NtsMaintain action, void *state);
+/* Is there anything to do for a table? Called under a weak lock. */
+typedef bool (*NtsWanted) (Relation rel);
+
+/* All tables of the database that the caller owns (wanted not NULL: and for which it says yes), by OID; those
+ * dropped meanwhile are left out. */
+extern void nts_maintain_all(NtsWanted wanted, NtsMaintain action, void *state);
 
 #endif							/* NTS_MAINTENANCE_TARGET_H */
