@@ -203,6 +203,7 @@ load_schema(NtsTableBuffer *table, Relation rel)
 	table->natts = desc->natts;
 	table->schema = schema;
 	table->schema.columns = table->columns;
+	table->storage.time_column = schema.time_column + 1;
 	table->head_length = nts_batch_head_length(&table->schema);
 	table->schema_valid = true;
 }
