@@ -77,19 +77,6 @@ AS 'MODULE_PATHNAME', 'ts_table_stats';
 COMMENT ON FUNCTION @extschema@.ts_table_stats(regclass) IS
 'rows and bytes by tier, from the directory and L0; NULLs where the caller may not look or the table is locked';
 
-CREATE VIEW nodedb_ts.tables AS
-SELECT c.oid::regclass AS relation, s.*
-FROM pg_catalog.pg_class c
-JOIN pg_catalog.pg_am a ON a.oid = c.relam AND a.amname = 'nodedb_ts'
-CROSS JOIN LATERAL @extschema@.ts_table_stats(c.oid) s
-WHERE c.relkind IN ('r', 'm')
-  AND (pg_catalog.has_table_privilege(c.oid, 'SELECT')
-       OR pg_catalog.pg_has_role(c.relowner, 'USAGE')
-       OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'));
-COMMENT ON VIEW nodedb_ts.tables IS
-'the tables that use the access method: rows and bytes by tier';
-GRANT SELECT ON nodedb_ts.tables TO PUBLIC;
-
 -- what keeps VACUUM from freeing what was moved or removed
 CREATE VIEW nodedb_ts.horizon AS
 SELECT holder, name, xmin, pg_catalog.age(xmin) AS age
@@ -110,3 +97,54 @@ ORDER BY pg_catalog.age(xmin) DESC;
 COMMENT ON VIEW nodedb_ts.horizon IS
 'who may still read what was moved or removed; the oldest first';
 GRANT SELECT ON nodedb_ts.horizon TO PUBLIC;
+
+-- options: stored as a security label of the library's provider nodedb_ts
+CREATE FUNCTION @extschema@.ts_set_options(relation regclass,
+    time_column name DEFAULT '(unchanged)', series_columns name[] DEFAULT '{(unchanged)}',
+    bucket interval DEFAULT '-1000000 years', retention interval DEFAULT '-1000000 years',
+    flush_interval interval DEFAULT '-1000000 years', compact_interval interval DEFAULT '-1000000 years',
+    compression_level integer DEFAULT -2147483648, now_function regproc DEFAULT 0,
+    integer_bucket bigint DEFAULT -9223372036854775808, integer_retention bigint DEFAULT -9223372036854775808)
+RETURNS text
+LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ts_set_options';
+COMMENT ON FUNCTION @extschema@.ts_set_options(regclass, name, name[], interval, interval, interval, interval, integer, regproc, bigint, bigint) IS
+'sets options of the table; omitted: unchanged, NULL: back to the default; returns what is set';
+
+CREATE FUNCTION @extschema@.ts_options(relation regclass,
+    OUT time_column name, OUT series_columns name[], OUT bucket interval, OUT retention interval,
+    OUT flush_interval interval, OUT compact_interval interval, OUT compression_level integer,
+    OUT now_function regproc, OUT integer_bucket bigint, OUT integer_retention bigint)
+RETURNS record
+LANGUAGE C STRICT STABLE PARALLEL RESTRICTED
+AS 'MODULE_PATHNAME', 'ts_options';
+COMMENT ON FUNCTION @extschema@.ts_options(regclass) IS
+'the options of the table, those of the partitioned tables above it and defaults included';
+
+-- before commands that can carry options, and before SECURITY LABEL, which needs the library loaded
+CREATE FUNCTION @extschema@.nodedb_ts_options_start()
+RETURNS event_trigger
+LANGUAGE C
+AS 'MODULE_PATHNAME', 'nodedb_ts_options_start';
+CREATE EVENT TRIGGER nodedb_ts_options_start ON ddl_command_start
+WHEN TAG IN ('CREATE TABLE', 'CREATE TABLE AS', 'CREATE MATERIALIZED VIEW', 'CREATE SCHEMA', 'ALTER TABLE',
+    'ALTER MATERIALIZED VIEW', 'SECURITY LABEL', 'DROP EXTENSION')
+EXECUTE FUNCTION @extschema@.nodedb_ts_options_start();
+COMMENT ON EVENT TRIGGER nodedb_ts_options_start IS
+'takes options of nodedb_ts out of CREATE and ALTER TABLE, and loads the library before SECURITY LABEL';
+
+-- behind ts_options
+CREATE VIEW nodedb_ts.tables AS
+SELECT c.oid::regclass AS relation, s.*, o.*
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_am a ON a.oid = c.relam AND a.amname = 'nodedb_ts'
+CROSS JOIN LATERAL @extschema@.ts_table_stats(c.oid) s
+CROSS JOIN LATERAL @extschema@.ts_options(c.oid) o
+WHERE c.relkind IN ('r', 'm')
+  AND (pg_catalog.has_table_privilege(c.oid, 'SELECT')
+       OR pg_catalog.pg_has_role(c.relowner, 'USAGE')
+       OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE'));
+COMMENT ON VIEW nodedb_ts.tables IS
+'the tables that use the access method: rows and bytes by tier, options';
+GRANT SELECT ON nodedb_ts.tables TO PUBLIC;

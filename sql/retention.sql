@@ -138,6 +138,34 @@ SELECT ts_enforce_retention('few', interval '0', '2024-01-02');
 SELECT ts_enforce_retention('few', interval '1 day');
 SELECT * FROM few ORDER BY ts;
 
+-- by the tables' options, all of them or one
+CREATE TABLE kept (ts timestamptz, k int) USING nodedb_ts WITH (nodedb_ts.retention = '7 days', nodedb_ts.bucket = '1 hour');
+INSERT INTO kept SELECT now() - interval '30 days' + k * interval '1 s', k FROM generate_series(1, 20000) k;
+INSERT INTO kept VALUES (now(), 0), (now() - interval '8 days', 1);
+CREATE FUNCTION clock() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT 100000::bigint';
+CREATE TABLE counted (ts bigint, k int) USING nodedb_ts WITH (nodedb_ts.now_function = 'retention.clock', nodedb_ts.retention = '90000', nodedb_ts.bucket = '10000');
+INSERT INTO counted SELECT k, k FROM generate_series(1, 30000) k;
+SELECT ts_enforce_retention('kept') > 0 AS deleted;
+SELECT count(*) FROM kept;
+SELECT ts_enforce_retention();
+SELECT min(ts), count(*) FROM counted;
+SELECT ts_enforce_retention('counted', 80001);
+SELECT min(ts) FROM counted;
+-- the function is called as the table's owner, who may have lost it
+CREATE ROLE regress_nodedb_ts_clock;
+GRANT ALL ON SCHEMA retention TO regress_nodedb_ts_clock;
+ALTER TABLE counted OWNER TO regress_nodedb_ts_clock;
+CREATE OR REPLACE FUNCTION clock() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RAISE NOTICE 'as %', current_user; RETURN 100000; END $$;
+SELECT ts_enforce_retention('counted');
+REVOKE EXECUTE ON FUNCTION clock FROM PUBLIC;
+SELECT ts_enforce_retention('counted');
+CREATE OR REPLACE FUNCTION clock() RETURNS bigint LANGUAGE sql AS 'SELECT NULL::bigint';
+GRANT EXECUTE ON FUNCTION clock TO PUBLIC;
+SELECT ts_enforce_retention('counted');
+DROP TABLE counted;
+DROP OWNED BY regress_nodedb_ts_clock;
+DROP ROLE regress_nodedb_ts_clock;
+
 -- it is no reading
 BEGIN READ ONLY;
 SELECT ts_enforce_retention('few', interval '1 day');

@@ -37,6 +37,17 @@ SELECT s.rows, c.key AS column, c.value ->> 'codec' AS codec, (c.value ->> 'byte
 ALTER TABLE t DROP COLUMN cpu, ADD COLUMN "odd ""name" int DEFAULT 1;
 SELECT DISTINCT c.key AS column FROM ts_segments('t') s, jsonb_each(s.columns) c ORDER BY 1;
 
+-- times are those of the present time column
+CREATE TABLE v (ts bigint, i int) USING nodedb_ts;
+INSERT INTO v SELECT -1000000000000000000 + k, k FROM generate_series(1, 20000) k;
+INSERT INTO v VALUES (7, 8);
+SELECT oldest, newest, time_column FROM nodedb_ts.tables WHERE relation = 'v'::regclass;
+ALTER TABLE v ADD COLUMN at timestamptz;
+SELECT ts_set_options('v', time_column => 'at');
+SELECT oldest, newest, time_column FROM nodedb_ts.tables WHERE relation = 'v'::regclass;
+INSERT INTO v SELECT k, k, '2024-01-01'::timestamptz + k * interval '1 min' FROM generate_series(1, 10000) k;
+SELECT oldest, newest, time_column FROM nodedb_ts.tables WHERE relation = 'v'::regclass;
+
 -- who holds space back
 SELECT count(*) >= 0 AS works FROM nodedb_ts.horizon;
 

@@ -33,9 +33,12 @@ typedef bool NtsUpdateIndexes;
 
 #if PG_VERSION_NUM >= 160000
 #include "catalog/pg_class.h"
+#include "catalog/pg_proc.h"
 #define NTS_OWNS_TABLE(relid, role) object_ownercheck(RelationRelationId, relid, role)
+#define NTS_CHECK_EXECUTE(function, role) object_aclcheck(ProcedureRelationId, function, role, ACL_EXECUTE)
 #else
 #define NTS_OWNS_TABLE(relid, role) pg_class_ownercheck(relid, role)
+#define NTS_CHECK_EXECUTE(function, role) pg_proc_aclcheck(function, role, ACL_EXECUTE)
 #endif
 
 #if PG_VERSION_NUM >= 170000

@@ -8,6 +8,7 @@
 #include "nodedb_ts/core.h"
 #include "pg/guc.h"
 #include "pg/am/am.h"
+#include "pg/am/options.h"
 
 PG_MODULE_MAGIC;
 
@@ -19,4 +20,5 @@ _PG_init(void)
 	nts_guc_init();
 	nts_buffer_init();
 	nts_ddl_init();
+	nts_options_init();
 }

@@ -102,7 +102,7 @@ for my $copy ('second', 'text_copy')
 	is($node->safe_psql($copy, "INSERT INTO f VALUES ('h1') RETURNING n"), 1001, "$copy: the identity goes on");
 	is($node->safe_psql($copy, 'SELECT sum(n) FROM mv'), 30001, "$copy: the materialized view is filled");
 	is($node->safe_psql($copy, 'SELECT string_agg(concat_ws(\' \', tableoid::regclass, ts::date, i, d), \', \' ORDER BY ts) FROM part'), 'part1 2024-01-01 1 2, part_heap 2025-01-01 2 3, part_rest 2026-01-01 3 4', "$copy: partitions");
-	is($node->safe_psql($copy, q{SELECT string_agg(evtname || ' ' || evtenabled::text, ',') FROM pg_event_trigger}), 'nodedb_ts_ddl_start O', "$copy: the extension's event trigger");
+	is($node->safe_psql($copy, q{SELECT string_agg(evtname || ' ' || evtenabled::text, ', ' ORDER BY evtname) FROM pg_event_trigger}), 'nodedb_ts_ddl_start O, nodedb_ts_options_start O', "$copy: the extension's event triggers");
 }
 is(sql($ams), 'f nodedb_ts p, host heap p, mv nodedb_ts p, part p, part1 nodedb_ts p {fillfactor=80}, part_heap heap p, part_rest nodedb_ts p, t nodedb_ts p, u nodedb_ts u', 'which they are');
 command_ok([ 'pg_dumpall', '-f', "$dir/all.sql", '-d', $node->connstr('postgres') ], 'pg_dumpall');

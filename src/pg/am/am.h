@@ -44,6 +44,15 @@ nts_tid_to_row_id(ItemPointer tid)
 extern void nts_schema_columns(TupleDesc desc, NtsColumn *columns);
 /* Time column and bucket width of a table; columns as filled above. */
 extern void nts_schema_build(Relation rel, const NtsColumn *columns, NtsSchema *schema);
+/* Series columns that the user has chosen, as nts_part_set_series takes them. */
+typedef struct NtsSeries
+{
+	bool		is_set;
+	uint32		count;
+	uint16		columns[16];
+} NtsSeries;
+/* false: there is no such choice. */
+extern bool nts_schema_series(Relation rel, NtsSeries *series);
 
 /* ---- buffer.c: rows of this transaction that are not in shared storage yet ---- */
 
@@ -80,8 +89,9 @@ extern void nts_buffer_write_output(NtsWriteTarget *target, const NtsOutput *out
 extern NtsManager *nts_buffer_manager(void);
 /* This backend's counters, with rows that never saw a memtable. */
 extern void nts_buffer_counters(NtsCounters *counters);
-/* Cached storage state of a relation. */
-extern NtsStorage *nts_buffer_storage(Relation rel);
+/* Cached storage state of a relation, with the row type and options that its positions and outputs go by;
+ * the columns of *schema belong to the buffer: copied before anything else is done with the table. */
+extern NtsStorage *nts_buffer_target(Relation rel, NtsSchema *schema, NtsSeries *series);
 
 /* ---- reader.c: what a snapshot sees, vector by vector ---- */
 

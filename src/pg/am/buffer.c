@@ -83,9 +83,11 @@ typedef struct NtsTableBuffer
 	NtsFileNode node;			/* whose rows and positions these are */
 	NtsStorage	storage;
 	bool		schema_valid;
+	uint64		schema_changes; /* how often it became invalid */
 	int			natts;
 	NtsColumn  *columns;
 	NtsSchema	schema;
+	NtsSeries	series;			/* that the user has chosen */
 	uint8	   *head;			/* how batch payloads of this row type begin */
 	uint32		head_length;
 	NtsValue   *values;			/* scratch for one row */
@@ -181,7 +183,7 @@ free_row_type(NtsTableBuffer *table)
 	table->head = NULL;
 }
 
-/* Reads the row type; rows of another row type are written first. */
+/* Reads the row type and the options; rows of another row type or options are written first. */
 static void
 load_schema(NtsTableBuffer *table, Relation rel)
 {
@@ -190,15 +192,20 @@ load_schema(NtsTableBuffer *table, Relation rel)
 	NtsColumn  *columns = palloc0(size);
 	NtsSchema	schema;
 	NtsStatus	status;
+	NtsSeries	series;
+	uint64		changes = table->schema_changes;
 
 	nts_schema_columns(desc, columns);
 	nts_schema_build(rel, columns, &schema);
+	(void) nts_schema_series(rel, &series);
 	if (table->columns != NULL && table->natts == desc->natts &&
 		memcmp(table->columns, columns, sizeof(NtsColumn) * desc->natts) == 0 &&
-		table->schema.time_column == schema.time_column)
+		table->schema.time_column == schema.time_column &&
+		table->schema.bucket_width == schema.bucket_width &&
+		memcmp(&table->series, &series, sizeof(NtsSeries)) == 0)
 	{
 		pfree(columns);
-		table->schema_valid = true;
+		table->schema_valid = changes == table->schema_changes;
 		return;
 	}
 	flush_table(table, rel, false);
@@ -218,7 +225,10 @@ load_schema(NtsTableBuffer *table, Relation rel)
 	table->natts = desc->natts;
 	table->schema = schema;
 	table->schema.columns = table->columns;
-	table->schema_valid = true;
+	table->series = series;
+	table->storage.time_column = schema.time_column + 1;
+	/* what was read may have changed meanwhile */
+	table->schema_valid = changes == table->schema_changes;
 }
 
 static NtsTableBuffer *
@@ -277,9 +287,13 @@ table_for(Relation rel)
 }
 
 NtsStorage *
-nts_buffer_storage(Relation rel)
+nts_buffer_target(Relation rel, NtsSchema *schema, NtsSeries *series)
 {
-	return &table_for(rel)->storage;
+	NtsTableBuffer *table = table_for(rel);
+
+	*schema = table->schema;
+	*series = table->series;
+	return &table->storage;
 }
 
 static void
@@ -295,6 +309,7 @@ relcache_changed(Datum arg, Oid relid)
 		if (table != NULL)
 		{
 			table->schema_valid = false;
+			table->schema_changes++;
 			nts_storage_forget(&table->storage);
 		}
 	}
@@ -306,6 +321,7 @@ relcache_changed(Datum arg, Oid relid)
 		while ((table = hash_seq_search(&scan)) != NULL)
 		{
 			table->schema_valid = false;
+			table->schema_changes++;
 			nts_storage_forget(&table->storage);
 		}
 	}
@@ -376,7 +392,7 @@ nts_buffer_write_output(NtsWriteTarget *target, const NtsOutput *output, bool ke
 	target->segments++;
 }
 
-/* Tells a large part which series columns the newest segment was sorted by. */
+/* Tells a large part which series columns the newest segment was sorted by, unless the user has chosen. */
 static void
 look_up_series(Part *part, Relation rel)
 {
@@ -595,6 +611,12 @@ new_core(NtsTableBuffer *table, NtsManager *owner)
 
 	if (core == NULL)
 		nts_error_raise(&status, NULL);
+	if (table->series.is_set &&
+		nts_part_set_series(core, table->series.columns, table->series.count, &status) != NTS_OK)
+	{
+		nts_part_free(core);
+		nts_error_raise(&status, NULL);
+	}
 	return core;
 }
 
@@ -789,6 +811,8 @@ make_pending(NtsTableBuffer *table, Relation rel, uint64 row_id, CommandId cid)
 
 		if (table->columns[time_column].width == 4)
 			time = (int32) time;
+		else if (table->columns[time_column].width == 2)
+			time = (int16) time;
 		row->output.has_time = 1;
 		row->output.min_time = row->output.max_time = time;
 	}

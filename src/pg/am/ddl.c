@@ -33,6 +33,7 @@
 #include "utils/snapmgr.h"
 
 #include "pg/am/am.h"
+#include "pg/am/option_store.h"
 #include "pg/error.h"
 #include "pg/fault.h"
 
@@ -198,6 +199,7 @@ relation_made(Oid relid)
 		return;
 	}
 	nts_publication_check_table(&form);
+	nts_option_relation_made(&form);
 	if (OidIsValid(form.relrewrite))
 		make_toast_table(&form);
 }
@@ -229,11 +231,15 @@ object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, 
 		nts_publication_check_schema(object_id);
 	else if (access == OAT_POST_ALTER && class_id == RelationRelationId && sub_id == 0)
 		relation_altered(object_id);
+	else if (access == OAT_POST_ALTER && class_id == RelationRelationId)
+		nts_option_column_altered(object_id, sub_id);
 	else if (access == OAT_POST_ALTER && class_id == InheritsRelationId)
 		nts_publication_check_partition(object_id,
 										((ObjectAccessPostAlter *) arg)->auxiliary_id);
 	else if (access == OAT_DROP && class_id == RelationRelationId && sub_id == 0)
 		nts_buffer_before_drop(object_id);
+	else if (access == OAT_DROP && class_id == RelationRelationId)
+		nts_option_column_dropped(object_id, sub_id);
 }
 
 /* ---- the event trigger ---- */

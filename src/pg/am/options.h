@@ -29,6 +29,7 @@ typedef struct NtsOptions
 	int64		compact_interval_ms;	/* -1: nodedb_ts.compact_interval */
 	int			compression_level;	/* of zstd at L2, 1 to 22; 0: the default */
 	Oid			now_function;	/* gives "now" for integer time; or 0 */
+	bool		time_is_set;	/* the time column was chosen by the user */
 } NtsOptions;
 
 /*
@@ -36,5 +37,8 @@ typedef struct NtsOptions
  * option that no longer fits the table (a column that was dropped) counts as not set.
  */
 extern void nts_options_get(Relation rel, NtsOptions *options);
+
+/* At load: the provider of the label that holds a table's own options; the options in DDL. */
+extern void nts_options_init(void);
 
 #endif							/* NTS_AM_OPTIONS_H */

@@ -102,3 +102,19 @@ nts_schema_build(Relation rel, const NtsColumn *columns, NtsSchema *schema)
 	schema->time_column = options.time_column - 1;
 	schema->bucket_width = options.bucket;
 }
+
+bool
+nts_schema_series(Relation rel, NtsSeries *series)
+{
+	NtsOptions	options;
+
+	nts_options_get(rel, &options);
+	memset(series, 0, sizeof(NtsSeries));
+	if (!options.has_series)
+		return false;
+	series->is_set = true;
+	series->count = options.series_count;
+	for (int i = 0; i < options.series_count; i++)
+		series->columns[i] = options.series[i] - 1;
+	return true;
+}

@@ -60,6 +60,24 @@ free_manager(void *arg)
 	*manager = NULL;
 }
 
+/* What the user has chosen, else as the newest segment is sorted. */
+static void
+set_series(Flush *flush, NtsSeries *series)
+{
+	NtsStatus	status;
+
+	if (!series->is_set)
+	{
+		int			newest = nts_reader_newest_segment(flush->reader);
+
+		if (newest < 0)
+			return;
+		nts_reader_series(flush->reader, newest, series->columns, &series->count);
+	}
+	NTS_CHECK(nts_part_set_series(flush->part, series->columns, series->count, &status), status,
+			  flush->rel);
+}
+
 static void
 begin(Flush *flush)
 {
@@ -67,14 +85,15 @@ begin(Flush *flush)
 	NtsManager **manager = MemoryContextAllocZero(flush->context, sizeof(*manager));
 	NtsManagerOptions options = {0};
 	NtsSchema	schema;
+	NtsSeries	series;
 	NtsStatus	status;
 	TupleDesc	desc = RelationGetDescr(flush->rel);
-	int			newest;
 
 	flush->columns = MemoryContextAllocZero(flush->context, sizeof(NtsColumn) * Max(desc->natts, 1));
 	flush->values = MemoryContextAllocZero(flush->context, sizeof(NtsValue) * Max(desc->natts, 1));
 	nts_schema_columns(desc, flush->columns);
-	nts_schema_build(flush->rel, flush->columns, &schema);
+	/* read once: the options of a partitioned table above may change at any time */
+	flush->target.storage = nts_buffer_target(flush->rel, &schema, &series);
 	flush->target.head_length = nts_batch_head_length(&schema);
 	options.memory_budget_bytes = (uint64) Max(maintenance_work_mem, 16 * 1024) * 1024;
 	options.active_fraction = 0.6;
@@ -88,16 +107,7 @@ begin(Flush *flush)
 	flush->part = nts_part_new(*manager, &schema, &status);
 	if (flush->part == NULL)
 		nts_error_raise(&status, flush->rel);
-	/* sort as the newest segment is sorted */
-	newest = nts_reader_newest_segment(flush->reader);
-	if (newest >= 0)
-	{
-		uint16		columns[16];
-		uint32		count;
-
-		nts_reader_series(flush->reader, newest, columns, &count);
-		NTS_CHECK(nts_part_set_series(flush->part, columns, count, &status), status, flush->rel);
-	}
+	set_series(flush, &series);
 }
 
 /* Writes what the part holds. A small remainder goes back to L0, unless it is all
@@ -308,7 +318,6 @@ move_pages(Relation rel, Flush *state)
 		/* every batch taken has ended, so Self sees exactly the committed ones */
 		flush.reader = nts_reader_open(rel, RelationGetDescr(rel), SnapshotSelf, flush.context, NULL);
 		flush.target.rel = rel;
-		flush.target.storage = nts_buffer_storage(rel);
 		flush.target.xid = xid;
 		flush.target.level = NTS_LEVEL_L1;
 		flush.target.entry_flags = NTS_ENTRY_MOVED_IN;

@@ -170,7 +170,7 @@ add_times(TableStats *stats, int64 oldest, int64 newest)
 
 static void
 add_delta_extent(Relation rel, const NtsMeta *meta, const NtsEntry *entry, Snapshot snapshot,
-				 TableStats *stats)
+				 uint32 time_column, TableStats *stats)
 {
 	uint32		pages = nts_delta_pages(meta, entry);
 
@@ -191,17 +191,59 @@ add_delta_extent(Relation rel, const NtsMeta *meta, const NtsEntry *entry, Snaps
 			continue;
 		}
 		stats->blocks[NTS_LEVEL_DELTA]++;
-		add_times(stats, special->min_time, special->max_time);
+		if (special->time_column == time_column)
+			add_times(stats, special->min_time, special->max_time);
 		while (nts_delta_next(rel, entry->first_block + i, page.data, &cursor, &batch))
 			if (nts_batch_visible(rel, &batch, snapshot))
 				stats->delta_rows += batch.rows;
 	}
 }
 
+/* The smallest, or the largest, time of the segments that were made with this time column: only those that might hold
+ * it are opened. */
 static void
-collect_stats(Relation rel, TableStats *stats)
+add_segment_times(NtsReader *reader, uint32 time_column, bool smallest, TableStats *stats)
+{
+	int			count = nts_reader_entry_count(reader);
+	bool	   *skip = palloc0(sizeof(bool) * Max(count, 1));
+
+	for (;;)
+	{
+		const NtsEntry *best = NULL;
+		int			index = -1;
+		NtsSegmentInfo info;
+
+		CHECK_FOR_INTERRUPTS();
+		for (int i = 0; i < count; i++)
+		{
+			const NtsEntry *entry = nts_reader_entry(reader, i);
+
+			if (skip[i] || entry->level == NTS_LEVEL_DELTA || (entry->flags & NTS_ENTRY_HAS_TIME) == 0)
+				continue;
+			if (best == NULL || (smallest ? entry->min_time < best->min_time : entry->max_time > best->max_time))
+			{
+				best = entry;
+				index = i;
+			}
+		}
+		if (best == NULL)
+			break;
+		nts_reader_segment_info(reader, index, &info);
+		if (info.time_column + 1 == (int) time_column)
+		{
+			add_times(stats, best->min_time, best->max_time);
+			break;
+		}
+		skip[index] = true;
+	}
+	pfree(skip);
+}
+
+static void
+collect_stats(Relation rel, const NtsOptions *options, TableStats *stats)
 {
 	Snapshot	snapshot = GetActiveSnapshot();
+	NtsReader  *reader;
 	NtsMeta		meta;
 	int			count;
 	NtsEntryRef *entries;
@@ -215,19 +257,21 @@ collect_stats(Relation rel, TableStats *stats)
 		if (entry->state == NTS_ENTRY_FREE)
 			stats->free_blocks += entry->block_count;
 		else if (entry->level == NTS_LEVEL_DELTA)
-			add_delta_extent(rel, &meta, entry, snapshot, stats);
+			add_delta_extent(rel, &meta, entry, snapshot, options->time_column, stats);
 		else if (nts_entry_visible(rel, entry, snapshot))
 		{
 			stats->segments[entry->level]++;
 			stats->blocks[entry->level] += entry->block_count;
 			stats->segment_rows += entry->rows;
-			if (entry->flags & NTS_ENTRY_HAS_TIME)
-				add_times(stats, entry->min_time, entry->max_time);
 		}
 		else
 			stats->dead_blocks += entry->block_count;
 	}
 	stats->rows = stats->segment_rows + stats->delta_rows;
+	reader = nts_reader_open(rel, RelationGetDescr(rel), snapshot, CurrentMemoryContext, NULL);
+	add_segment_times(reader, options->time_column, true, stats);
+	add_segment_times(reader, options->time_column, false, stats);
+	nts_reader_close(reader);
 }
 
 /* Whoever may read the table, or all statistics, and is not kept from rows of it. */
@@ -251,10 +295,9 @@ heap_bytes(Relation rel, uint64 rows)
 }
 
 static void
-fill_stats(Relation rel, const TableStats *stats, Datum *values, bool *nulls)
+fill_stats(Relation rel, const NtsOptions *options, const TableStats *stats, Datum *values, bool *nulls)
 {
 	uint64		segment_blocks = stats->blocks[NTS_LEVEL_L1] + stats->blocks[NTS_LEVEL_L2];
-	NtsOptions	options;
 	int			i = 0;
 
 	values[i++] = Int64GetDatum((int64) stats->rows);
@@ -272,15 +315,14 @@ fill_stats(Relation rel, const TableStats *stats, Datum *values, bool *nulls)
 	if (!nulls[i])
 		values[i] = Float8GetDatum(heap_bytes(rel, stats->segment_rows) / ((double) segment_blocks * BLCKSZ));
 	i++;
-	nts_options_get(rel, &options);
 	/* these are data, so reading all statistics is not enough */
 	nulls[i] = nulls[i + 1] = !stats->has_time ||
 		(pg_class_aclcheck(RelationGetRelid(rel), GetUserId(), ACL_SELECT) != ACLCHECK_OK &&
 		 !NTS_OWNS_TABLE(RelationGetRelid(rel), GetUserId()));
 	if (!nulls[i])
 	{
-		values[i] = time_text(rel, options.time_column - 1, stats->oldest, &nulls[i]);
-		values[i + 1] = time_text(rel, options.time_column - 1, stats->newest, &nulls[i + 1]);
+		values[i] = time_text(rel, options->time_column - 1, stats->oldest, &nulls[i]);
+		values[i + 1] = time_text(rel, options->time_column - 1, stats->newest, &nulls[i + 1]);
 	}
 }
 
@@ -307,9 +349,12 @@ ts_table_stats(PG_FUNCTION_ARGS)
 	{
 		if (nts_is_nodedb_ts(rel) && !RELATION_IS_OTHER_TEMP(rel))
 		{
-			collect_stats(rel, &stats);
+			NtsOptions	options;
+
+			nts_options_get(rel, &options);
+			collect_stats(rel, &options, &stats);
 			memset(nulls, false, sizeof(nulls));
-			fill_stats(rel, &stats, values, nulls);
+			fill_stats(rel, &options, &stats, values, nulls);
 		}
 		relation_close(rel, AccessShareLock);
 	}

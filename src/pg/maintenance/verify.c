@@ -592,22 +592,13 @@ check_row_ids(NtsVerifyTable *table)
 
 /* ---- tables ---- */
 
-/*
- * The column whose times the delta pages' bounds are about, if that is certain. It is
- * when the table's first column of a time type has never had an earlier one before it; an
- * integer column may have been renamed.
- */
+/* The column that is the table's time now, or -1. */
 static int
-certain_time_column(Relation rel, const NtsColumn *columns)
+time_column(Relation rel, const NtsColumn *columns)
 {
 	NtsSchema	schema;
 
 	nts_schema_build(rel, columns, &schema);
-	if (schema.bucket_width == 0)
-		return -1;
-	for (int i = 0; i < schema.time_column; i++)
-		if (TupleDescAttr(RelationGetDescr(rel), i)->attisdropped)
-			return -1;
 	return schema.time_column;
 }
 
@@ -632,7 +623,7 @@ verify_relation(Relation rel, ReturnSetInfo *result)
 	table.natts = RelationGetDescr(rel)->natts;
 	table.columns = palloc0(sizeof(NtsColumn) * Max(table.natts, 1));
 	nts_schema_columns(RelationGetDescr(rel), table.columns);
-	table.time_column = certain_time_column(rel, table.columns);
+	table.time_column = time_column(rel, table.columns);
 
 	MemoryContextSwitchTo(table.unit_context);
 	if (check_layout(&table))

@@ -49,7 +49,7 @@ typedef struct NtsVerifyTable
 	TransactionId oldest;		/* relfrozenxid before anything was read */
 	NtsColumn  *columns;
 	int			natts;
-	int			time_column;	/* the one that all batches with it call their time, or -1 */
+	int			time_column;	/* the table's time now, or -1 */
 
 	NtsMeta		meta;			/* before the directory was read */
 	bool		has_meta;		/* it is sound */

@@ -558,7 +558,7 @@ check_delta_page(NtsVerifyTable *table, const NtsEntry *entry, BlockNumber block
 {
 	DeltaPage  *page = palloc0(sizeof(DeltaPage));
 	const NtsDeltaSpecial *special;
-	Times		times = {.known = table->time_column >= 0};
+	Times		times = {0};
 	uint64		rows = 0;
 	int			sqlstate;
 	char	   *message;
@@ -575,6 +575,7 @@ check_delta_page(NtsVerifyTable *table, const NtsEntry *entry, BlockNumber block
 	if (!whole && strcmp(page->what, NTS_WHAT_PAGE) == 0)
 		return;
 	special = nts_delta_special((Page) page->page.data);
+	times.known = table->time_column >= 0 && special->time_column == (uint32) table->time_column + 1;
 	/* nobody looks at the batches of a page that is gone */
 	if (special->move_xid != FrozenTransactionId)
 	{

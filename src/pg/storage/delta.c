@@ -274,8 +274,30 @@ write_special(int index, const NtsDeltaSpecial *old, const NtsDeltaSpecial *spec
 					  (end - first) * sizeof(uint32));
 }
 
+/* The bounds of a page's times are about one column; the table's may have changed. */
 static void
-append_locked(Relation rel, Buffer buffer, TransactionId xid, CommandId cid,
+note_times(NtsDeltaSpecial *special, uint32 time_column, const NtsOutput *output)
+{
+	if (special->rows == 0)
+		special->time_column = time_column;
+	else if (special->time_column != time_column)
+	{
+		special->time_column = NTS_MIXED_TIME;
+		special->min_time = PG_INT64_MIN;
+		special->max_time = PG_INT64_MAX;
+		special->common.flags |= NTS_DELTA_NULL_TIME;
+	}
+	if (output->has_time)
+	{
+		special->min_time = Min(special->min_time, output->min_time);
+		special->max_time = Max(special->max_time, output->max_time);
+	}
+	if (output->has_null_time)
+		special->common.flags |= NTS_DELTA_NULL_TIME;
+}
+
+static void
+append_locked(Relation rel, Buffer buffer, uint32 time_column, TransactionId xid, CommandId cid,
 			  const NtsOutput *output, Size head_length, uint64 first_row_id, bool moved_in)
 {
 	Page		page = BufferGetPage(buffer);
@@ -308,15 +330,9 @@ append_locked(Relation rel, Buffer buffer, TransactionId xid, CommandId cid,
 	memcpy(at, output->bytes + skipped, output->length - skipped);
 	at += output->length - skipped;
 
+	note_times(&special, time_column, output);
 	special.rows += output->rows;
 	special.next_row_id = first_row_id + output->rows;
-	if (output->has_time)
-	{
-		special.min_time = Min(special.min_time, output->min_time);
-		special.max_time = Max(special.max_time, output->max_time);
-	}
-	if (output->has_null_time)
-		special.common.flags |= NTS_DELTA_NULL_TIME;
 	/* the old batches' share, continued; if the page was damaged, it stays wrong */
 	special.checksum = nts_crc32c(old.checksum ^ nts_delta_special_checksum(&old), bytes, at - bytes) ^
 		nts_delta_special_checksum(&special);
@@ -361,7 +377,7 @@ nts_delta_append(Relation rel, NtsStorage *storage, TransactionId xid, CommandId
 			if (!moved_in)
 				CheckForSerializableConflictIn(rel, NULL, InvalidBlockNumber);
 			NTS_FAULT(append_record);
-			append_locked(rel, buffer, xid, cid, output, head_length, first_row_id, moved_in);
+			append_locked(rel, buffer, storage->time_column, xid, cid, output, head_length, first_row_id, moved_in);
 			UnlockReleaseBuffer(buffer);
 			return;
 		}

@@ -298,6 +298,7 @@ append_batches(Relation from, BlockNumber block, const char *page, Relation to,
 		output.rows = batch.rows;
 		output.batch_layout = batch.layout;
 		/* the page's bounds hold for each of its batches */
+		storage->time_column = special->time_column;
 		output.has_time = special->min_time <= special->max_time;
 		output.min_time = special->min_time;
 		output.max_time = special->max_time;

@@ -55,10 +55,14 @@ typedef struct NtsDeltaSpecial
 	uint32		move_xid;		/* who moved all its batches to a segment, or 0;
 								 * FrozenTransactionId: nobody will look at them again */
 	uint32		move_cid;
-	uint32		reserved;
+	uint32		time_column;	/* number of the column that min_time and max_time are about; 0:
+								 * unknown; NTS_MIXED_TIME */
 } NtsDeltaSpecial;
 
 StaticAssertDecl(sizeof(NtsDeltaSpecial) == 64, "delta special area");
+
+/* Batches of the page had different time columns: its bounds hold any time. */
+#define NTS_MIXED_TIME 0xffffffff
 
 /* Where a member stands on the page. */
 #define NTS_DELTA_SPECIAL_AT(member) \

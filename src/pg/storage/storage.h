@@ -31,6 +31,7 @@ typedef struct NtsStorage
 	uint64		next_row_id;	/* rest of the reserved range */
 	uint64		end_row_id;
 	uint64		reserve_count;	/* ids to reserve next time */
+	uint32		time_column;	/* number of the column whose times outputs tell; 0: none */
 } NtsStorage;
 
 extern void nts_storage_forget(NtsStorage *storage);
