@@ -413,8 +413,8 @@ void		nts_merge_free(NtsMerge *merge) NTS_NOEXCEPT;	/* NULL is allowed */
 int			nts_merge_add(NtsMerge *merge, const NtsSegment *segment, NtsStatus *status) NTS_NOEXCEPT;
 /* The next step. Damaged inputs, also such as are not sorted, give NTS_ERR_CORRUPT. */
 int			nts_merge_next(NtsMerge *merge, NtsMergeStep *step, NtsStatus *status) NTS_NOEXCEPT;
-/* Bytes of the largest row group of a segment: what a merge holds of it, and a little. */
-uint64_t	nts_segment_largest_group(const NtsSegment *segment) NTS_NOEXCEPT;
+/* Bytes that a merge is likely to hold of this input: its largest row group, and vectors. */
+uint64_t	nts_merge_input_bytes(const NtsSegment *segment) NTS_NOEXCEPT;
 
 /* ---- checking a whole segment ---------------------------------------- */
 

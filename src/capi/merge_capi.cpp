@@ -38,8 +38,8 @@ int nts_merge_next(NtsMerge* merge, NtsMergeStep* step, NtsStatus* status) noexc
   return Guard(status, [&] { return merge->merge->Next(step); });
 }
 
-uint64_t nts_segment_largest_group(const NtsSegment* segment) noexcept {
-  return segment->segment->LargestGroupBytes();
+uint64_t nts_merge_input_bytes(const NtsSegment* segment) noexcept {
+  return nodedb_ts::compact::MergeInput::MemoryBytes(*segment->segment);
 }
 
 }  // extern "C"

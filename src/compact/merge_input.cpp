@@ -19,6 +19,7 @@ using segment::ShapeOf;
 // The byte strings of a vector up to this size are kept as a whole, shared ones once;
 // of larger vectors only what is used is copied.
 constexpr uint64_t kKeepDecodedBytes = 16 << 10;
+constexpr uint64_t kLikelyRatio = 8;  // of what zstd saves
 // A scratch buffer above this size is given back.
 constexpr size_t kKeepWords = (uint64_t{1} << 20) / sizeof(uint64_t);
 
@@ -55,6 +56,27 @@ MergeInput::MergeInput(const segment::Segment& segment, std::span<const NtsColum
   series_begins_.resize(kMaxVectorRows);
   decoded_values_.resize(kMaxVectorRows);
   decoded_nulls_.resize(kMaxVectorRows);
+}
+
+uint64_t MergeInput::MemoryBytes(const segment::Segment& segment) {
+  NtsSegmentInfo info;
+  segment.Info(&info);
+  uint64_t largest = 0;
+  uint64_t widest = 0;  // bytes of a vector, guessed
+  for (uint32_t g = 0; g < info.row_groups; g++) {
+    NtsRowGroupInfo group;
+    uint64_t bytes = 0;
+    if (!segment.RowGroup(g, &group).ok()) break;
+    for (uint32_t c = 0; c < info.column_count; c++) {
+      const ChunkEntry* entry;
+      if (!segment.Chunk(g, static_cast<int32_t>(c), &entry).ok()) break;
+      bytes += entry->length;
+      widest = std::max(widest, entry->length / group.vectors * kLikelyRatio);
+    }
+    largest = std::max(largest, bytes);
+  }
+  return largest + std::min(widest, segment::kMaxVectorBytes) +
+         (info.series_column_count + 4) * kMaxVectorRows * (sizeof(uint64_t) + 1);
 }
 
 // ---- the bytes of a row group ------------------------------------------

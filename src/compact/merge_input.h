@@ -42,6 +42,9 @@ class MergeInput {
   MergeInput(const segment::Segment& segment, std::span<const NtsColumn> columns,
              std::span<const uint16_t> series, std::span<const NtsValue> defaults);
 
+  // What an input of a merge is likely to hold at most.
+  static uint64_t MemoryBytes(const segment::Segment& segment);
+
   // ---- the bytes of a row group ----
 
   bool AtEnd() const { return !loaded_ && next_group_ == info_.row_groups; }

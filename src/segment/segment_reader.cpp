@@ -265,16 +265,6 @@ Status Segment::Chunk(uint32_t group, int32_t column, const ChunkEntry** entry) 
   return Status::Ok();
 }
 
-uint64_t Segment::LargestGroupBytes() const {
-  uint64_t largest = 0;
-  for (size_t at = 0; at < chunks_.size(); at += StoredColumns()) {
-    uint64_t bytes = 0;
-    for (size_t c = 0; c < StoredColumns(); c++) bytes += chunks_[at + c].length;
-    largest = std::max(largest, bytes);
-  }
-  return largest;
-}
-
 Status Segment::StoredChunk(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
                             ChunkRef* ref) const {
   const ChunkEntry* entry;

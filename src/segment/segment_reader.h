@@ -63,8 +63,6 @@ class Segment {
   // vector, all NULL or constant: the chunk's entry says it all).
   base::Status Statistics(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
                           std::vector<VectorStatistics>* vectors) const;
-  // Bytes of the chunks of the row group with most of them.
-  uint64_t LargestGroupBytes() const;
   // Empty when there is at most one series.
   base::Status Series(std::vector<SeriesEntry>* series) const;
 

@@ -22,88 +22,35 @@
 #include "pg/am/am.h"
 #include "pg/error.h"
 #include "pg/fault.h"
+#include "pg/maintenance/sorter.h"
 #include "pg/maintenance/target.h"
 
 PG_FUNCTION_INFO_V1(ts_flush);
 
 /* A remainder smaller than this stays in L0 when the flush made segments anyway. */
 #define MIN_FLUSH_ROWS 1000
-#define MAX_SEGMENT_ROWS 4000000
-#define MAX_SEGMENT_BYTES (UINT64CONST(256) * 1024 * 1024)
 
 typedef struct Flush
 {
 	Relation	rel;
 	NtsReader  *reader;			/* decodes pages and knows the newest segment */
-	MemoryContext context;		/* frees the part's manager */
-	NtsPart    *part;
-	NtsValue   *values;
-	NtsColumn  *columns;
+	MemoryContext context;		/* frees the sorter's part */
+	NtsSorter	sorter;
 	NtsWriteTarget target;
-	CommandId	cid;
 	uint64		moved_rows;
 	Snapshot	older;			/* what came after it stays; NULL: nothing does */
 } Flush;
 
-/* Called with the address of a manager that outlives the flush's stack frame. */
-static void
-free_manager(void *arg)
-{
-	NtsManager **manager = arg;
-
-	nts_manager_free(*manager);
-	*manager = NULL;
-}
-
-static void
-begin(Flush *flush)
-{
-	MemoryContextCallback *callback = MemoryContextAllocZero(flush->context, sizeof(*callback));
-	NtsManager **manager = MemoryContextAllocZero(flush->context, sizeof(*manager));
-	NtsManagerOptions options = {0};
-	NtsSchema	schema;
-	NtsStatus	status;
-	TupleDesc	desc = RelationGetDescr(flush->rel);
-	int			newest;
-
-	flush->columns = MemoryContextAllocZero(flush->context, sizeof(NtsColumn) * Max(desc->natts, 1));
-	flush->values = MemoryContextAllocZero(flush->context, sizeof(NtsValue) * Max(desc->natts, 1));
-	nts_schema_columns(desc, flush->columns);
-	nts_schema_build(flush->rel, flush->columns, &schema);
-	flush->target.head_length = nts_batch_head_length(&schema);
-	options.memory_budget_bytes = (uint64) Max(maintenance_work_mem, 16 * 1024) * 1024;
-	options.active_fraction = 0.6;
-	options.max_series = PG_INT32_MAX;
-	callback->func = free_manager;
-	callback->arg = manager;
-	MemoryContextRegisterResetCallback(flush->context, callback);
-	*manager = nts_manager_new(&options, &status);
-	if (*manager == NULL)
-		nts_error_raise(&status, flush->rel);
-	flush->part = nts_part_new(*manager, &schema, &status);
-	if (flush->part == NULL)
-		nts_error_raise(&status, flush->rel);
-	/* sort as the newest segment is sorted */
-	newest = nts_reader_newest_segment(flush->reader);
-	if (newest >= 0)
-	{
-		uint16		columns[16];
-		uint32		count;
-
-		nts_reader_series(flush->reader, newest, columns, &count);
-		NTS_CHECK(nts_part_set_series(flush->part, columns, count, &status), status, flush->rel);
-	}
-}
-
 /* Writes what the part holds. A small remainder goes back to L0, unless it is all
  * there is. */
 static void
-write_part(Flush *flush)
+write_part(NtsSorter *sorter)
 {
+	Flush	   *flush = sorter->state;
 	NtsFlushOptions options = {0};
 	NtsOutput	output;
 	NtsStatus	status;
-	uint64		rows = nts_part_rows(flush->part);
+	uint64		rows = nts_part_rows(sorter->part);
 
 	if (rows == 0)
 		return;
@@ -112,79 +59,45 @@ write_part(Flush *flush)
 	options.max_batch_rows = NTS_MAX_BATCH_ROWS;
 	options.min_segment_rows = rows < MIN_FLUSH_ROWS && flush->target.segments == 0 ? 1 : MIN_FLUSH_ROWS;
 	options.min_segment_bytes = PG_INT64_MAX;
-	options.max_segment_rows = MAX_SEGMENT_ROWS;
-	options.max_segment_bytes = MAX_SEGMENT_BYTES;
+	options.max_segment_rows = NTS_MAX_SEGMENT_ROWS;
+	options.max_segment_bytes = NTS_MAX_SEGMENT_BYTES;
 	options.keep_command_ids = false;
 	options.level = 1;
-	NTS_CHECK(nts_flush_begin(flush->part, &options, &status), status, flush->rel);
+	NTS_CHECK(nts_flush_begin(sorter->part, &options, &status), status, flush->rel);
 	for (;;)
 	{
-		NTS_CHECK(nts_flush_next(flush->part, &output, &status), status, flush->rel);
+		NTS_CHECK(nts_flush_next(sorter->part, &output, &status), status, flush->rel);
 		if (output.kind == NTS_OUTPUT_END)
 			break;
 		nts_buffer_write_output(&flush->target, &output, false);
 		NTS_FAULT(flush_output);
 	}
-	nts_flush_end(flush->part, true);
+	nts_flush_end(sorter->part, true);
 }
 
 static void
-take_row(Flush *flush, NtsVectorSet *set, uint32 row)
+begin(Flush *flush)
 {
-	NtsStatus	status;
-	int			result;
+	TupleDesc	desc = RelationGetDescr(flush->rel);
+	NtsColumn  *columns = palloc0(sizeof(NtsColumn) * Max(desc->natts, 1));
+	NtsSchema	schema;
+	int			newest;
 
-	for (int i = 0; i < set->natts; i++)
+	nts_schema_columns(desc, columns);
+	nts_schema_build(flush->rel, columns, &schema);
+	flush->target.head_length = nts_batch_head_length(&schema);
+	flush->sorter.flush = write_part;
+	flush->sorter.state = flush;
+	nts_sorter_begin(&flush->sorter, flush->rel, &schema, flush->context);
+	/* sort as the newest segment is sorted */
+	newest = nts_reader_newest_segment(flush->reader);
+	if (newest >= 0)
 	{
-		NtsValue   *value = &flush->values[i];
-		Datum		datum = set->columns[i].values[row];
+		uint16		series[16];
+		uint32		count;
 
-		value->is_null = set->columns[i].nulls[row] || flush->columns[i].kind == NTS_KIND_NONE;
-		value->word = (uint64) datum;
-		value->length = 0;
-		if (flush->columns[i].kind == NTS_KIND_VAR && !value->is_null)
-		{
-			value->word = (uint64) (uintptr_t) VARDATA_ANY(DatumGetPointer(datum));
-			value->length = VARSIZE_ANY_EXHDR(DatumGetPointer(datum));
-		}
-	}
-	for (int attempt = 0;; attempt++)
-	{
-		NTS_CHECK(nts_part_append(flush->part, flush->values, NTS_NO_ROW_ID, flush->cid, &result,
-								  &status), status, flush->rel);
-		if (result == NTS_INGEST_OK)
-			return;
-		if (attempt > 0 && result == NTS_INGEST_REJECTED)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("a row of table \"%s\" does not fit into maintenance_work_mem",
-							RelationGetRelationName(flush->rel))));
-		write_part(flush);
-		if (result == NTS_INGEST_FLUSH_NEEDED)
-			return;
-	}
-}
-
-/* Missing values of columns added later may be toasted in the catalog's form; the
- * rest are plain. */
-static void
-detoast_defaults(Flush *flush, NtsVectorSet *set)
-{
-	for (int i = 0; i < set->natts; i++)
-	{
-		if (flush->columns[i].kind != NTS_KIND_VAR)
-			continue;
-		for (uint32 row = 0; row < set->rows; row++)
-		{
-			struct varlena *var = (struct varlena *) DatumGetPointer(set->columns[i].values[row]);
-			MemoryContext old;
-
-			if (set->columns[i].nulls[row] || !(VARATT_IS_EXTERNAL(var) || VARATT_IS_COMPRESSED(var)))
-				continue;
-			old = MemoryContextSwitchTo(set->data_context);
-			set->columns[i].values[row] = PointerGetDatum(pg_detoast_datum_packed(var));
-			MemoryContextSwitchTo(old);
-		}
+		nts_reader_series(flush->reader, newest, series, &count);
+		nts_sorter_series(&flush->sorter, series, count);
 	}
 }
 
@@ -208,15 +121,13 @@ move_extent(Flush *flush, const NtsMeta *meta, NtsEntryRef *ref, TransactionId x
 
 		CHECK_FOR_INTERRUPTS();
 		NTS_FAULT(flush_page);
-		if (!nts_delta_move(flush->rel, entry, block, xid, flush->cid, flush->older, page.data))
+		if (!nts_delta_move(flush->rel, entry, block, xid, flush->sorter.cid, flush->older, page.data))
 			continue;
 		NTS_FAULT(flush_taken);
 		set = nts_reader_delta_copy(flush->reader, block, page.data);
 		if (set == NULL)
 			continue;			/* only aborted batches */
-		detoast_defaults(flush, set);
-		for (uint32 row = 0; row < set->rows; row++)
-			take_row(flush, set, row);
+		nts_sorter_take(&flush->sorter, set);
 		flush->moved_rows += set->rows;
 	}
 }
@@ -243,7 +154,7 @@ flush_relation(Relation rel)
 	{
 		xid = GetCurrentTransactionId();
 		flush.rel = rel;
-		flush.cid = GetCurrentCommandId(true);
+		flush.sorter.cid = GetCurrentCommandId(true);
 		flush.older = IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : NULL;
 		/* every batch taken has ended, so Self sees exactly the committed ones */
 		flush.reader = nts_reader_open(rel, RelationGetDescr(rel), SnapshotSelf, flush.context, NULL);
@@ -257,7 +168,7 @@ flush_relation(Relation rel)
 			if (entries[i].entry.level == NTS_LEVEL_DELTA &&
 				entries[i].entry.state == NTS_ENTRY_LIVE)
 				move_extent(&flush, &meta, &entries[i], xid);
-		write_part(&flush);
+		write_part(&flush.sorter);
 		NTS_FAULT(flush_done);
 		nts_reader_close(flush.reader);
 		/* their old copies wait for VACUUM */
