@@ -18,7 +18,7 @@ using segment::ShapeOf;
 
 // The byte strings of a vector up to this size are kept as a whole, shared ones once;
 // of larger vectors only what is used is copied.
-constexpr uint64_t kKeepDecodedBytes = 16 << 10;
+constexpr uint64_t kKeepDecodedBytes = 2 << 10;
 constexpr uint64_t kLikelyRatio = 8;  // of what zstd saves
 // A scratch buffer above this size is given back.
 constexpr size_t kKeepWords = (uint64_t{1} << 20) / sizeof(uint64_t);
@@ -332,7 +332,7 @@ void MergeInput::AppendDefault(size_t column, uint32_t count, RowBuffer* out) co
               type.kind == NTS_KIND_VAR ? value.length : type.width};
     }
     std::fill_n(out->AddViews(column, count, &nulls), count, view);
-    out->NoteLongest(column, view.size());
+    out->NoteBytes(column, view.size(), 0);
   }
   std::memset(nulls, value.is_null ? 1 : 0, count);
 }
@@ -405,7 +405,7 @@ Status MergeInput::AppendBytes(size_t column, const Run& run, uint32_t rows, Row
     longest = std::max<uint64_t>(longest, views[r].size());
     total += views[r].size();
   }
-  out->NoteLongest(column, longest);
+  out->NoteBytes(column, longest, total);
   if (decoded_in_place_ || total == 0) return Status::Ok();
   auto* copy = reinterpret_cast<char*>(out->Allocate(total));
   for (uint32_t r = 0; r < run.count; r++) {

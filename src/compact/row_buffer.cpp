@@ -71,6 +71,7 @@ void RowBuffer::Clear() {
   free_ = nullptr;
   free_bytes_ = 0;
   arena_bytes_ = 0;
+  value_bytes_ = 0;
 }
 
 void RowBuffer::GatherWords(size_t column, std::span<const uint32_t> rows, uint64_t* words,

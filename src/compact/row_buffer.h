@@ -29,16 +29,18 @@ class RowBuffer final : public segment::RowSource {
   size_t room() const { return max_rows_ - rows_; }
   uint64_t bytes() const { return rows_ * row_bytes_ + arena_bytes_; }
   bool full() const { return rows_ == max_rows_ || (rows_ > 0 && bytes() >= group_bytes_); }
-  uint64_t arena_bytes() const { return arena_bytes_; }
+  // Of the byte strings, those that share a place with the row before not counted.
+  uint64_t value_bytes() const { return value_bytes_; }
 
   // Places for `count` more words (for the last count rows of the column) and NULLs.
   uint64_t* AddWords(size_t column, size_t count, uint8_t** nulls);
   std::string_view* AddViews(size_t column, size_t count, uint8_t** nulls);
   // 8-aligned memory that lives until Clear().
   uint8_t* Allocate(uint64_t bytes);
-  // No value of the column is longer than this.
-  void NoteLongest(size_t column, uint64_t bytes) {
-    columns_[column].longest = std::max(columns_[column].longest, bytes);
+  // What was appended: no value is longer than `longest`, all take `bytes`.
+  void NoteBytes(size_t column, uint64_t longest, uint64_t bytes) {
+    columns_[column].longest = std::max(columns_[column].longest, longest);
+    value_bytes_ += bytes;
   }
   void EndRows(size_t count);
   void Clear();
@@ -74,6 +76,7 @@ class RowBuffer final : public segment::RowSource {
   uint8_t* free_ = nullptr;  // rest of the last small block
   uint64_t free_bytes_ = 0;
   uint64_t arena_bytes_ = 0;
+  uint64_t value_bytes_ = 0;
 };
 
 }  // namespace nodedb_ts::compact

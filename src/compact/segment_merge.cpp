@@ -7,8 +7,8 @@ namespace {
 
 using base::Status;
 
-constexpr size_t kFirstStepRows = 1024;
-constexpr size_t kLeastStepRows = 64;
+constexpr size_t kFirstStepRows = 64;  // how wide rows are is not known yet
+constexpr size_t kLeastStepRows = 16;
 
 }  // namespace
 
@@ -210,7 +210,7 @@ Status SegmentMerge::TakeRun() {
 // ---- the output --------------------------------------------------------
 
 Status SegmentMerge::Materialize() {
-  const uint64_t before = buffer_.arena_bytes();
+  const uint64_t before = buffer_.value_bytes();
   for (uint32_t c = 0; c < columns_.size(); c++) {
     for (const auto& input : inputs_) input->BeginColumn();
     for (const Run& run : runs_) {
@@ -219,8 +219,9 @@ Status SegmentMerge::Materialize() {
     }
   }
   buffer_.EndRows(run_rows_);
-  // Small steps where rows are wide: the buffer's limit is looked at between steps.
-  const uint64_t row_bytes = (buffer_.arena_bytes() - before) / run_rows_ + 1;
+  // Small steps where rows are wide, since the buffer's limit is looked at between steps;
+  // large ones where not, since a vector is decoded in every step that needs some of it.
+  const uint64_t row_bytes = (buffer_.value_bytes() - before) / run_rows_ + 1;
   step_rows_ = std::clamp<uint64_t>(options_.group_bytes / 8 / row_bytes, kLeastStepRows,
                                     step_rows_ * 4);
   runs_.clear();
