@@ -128,12 +128,16 @@ choose_series(NtsCompaction *compaction, const NtsEntryRef *entries, int count)
 }
 
 static void
-take_before(NtsCompaction *compaction, const Request *request)
+find_end(NtsCompaction *compaction, const Request *request)
 {
 	const NtsOptions *options = &compaction->options;
 
 	if (!request->has_before)
+	{
+		/* it may run a function of the user, so before anything is looked at */
+		compaction->has_end = nts_clock_now(compaction->rel, options, &compaction->end);
 		return;
+	}
 	if (options->time_column == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -145,8 +149,8 @@ take_before(NtsCompaction *compaction, const Request *request)
 				 errmsg("\"before\" must be %s: that is how table \"%s\" counts time",
 						request->integer_before ? "a timestamp" : "an integer",
 						RelationGetRelationName(compaction->rel))));
-	compaction->has_before = true;
-	compaction->before = request->integer_before ? request->before :
+	compaction->has_before = compaction->has_end = true;
+	compaction->end = request->integer_before ? request->before :
 		nts_clock_moment(options, request->before);
 }
 
@@ -204,7 +208,7 @@ compact_table(Relation rel, void *state)
 	old = MemoryContextSwitchTo(context);
 	compaction.rel = rel;
 	nts_options_get(rel, &compaction.options);
-	take_before(&compaction, request);
+	find_end(&compaction, request);
 	nts_vacuum_reclaim(rel);
 	NTS_FAULT(compact_reclaimed);
 	entries = nts_directory_read(rel, &meta, false, &count);

@@ -28,8 +28,9 @@ typedef struct NtsCompaction
 	uint32		series_count;
 	NtsValue   *defaults;		/* of columns that a segment does not store */
 	BufferAccessStrategy strategy;
-	bool		has_before;		/* the caller said which buckets count as closed: */
-	int64		before;			/* those that end at or before this */
+	bool		has_before;		/* the caller said when */
+	bool		has_end;		/* buckets that end at or before `end` are closed; false: */
+	int64		end;			/* nothing tells */
 	TransactionId xid;
 	CommandId	cid;
 	/* out */

@@ -472,10 +472,8 @@ pack(const Input *inputs, int count, uint64 budget, uint64 *weight)
 		const Input *input = &inputs[packed];
 		bool		large = !input->small && input->weight > budget / 2;
 
-		/* at least two, or it would never end; a large one alone, to be cut up */
+		/* a large one alone, to be cut up; else two at least, or it would never end */
 		if (packed > 0 && (large || (packed > 1 && *weight + input->weight > budget)))
-			break;
-		if (packed == 1 && *weight + input->weight > budget && !(inputs[0].small && input->small))
 			break;
 		*weight += input->weight;
 		packed++;

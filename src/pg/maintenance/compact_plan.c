@@ -121,13 +121,12 @@ static bool
 single_bucket_closed(const NtsCompaction *compaction, const NtsEntry *entry)
 {
 	if (compaction->has_before)
-		return entry->max_time < compaction->before;
+		return entry->max_time < compaction->end;
 	return !IsBackgroundWorker;
 }
 
 static bool
-is_closed(const NtsCompaction *compaction, const Component *component, const NtsEntryRef *entries,
-		  bool has_now, int64 now)
+is_closed(const NtsCompaction *compaction, const Component *component, const NtsEntryRef *entries)
 {
 	if (component->timeless && compaction->options.time_column != 0)
 		return true;
@@ -138,9 +137,9 @@ is_closed(const NtsCompaction *compaction, const Component *component, const Nts
 				return false;
 		return true;
 	}
-	if (!has_now)
+	if (!compaction->has_end)
 		return !IsBackgroundWorker;
-	return nts_clock_bucket_end(&compaction->options, component->high) <= now;
+	return nts_clock_bucket_end(&compaction->options, component->high) <= compaction->end;
 }
 
 static Component *
@@ -148,12 +147,8 @@ find_components(NtsCompaction *compaction, NtsEntryRef *entries, int count, int 
 {
 	Component  *components = palloc0(sizeof(Component) * Max(count, 1));
 	Component  *open = NULL;
-	bool		has_now = compaction->has_before;
-	int64		now = compaction->before;
 	int			n = 0;
 
-	if (!has_now)
-		has_now = nts_clock_now(compaction->rel, &compaction->options, &now);
 	qsort(entries, count, sizeof(NtsEntryRef), compare_times);
 	for (int i = 0; i < count; i++)
 	{
@@ -176,7 +171,7 @@ find_components(NtsCompaction *compaction, NtsEntryRef *entries, int count, int 
 		open->level_1 += entry->level == NTS_LEVEL_L1;
 	}
 	for (int i = 0; i < n; i++)
-		components[i].closed = is_closed(compaction, &components[i], entries, has_now, now);
+		components[i].closed = is_closed(compaction, &components[i], entries);
 	*component_count = n;
 	return components;
 }
