@@ -47,7 +47,7 @@ endif
 else
 
 CORE_SOURCES := $(sort $(wildcard src/base/*.cpp src/codec/*.cpp src/codec/*/*.cpp src/segment/*.cpp \
-	src/memtable/*.cpp src/exec/*.cpp src/capi/*.cpp))
+	src/memtable/*.cpp src/compact/*.cpp src/exec/*.cpp src/capi/*.cpp))
 SHIM_SOURCES := $(sort $(wildcard src/pg/*.c src/pg/*/*.c))
 CORE_OBJECTS := $(CORE_SOURCES:.cpp=.o)
 SHIM_OBJECTS := $(SHIM_SOURCES:.c=.o)

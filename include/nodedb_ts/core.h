@@ -366,6 +366,62 @@ int			nts_vector_decode(const NtsSegment *segment, uint32_t group, int32_t colum
 							  uint64_t *values, uint8_t *nulls, uint8_t *data, uint64_t data_bytes,
 							  bool *any_null, NtsStatus *status) NTS_NOEXCEPT;
 
+/* ---- merging sorted segments ----------------------------------------- */
+
+typedef struct NtsMerge NtsMerge;
+
+typedef struct NtsMergeOptions
+{
+	uint64_t	max_segment_rows;	/* a segment is ended before a row group that might */
+	uint64_t	max_segment_bytes;	/* bring it over one of these, */
+	uint64_t	max_segment_series; /* or when it has so many series */
+	uint64_t	group_bytes;	/* of the decoded rows of a row group, about */
+	const uint16_t *series_columns; /* copied; every input is sorted by them, then by the
+									 * schema's time column */
+	uint32_t	series_column_count;	/* 0..16 */
+	uint8_t		level;			/* 1 or 2: which codecs to prefer (speed or size) */
+	uint8_t		series_index;	/* 0: leave it out, of segments that are merged again */
+	int32_t		compression_level;	/* of zstd at level 2, 1..22; 0: a good default */
+} NtsMergeOptions;
+
+typedef enum NtsMergeKind
+{
+	NTS_MERGE_END = 0,
+	NTS_MERGE_READ = 1,			/* put `length` bytes of the segment `input`, from
+								 * `offset` on, into `room` before the next call */
+	NTS_MERGE_BYTES = 2,		/* bytes, length: what the segment goes on with */
+	NTS_MERGE_SEGMENT = 3		/* the same, and the segment ends with them: output says
+								 * what it is; its bytes are those of all steps since
+								 * the segment before */
+} NtsMergeKind;
+
+typedef struct NtsMergeStep
+{
+	int32_t		kind;			/* an NtsMergeKind */
+	uint32_t	input;
+	uint64_t	offset;
+	uint64_t	length;
+	uint8_t    *room;			/* owned by the merge, as is */
+	const uint8_t *bytes;		/* this; both until the next call */
+	NtsOutput	output;			/* without bytes, row ids and command ids */
+} NtsMergeStep;
+
+/*
+ * defaults[column_count]: the values of columns that an input does not store, as in
+ * nts_part_append; their bytes are borrowed. NULL: all are NULL. Row ids and command ids
+ * of the inputs are dropped.
+ */
+NtsMerge   *nts_merge_new(const NtsSchema *schema, const NtsMergeOptions *options,
+						  const NtsValue *defaults, NtsStatus *status) NTS_NOEXCEPT;
+void		nts_merge_free(NtsMerge *merge) NTS_NOEXCEPT;	/* NULL is allowed */
+/* Adds an input, which is borrowed; the first has number 0. Of rows that are equal in
+ * series and time, those of inputs with smaller numbers come first. */
+int			nts_merge_add(NtsMerge *merge, const NtsSegment *segment, NtsStatus *status) NTS_NOEXCEPT;
+/* The next step. Damaged inputs, also such as are not sorted, give NTS_ERR_CORRUPT. */
+int			nts_merge_next(NtsMerge *merge, NtsMergeStep *step, NtsStatus *status) NTS_NOEXCEPT;
+/* Bytes that a merge is likely to hold of this input: its largest row group, and vectors. */
+uint64_t	nts_merge_input_bytes(const NtsSegment *segment) NTS_NOEXCEPT;
+
 /* ---- checking a whole segment ---------------------------------------- */
 
 /* What a directory entry says of its segment. */

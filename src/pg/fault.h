@@ -94,6 +94,17 @@
 	NORMAL(retention_flushed)	/* expired rows of L0 are left out */ \
 	NORMAL(retention_segment) \
 	NORMAL(retention_done) \
+	/* ts_compact: compact.c, compact_merge.c */ \
+	NORMAL(compact_reclaimed) \
+	NORMAL(compact_group) \
+	NORMAL(compact_read)		/* a row group is in memory */ \
+	NORMAL(compact_spool)		/* one of the output is in a temporary file */ \
+	NORMAL(compact_begin)		/* a segment is whole, but in that file only */ \
+	NORMAL(compact_write)		/* a group of its pages is written */ \
+	NORMAL(compact_publish) \
+	NORMAL(compact_merged)		/* all are published, the old ones are live */ \
+	NORMAL(compact_move)		/* of one old segment */ \
+	NORMAL(compact_moved) \
 	/* VACUUM, VACUUM FULL: vacuum.c, delta_clean.c */ \
 	NORMAL(vacuum_entry) \
 	NORMAL(vacuum_page) \

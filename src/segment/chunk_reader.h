@@ -4,6 +4,8 @@
 #define NODEDB_TS_SEGMENT_CHUNK_READER_H
 
 #include <cstdint>
+#include <cstring>
+#include <string_view>
 #include <vector>
 
 #include "base/byte_reader.h"
@@ -38,6 +40,15 @@ base::Status MeasureVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows
 base::Status DecodeVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows,
                           uint64_t* values, uint8_t* nulls, uint8_t* data, uint64_t data_bytes,
                           uint64_t* cursor, bool* any_null);
+
+// The bytes behind a decoded by-reference value.
+inline std::string_view BytesAt(const ColumnShape& shape, uint64_t address) {
+  const auto* p = reinterpret_cast<const char*>(static_cast<uintptr_t>(address));
+  if (shape.kind == NTS_KIND_FIXED) return {p, shape.width};
+  uint32_t head;
+  std::memcpy(&head, p, sizeof(head));
+  return {p + sizeof(head), (head >> 2) - sizeof(head)};
+}
 
 // Checks a dictionary as a whole: every entry in its place, none twice. OK for a chunk
 // without one.

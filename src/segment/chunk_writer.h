@@ -31,7 +31,8 @@ uint8_t WriteWordVector(const codec::WordShape& shape, const uint64_t* words,
 // Keeps buffers between chunks; one thread.
 class ChunkWriter {
  public:
-  explicit ChunkWriter(uint8_t level) : bytes_encoder_(level) {}
+  // zstd_level: of level 2, 0: a good default.
+  explicit ChunkWriter(uint8_t level, int zstd_level = 0) : bytes_encoder_(level, zstd_level) {}
 
   // Both append the chunk to *out (nothing when all values are NULL).
   // vector_rows: rows of each vector, all 1..1024. words: are made canonical in place.

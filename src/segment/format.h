@@ -27,7 +27,7 @@ enum Section : uint8_t {
 };
 
 inline constexpr size_t kMaxRowGroupRows = 65536;
-inline constexpr uint64_t kMaxRowGroupBytes = uint64_t{64} << 20;  // raw, unless one row
+inline constexpr uint64_t kMaxRowGroupBytes = uint64_t{32} << 20;  // raw, unless one row; 64 MB are allowed
 inline constexpr size_t kMaxVectorRows = codec::kMaxVectorRows;
 inline constexpr uint64_t kMaxVectorBytes = codec::kMaxVectorBytes;
 inline constexpr uint32_t kMaxColumns = 1600;

@@ -20,66 +20,9 @@ constexpr uint64_t kMostExpectedBytes = uint64_t{32} << 20;
 constexpr uint64_t kNeverCutRowBytes =
     std::min<uint64_t>(kMaxRowGroupBytes / kMaxRowGroupRows, kMaxVectorBytes / kMaxVectorRows);
 
-struct RowGroup {
-  size_t first = 0;  // position in `order`
-  size_t rows = 0;
-  uint64_t raw_bytes = 0;
-  std::vector<uint32_t> vector_rows;
-};
+}  // namespace
 
-struct SeriesTimes {
-  bool has_time = false;
-  int64_t min = 0;
-  int64_t max = 0;
-};
-
-class Builder {
- public:
-  Builder(const NtsSchema& schema, const RowSource& source, std::span<const uint32_t> order,
-          std::span<const uint32_t> series_starts, const SegmentBuildOptions& options,
-          std::vector<uint8_t>* bytes)
-      : schema_(schema), source_(source), order_(order), series_starts_(series_starts),
-        options_(options), bytes_(bytes), chunk_writer_(options.level) {}
-
-  Status Build(SegmentSummary* summary);
-
- private:
-  Status Check();
-  Status PlanGroup(size_t first, RowGroup* group);
-  void ExpectBytes(uint64_t bytes);
-  Status MeasureRows(std::span<const uint32_t> rows);
-  Status WriteGroup(const RowGroup& group);
-  Status WriteColumn(size_t column, const RowGroup& group, std::span<const uint32_t> rows);
-  void WriteHidden(const RowGroup& group, std::span<const uint32_t> rows);
-  void AddChunk(const ColumnShape& shape, size_t start, const ChunkSummary& summary);
-  void NoteSeriesTimes(size_t first, size_t rows);
-  void WriteFooter();
-  void WriteSchemaSection(ByteWriter* out) const;
-  void WriteGroupSection(ByteWriter* out) const;
-  void WriteSeriesSection(ByteWriter* out) const;
-
-  const NtsSchema& schema_;
-  const RowSource& source_;
-  std::span<const uint32_t> order_;
-  std::span<const uint32_t> series_starts_;
-  const SegmentBuildOptions& options_;
-  std::vector<uint8_t>* bytes_;
-  ChunkWriter chunk_writer_;
-  std::vector<ColumnShape> shapes_;
-  std::vector<RowGroup> groups_;
-  std::vector<uint8_t> chunk_entries_;
-  std::vector<SeriesTimes> series_times_;
-  size_t next_series_ = 0;
-  // Buffers of one row group.
-  std::vector<uint64_t> words_;
-  std::vector<uint8_t> nulls_;
-  std::vector<std::string_view> views_;
-  std::vector<uint32_t> command_ids_;
-  std::vector<uint64_t> row_bytes_;      // raw bytes of each row
-  std::vector<uint64_t> largest_bytes_;  // of its longest by-reference value
-};
-
-Status Builder::Check() {
+Status SegmentBuilder::Begin() {
   if (schema_.column_count > kMaxColumns) return Status::Limit("too many columns");
   if (options_.series_columns.size() > kMaxSeriesColumns) {
     return Status::Limit("more than 16 series columns");
@@ -95,42 +38,10 @@ Status Builder::Check() {
   if (time >= static_cast<int32_t>(schema_.column_count)) {
     return Status::Bug("time column out of range");
   }
-  if (!series_starts_.empty() && (series_starts_[0] != 0 || order_.empty() ||
-                                  series_starts_.back() >= order_.size())) {
-    return Status::Bug("series starts do not fit the rows");
-  }
   return Status::Ok();
 }
 
-Status Builder::Build(SegmentSummary* summary) {
-  bytes_->clear();
-  Status status = Check();
-  if (!status.ok()) return status;
-  if (series_starts_.size() > 1) series_times_.resize(series_starts_.size());
-  for (size_t first = 0; first < order_.size();) {
-    RowGroup group;
-    status = PlanGroup(first, &group);
-    if (!status.ok()) return status;
-    if (first > 0) ExpectBytes(bytes_->size() * order_.size() / first);
-    status = WriteGroup(group);
-    if (!status.ok()) return status;
-    first += group.rows;
-    groups_.push_back(std::move(group));
-  }
-  summary->rows = order_.size();
-  summary->footer_offset = bytes_->size();
-  WriteFooter();
-  return Status::Ok();
-}
-
-// Row groups of a segment are much alike: growing by doubling would copy all bytes
-// again and again into fresh memory.
-void Builder::ExpectBytes(uint64_t bytes) {
-  const uint64_t expected = bytes + bytes / 16;
-  if (expected > bytes_->capacity() && expected <= kMostExpectedBytes) bytes_->reserve(expected);
-}
-
-Status Builder::MeasureRows(std::span<const uint32_t> rows) {
+Status SegmentBuilder::MeasureRows(const RowSource& source, std::span<const uint32_t> rows) {
   uint64_t fixed = 0;
   uint64_t widest = 0;
   for (const ColumnShape& shape : shapes_) {
@@ -143,7 +54,7 @@ Status Builder::MeasureRows(std::span<const uint32_t> rows) {
     if (shapes_[c].kind != NTS_KIND_VAR) continue;
     views_.resize(rows.size());
     nulls_.resize(rows.size());
-    source_.GatherBytes(c, rows, views_.data(), nulls_.data());
+    source.GatherBytes(c, rows, views_.data(), nulls_.data());
     for (size_t r = 0; r < rows.size(); r++) {
       const uint64_t size = nulls_[r] ? 0 : views_[r].size();
       if (size > codec::kMaxValueBytes) return Status::Limit("value longer than 1 GB - 9 bytes");
@@ -155,20 +66,19 @@ Status Builder::MeasureRows(std::span<const uint32_t> rows) {
 }
 
 // Takes as many rows as a row group may have and cuts them into vectors.
-Status Builder::PlanGroup(size_t first, RowGroup* group) {
-  const size_t most = std::min(kMaxRowGroupRows, order_.size() - first);
-  if (source_.LargestRowBytes() <= kNeverCutRowBytes) {
-    group->first = first;
+Status SegmentBuilder::PlanGroup(const RowSource& source, std::span<const uint32_t> rows,
+                                 RowGroup* group) {
+  const size_t most = std::min(kMaxRowGroupRows, rows.size());
+  if (source.LargestRowBytes() <= kNeverCutRowBytes) {
     group->rows = most;
-    group->raw_bytes = most * source_.LargestRowBytes();
+    group->raw_bytes = most * source.LargestRowBytes();
     for (size_t r = 0; r < most; r += kMaxVectorRows) {
       group->vector_rows.push_back(static_cast<uint32_t>(std::min(kMaxVectorRows, most - r)));
     }
     return Status::Ok();
   }
-  Status status = MeasureRows(order_.subspan(first, most));
+  Status status = MeasureRows(source, rows.first(most));
   if (!status.ok()) return status;
-  group->first = first;
   uint64_t vector_bytes = 0;
   uint32_t vector_rows = 0;
   for (size_t r = 0; r < most; r++) {
@@ -189,8 +99,13 @@ Status Builder::PlanGroup(size_t first, RowGroup* group) {
   return Status::Ok();
 }
 
-Status Builder::WriteGroup(const RowGroup& group) {
-  const std::span<const uint32_t> rows = order_.subspan(group.first, group.rows);
+Status SegmentBuilder::AddGroup(const RowSource& source, std::span<const uint32_t> rows,
+                                size_t* taken) {
+  const size_t start = bytes_->size();
+  RowGroup group;
+  Status status = PlanGroup(source, rows, &group);
+  if (!status.ok()) return status;
+  if (rows_ + group.rows > UINT32_MAX) return Status::Limit("a segment with too many rows");
   if (group.raw_bytes / group.rows >= kHugeRowBytes) {
     // Doubling would copy, and for a while hold, a huge value once more.
     const uint64_t need = bytes_->size() + group.raw_bytes + (uint64_t{1} << 20);
@@ -200,30 +115,35 @@ Status Builder::WriteGroup(const RowGroup& group) {
   }
   words_.resize(group.rows);
   nulls_.resize(group.rows);
+  rows = rows.first(group.rows);
   for (size_t c = 0; c < shapes_.size(); c++) {
-    Status status = WriteColumn(c, group, rows);
+    status = WriteColumn(source, c, group, rows);
     if (!status.ok()) return status;
   }
-  WriteHidden(group, rows);
+  WriteHidden(source, group, rows);
+  rows_ += group.rows;
+  data_bytes_ += bytes_->size() - start;
+  *taken = group.rows;
+  groups_.push_back(std::move(group));
   return Status::Ok();
 }
 
-Status Builder::WriteColumn(size_t column, const RowGroup& group,
-                            std::span<const uint32_t> rows) {
+Status SegmentBuilder::WriteColumn(const RowSource& source, size_t column, const RowGroup& group,
+                                   std::span<const uint32_t> rows) {
   const ColumnShape& shape = shapes_[column];
   const size_t start = bytes_->size();
   ChunkSummary summary;
   summary.null_count = group.rows;
   if (IsWord(shape.kind)) {
-    source_.GatherWords(column, rows, words_.data(), nulls_.data());
+    source.GatherWords(column, rows, words_.data(), nulls_.data());
     summary = chunk_writer_.WriteWords(shape, words_.data(), nulls_.data(), group.vector_rows,
                                        true, bytes_);
     if (static_cast<int32_t>(column) == schema_.time_column && shape.kind == NTS_KIND_INT) {
-      NoteSeriesTimes(group.first, group.rows);
+      NoteTimes(summary, group.rows);
     }
   } else if (IsBytes(shape.kind)) {
     views_.resize(group.rows);
-    source_.GatherBytes(column, rows, views_.data(), nulls_.data());
+    source.GatherBytes(column, rows, views_.data(), nulls_.data());
     if (shape.kind == NTS_KIND_FIXED) {
       for (size_t r = 0; r < group.rows; r++) {
         if (!nulls_[r] && views_[r].size() != shape.width) {
@@ -238,11 +158,12 @@ Status Builder::WriteColumn(size_t column, const RowGroup& group,
   return Status::Ok();
 }
 
-void Builder::WriteHidden(const RowGroup& group, std::span<const uint32_t> rows) {
+void SegmentBuilder::WriteHidden(const RowSource& source, const RowGroup& group,
+                                 std::span<const uint32_t> rows) {
   if (!options_.with_row_ids && !options_.with_command_ids) return;
   std::fill(nulls_.begin(), nulls_.end(), uint8_t{0});
   if (options_.with_row_ids) {
-    source_.GatherRowIds(rows, words_.data());
+    source.GatherRowIds(rows, words_.data());
     const size_t start = bytes_->size();
     AddChunk(kIdShape, start,
              chunk_writer_.WriteWords(kIdShape, words_.data(), nulls_.data(), group.vector_rows,
@@ -250,7 +171,7 @@ void Builder::WriteHidden(const RowGroup& group, std::span<const uint32_t> rows)
   }
   if (options_.with_command_ids) {
     command_ids_.resize(group.rows);
-    source_.GatherCommandIds(rows, command_ids_.data());
+    source.GatherCommandIds(rows, command_ids_.data());
     std::copy(command_ids_.begin(), command_ids_.end(), words_.begin());
     const size_t start = bytes_->size();
     AddChunk(kIdShape, start,
@@ -259,7 +180,7 @@ void Builder::WriteHidden(const RowGroup& group, std::span<const uint32_t> rows)
   }
 }
 
-void Builder::AddChunk(const ColumnShape& shape, size_t start, const ChunkSummary& summary) {
+void SegmentBuilder::AddChunk(const ColumnShape& shape, size_t start, const ChunkSummary& summary) {
   ByteWriter out(&chunk_entries_);
   if (summary.codec == codec::kNone) return out.U8(codec::kNone);
   const size_t length = bytes_->size() - start;
@@ -278,15 +199,22 @@ void Builder::AddChunk(const ColumnShape& shape, size_t start, const ChunkSummar
 }
 
 // words_ and nulls_ hold the time column of the row group.
-void Builder::NoteSeriesTimes(size_t first, size_t rows) {
-  if (series_times_.empty()) return;
-  for (size_t r = 0; r < rows; r++) {
-    while (next_series_ + 1 < series_starts_.size() &&
-           series_starts_[next_series_ + 1] <= first + r) {
-      next_series_++;
+void SegmentBuilder::NoteTimes(const ChunkSummary& summary, size_t rows) {
+  if (summary.null_count > 0) times_.has_null = true;
+  if (summary.has_range) {
+    const auto min = static_cast<int64_t>(summary.min);
+    const auto max = static_cast<int64_t>(summary.max);
+    times_.min = times_.has_time ? std::min(times_.min, min) : min;
+    times_.max = times_.has_time ? std::max(times_.max, max) : max;
+    times_.has_time = true;
+  }
+  for (size_t r = 0; r < rows && !series_starts_.empty(); r++) {
+    while (series_times_.size() < series_starts_.size() &&
+           series_starts_[series_times_.size()] <= rows_ + r) {
+      series_times_.emplace_back();
     }
     if (nulls_[r]) continue;
-    SeriesTimes& times = series_times_[next_series_];
+    TimeRange& times = series_times_.back();
     const auto v = static_cast<int64_t>(words_[r]);
     times.min = times.has_time ? std::min(times.min, v) : v;
     times.max = times.has_time ? std::max(times.max, v) : v;
@@ -294,13 +222,30 @@ void Builder::NoteSeriesTimes(size_t first, size_t rows) {
   }
 }
 
+TimeRange SegmentBuilder::times() const {
+  TimeRange times = times_;
+  if (schema_.time_column < 0 && rows_ > 0) times.has_null = true;
+  return times;
+}
+
+namespace {
+
 void WriteSection(Section number, const std::vector<uint8_t>& section, ByteWriter* out) {
   out->U8(number);
   out->Varint(section.size());
   out->Bytes(section.data(), section.size());
 }
 
-void Builder::WriteFooter() {
+}  // namespace
+
+void SegmentBuilder::Finish(SegmentSummary* summary) {
+  series_times_.resize(series_starts_.size());
+  summary->rows = rows_;
+  summary->footer_offset = data_bytes_;
+  WriteFooter();
+}
+
+void SegmentBuilder::WriteFooter() {
   const size_t start = bytes_->size();
   ByteWriter out(bytes_);
   out.U32(kFooterMagic);
@@ -324,9 +269,9 @@ void Builder::WriteFooter() {
   out.U32(base::Crc32c(0, bytes_->data() + start, bytes_->size() - start));
 }
 
-void Builder::WriteSchemaSection(ByteWriter* out) const {
-  out->Varint(order_.size());
-  out->Varint(order_.empty() ? 0 : std::max<size_t>(1, series_starts_.size()));
+void SegmentBuilder::WriteSchemaSection(ByteWriter* out) const {
+  out->Varint(rows_);
+  out->Varint(rows_ == 0 ? 0 : std::max<size_t>(1, series_starts_.size()));
   out->Varint(shapes_.size());
   for (const ColumnShape& shape : shapes_) {
     out->U8(shape.kind);
@@ -337,7 +282,7 @@ void Builder::WriteSchemaSection(ByteWriter* out) const {
   for (const uint16_t c : options_.series_columns) out->Varint(c);
 }
 
-void Builder::WriteGroupSection(ByteWriter* out) const {
+void SegmentBuilder::WriteGroupSection(ByteWriter* out) const {
   out->Varint(groups_.size());
   for (const RowGroup& group : groups_) {
     out->Varint(group.rows);
@@ -351,13 +296,13 @@ void Builder::WriteGroupSection(ByteWriter* out) const {
   }
 }
 
-void Builder::WriteSeriesSection(ByteWriter* out) const {
+void SegmentBuilder::WriteSeriesSection(ByteWriter* out) const {
   const size_t n = series_starts_.size();
   std::vector<uint64_t> words(n);
   std::vector<uint8_t> none(n, 0);
   std::vector<uint8_t> timeless(n);
   for (size_t s = 0; s < n; s++) {
-    words[s] = (s + 1 < n ? series_starts_[s + 1] : order_.size()) - series_starts_[s];
+    words[s] = (s + 1 < n ? series_starts_[s + 1] : rows_) - series_starts_[s];
     timeless[s] = !series_times_[s].has_time;
   }
   WriteWordList({codec::WordKind::kInt, 8}, words, none, out);
@@ -370,13 +315,42 @@ void Builder::WriteSeriesSection(ByteWriter* out) const {
   WriteWordList({codec::WordKind::kInt, 8}, words, timeless, out);
 }
 
+namespace {
+
+// Row groups of a segment are much alike: growing by doubling would copy all bytes
+// again and again into fresh memory.
+void ExpectBytes(uint64_t bytes, std::vector<uint8_t>* out) {
+  const uint64_t expected = bytes + bytes / 16;
+  if (expected > out->capacity() && expected <= kMostExpectedBytes) out->reserve(expected);
+}
+
 }  // namespace
 
 Status BuildSegment(const NtsSchema& schema, const RowSource& source,
                     std::span<const uint32_t> order, std::span<const uint32_t> series_starts,
                     const SegmentBuildOptions& options, std::vector<uint8_t>* bytes,
                     SegmentSummary* summary) {
-  return Builder(schema, source, order, series_starts, options, bytes).Build(summary);
+  bytes->clear();
+  SegmentBuilder builder(schema, options, bytes);
+  Status status = builder.Begin();
+  if (!status.ok()) return status;
+  if (!series_starts.empty() && (series_starts[0] != 0 || order.empty() ||
+                                 series_starts.back() >= order.size())) {
+    return Status::Bug("series starts do not fit the rows");
+  }
+  // One series needs no index.
+  if (series_starts.size() > 1) {
+    for (const uint32_t start : series_starts) builder.StartSeries(start);
+  }
+  for (size_t done = 0; done < order.size();) {
+    size_t taken = 0;
+    if (done > 0) ExpectBytes(bytes->size() * order.size() / done, bytes);
+    status = builder.AddGroup(source, order.subspan(done), &taken);
+    if (!status.ok()) return status;
+    done += taken;
+  }
+  builder.Finish(summary);
+  return Status::Ok();
 }
 
 }  // namespace nodedb_ts::segment

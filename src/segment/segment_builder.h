@@ -1,16 +1,21 @@
 // segment_builder.h - from rows to the bytes of one segment (FORMAT.md).
 //
-// Sans-I/O: bytes come back in memory, complete, before anything is allocated on
-// disk. Not thread-safe; no state between calls.
+// Sans-I/O: bytes come back in memory. BuildSegment makes a whole segment at once;
+// a SegmentBuilder makes it row group by row group, so that a large one never stands
+// in memory as a whole. Not thread-safe.
 #ifndef NODEDB_TS_SEGMENT_SEGMENT_BUILDER_H
 #define NODEDB_TS_SEGMENT_SEGMENT_BUILDER_H
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
+#include "base/byte_writer.h"
 #include "base/status.h"
 #include "nodedb_ts/core.h"
+#include "segment/chunk_writer.h"
+#include "segment/format.h"
 #include "segment/row_source.h"
 
 namespace nodedb_ts::segment {
@@ -20,11 +25,86 @@ struct SegmentBuildOptions {
   bool with_row_ids = false;     // store GatherRowIds as a hidden column
   bool with_command_ids = false; // store GatherCommandIds as a hidden column
   std::span<const uint16_t> series_columns;  // what the rows are sorted by, <= 16
+  int zstd_level = 0;            // of level 2; 0: a good default
 };
 
 struct SegmentSummary {
   uint64_t rows = 0;
   uint64_t footer_offset = 0;    // footer = [footer_offset, bytes.size())
+};
+
+// The times of a segment's rows, or of those of one series.
+struct TimeRange {
+  bool has_time = false;  // some row has one: min, max are set
+  bool has_null = false;  // some row has none (or the table has no time column)
+  int64_t min = 0;
+  int64_t max = 0;
+};
+
+// Appends to `bytes`, which the caller may empty between calls: nothing of it is
+// looked at again. Throws std::bad_alloc.
+class SegmentBuilder {
+ public:
+  // Borrows everything. `bytes` and what options refers to must outlive the builder.
+  SegmentBuilder(const NtsSchema& schema, const SegmentBuildOptions& options,
+                 std::vector<uint8_t>* bytes)
+      : schema_(schema), options_(options), bytes_(bytes),
+        chunk_writer_(options.level, options.zstd_level) {}
+
+  // First of all. kLimit, kBug: the schema or the options cannot be built.
+  base::Status Begin();
+  // A new series begins at this row of the segment; the first one at row 0. Before the
+  // group with that row is added. Never called: one series.
+  void StartSeries(uint64_t row) { series_starts_.push_back(static_cast<uint32_t>(row)); }
+  // Appends a row group of the leading rows of `rows`, as many as one may have: *taken.
+  // REQUIRES: rows is not empty.
+  base::Status AddGroup(const RowSource& source, std::span<const uint32_t> rows, size_t* taken);
+  // Appends the footer.
+  void Finish(SegmentSummary* summary);
+
+  uint64_t rows() const { return rows_; }
+  uint64_t data_bytes() const { return data_bytes_; }  // of all row groups
+  uint64_t series() const { return series_starts_.size(); }
+  TimeRange times() const;
+
+ private:
+  struct RowGroup {
+    size_t rows = 0;
+    uint64_t raw_bytes = 0;
+    std::vector<uint32_t> vector_rows;
+  };
+
+  base::Status PlanGroup(const RowSource& source, std::span<const uint32_t> rows, RowGroup* group);
+  base::Status MeasureRows(const RowSource& source, std::span<const uint32_t> rows);
+  base::Status WriteColumn(const RowSource& source, size_t column, const RowGroup& group,
+                           std::span<const uint32_t> rows);
+  void WriteHidden(const RowSource& source, const RowGroup& group, std::span<const uint32_t> rows);
+  void AddChunk(const ColumnShape& shape, size_t start, const ChunkSummary& summary);
+  void NoteTimes(const ChunkSummary& summary, size_t rows);
+  void WriteFooter();
+  void WriteSchemaSection(base::ByteWriter* out) const;
+  void WriteGroupSection(base::ByteWriter* out) const;
+  void WriteSeriesSection(base::ByteWriter* out) const;
+
+  const NtsSchema& schema_;
+  const SegmentBuildOptions& options_;
+  std::vector<uint8_t>* bytes_;
+  ChunkWriter chunk_writer_;
+  std::vector<ColumnShape> shapes_;
+  std::vector<RowGroup> groups_;
+  std::vector<uint8_t> chunk_entries_;
+  std::vector<uint32_t> series_starts_;
+  std::vector<TimeRange> series_times_;  // of those that have been reached
+  TimeRange times_;
+  uint64_t rows_ = 0;
+  uint64_t data_bytes_ = 0;
+  // Buffers of one row group.
+  std::vector<uint64_t> words_;
+  std::vector<uint8_t> nulls_;
+  std::vector<std::string_view> views_;
+  std::vector<uint32_t> command_ids_;
+  std::vector<uint64_t> row_bytes_;      // raw bytes of each row
+  std::vector<uint64_t> largest_bytes_;  // of its longest by-reference value
 };
 
 // Builds a segment of the rows order[0..n) of the source, in that order.

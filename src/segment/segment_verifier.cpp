@@ -19,15 +19,6 @@ constexpr uint64_t kRowIdLimit = uint64_t{1} << 40;
 // More ids than this are not compared with each other.
 constexpr size_t kMaxComparedIds = size_t{1} << 24;
 
-// The bytes behind a decoded by-reference value.
-std::string_view BytesAt(const ColumnShape& shape, uint64_t address) {
-  const auto* p = reinterpret_cast<const char*>(static_cast<uintptr_t>(address));
-  if (shape.kind == NTS_KIND_FIXED) return {p, shape.width};
-  uint32_t head;
-  std::memcpy(&head, p, sizeof(head));
-  return {p + sizeof(head), (head >> 2) - sizeof(head)};
-}
-
 int Sign(int64_t a, int64_t b) { return a < b ? -1 : a > b ? 1 : 0; }
 
 }  // namespace

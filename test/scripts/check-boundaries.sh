@@ -31,14 +31,15 @@ report() {
 check_all() {
   # ---- the core: which rooms each room may include --------------------------
 
-  core_rooms="base codec segment memtable exec capi"
+  core_rooms="base codec segment memtable compact exec capi"
   declare -A may=(
     [base]="base"
     [codec]="codec base"
     [segment]="segment codec base"
     [exec]="exec segment codec base"
     [memtable]="memtable segment codec base"
-    [capi]="capi memtable exec segment codec base"
+    [compact]="compact segment codec base"
+    [capi]="capi memtable compact exec segment codec base"
   )
   for room in $core_rooms; do
     allowed=${may[$room]// /|}
@@ -48,16 +49,16 @@ check_all() {
   done
 
   # Of the system: the C++ and C libraries, zstd, and what an allocation really takes. One file may ask for huge pages.
-  search '^[[:space:]]*#[[:space:]]*include[[:space:]]*<' src/base src/codec src/segment src/memtable src/exec src/capi include |
+  search '^[[:space:]]*#[[:space:]]*include[[:space:]]*<' src/base src/codec src/segment src/memtable src/compact src/exec src/capi include |
     grep -vE 'include[[:space:]]*<([a-z_0-9]+|(std|string|math|errno|limits|float|malloc|malloc/malloc|zstd|zdict|zstd_errors|[a-z0-9]*intrin|arm_neon)[a-z]*\.h)>' |
     grep -vE '^src/base/large_memory\.cpp:[0-9]+:[[:space:]]*#[[:space:]]*include[[:space:]]*<sys/mman\.h>' |
     report "the core includes only the standard libraries and zstd" || true
 
   search '\b(postgres\.h|Datum|palloc|pfree|ereport|elog|errmsg|PG_TRY|MemoryContext|CHECK_FOR_INTERRUPTS)\b' \
-    src/base src/codec src/segment src/memtable src/exec src/capi |
+    src/base src/codec src/segment src/memtable src/compact src/exec src/capi |
     report "the core knows nothing of PostgreSQL" || true
 
-  search '\b(try|catch)[[:space:]]*[({]' src/base src/codec src/segment src/memtable src/exec |
+  search '\b(try|catch)[[:space:]]*[({]' src/base src/codec src/segment src/memtable src/compact src/exec |
     report "try and catch stand in src/capi only" || true
 
   search '\b(Datum|Oid|postgres\.h)\b' include |
@@ -65,7 +66,7 @@ check_all() {
 
   # ---- the shims ------------------------------------------------------------
 
-  search '^[[:space:]]*#[[:space:]]*include[[:space:]]*"(base|codec|segment|memtable|exec|capi)/' src/pg |
+  search '^[[:space:]]*#[[:space:]]*include[[:space:]]*"(base|codec|segment|memtable|compact|exec|capi)/' src/pg |
     report "src/pg reaches the core through nodedb_ts/core.h only" || true
 
   search '^[[:space:]]*#[[:space:]]*include[[:space:]]*"(\.\./|pg/)?(am|scan|worker|maintenance)/' src/pg/storage |

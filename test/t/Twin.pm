@@ -480,6 +480,8 @@ sub end_round
 	$self->check_all('at the end');
 	$self->ask("SELECT ts_flush('${_}_t')") for TwinStatements::pairs();
 	$self->check_all('after a last flush');
+	$self->ask("SELECT FROM ts_compact('${_}_t')") for TwinStatements::pairs();
+	$self->check_all('after a last compaction');
 	$self->tell("VACUUM ${_}_t") for TwinStatements::pairs();
 	$self->check_all('after a last VACUUM');
 	return;

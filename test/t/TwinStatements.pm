@@ -207,6 +207,7 @@ my @kinds = (
 	[ 2, 'o', \&procedure ],
 	[ 4, 'a', \&failing ],
 	[ 9, '', \&flush ],
+	[ 9, '', \&compact ],
 	[ 7, 'a', \&cursor ],
 	[ 3, '', \&held_cursor ],
 	[ 4, '', \&alter ],
@@ -737,6 +738,15 @@ sub flush
 	# by OID, so a table that another session replaces while this one waits is gone
 	return { sql => "SELECT ts_flush('${pair}_t')", or => '42P01' };
 }
+sub compact
+{
+	my ($twin, $s) = @_;
+	my $pair = $twin->pick(pairs());
+	$twin->{touched}{$pair} = 1;
+	# what is closed, or everything; a group, or all
+	my $how = $twin->pick('', '', ', max_groups => 1');
+	return { sql => "SELECT FROM ts_compact('${pair}_t'$how)", or => '42P01' };
+}
 sub vacuum
 {
 	my ($twin, $s) = @_;
@@ -842,8 +852,9 @@ sub statement_to_kill
 	# whether a changed table is there afterwards would be chance
 	return 'COMMIT' if $s->{in} && !$s->{altered} && $chance < 0.5;
 	return "PREPARE TRANSACTION 'twin_$twin->{round}_$twin->{step}_kill$s->{n}'" if $s->{in} && !$s->{altered} && $chance < 0.6;
-	return "SELECT ts_flush('${pair}_t')" if $chance < 0.75;
-	return "VACUUM ${pair}_t" if !$s->{in} && $chance < 0.8;
+	return "SELECT ts_flush('${pair}_t')" if $chance < 0.7;
+	return "SELECT FROM ts_compact('${pair}_t')" if $chance < 0.77;
+	return "VACUUM ${pair}_t" if !$s->{in} && $chance < 0.82;
 	return "WITH t AS (INSERT INTO ${pair}_t $columns $select), h AS (INSERT INTO ${pair}_h $columns $select) SELECT 1";
 }
 

@@ -15,6 +15,9 @@ namespace {
 
 constexpr size_t kMinCompressBytes = 64;          // a frame has about 12 bytes of its own
 constexpr size_t kHugeBytes = size_t{8} << 20;    // probe a piece first, level 1 only
+// Higher levels want tables of tens of megabytes for inputs beyond this size.
+constexpr size_t kLargeBytes = size_t{256} << 10;
+constexpr int kLargeLevel = 9;
 constexpr size_t kProbeBytes = size_t{256} << 10;
 // A block of 128 kB takes at least 4 bytes, so no frame grows by more than 2^15.
 constexpr uint64_t kMaxRatio = uint64_t{1} << 16;
@@ -41,7 +44,7 @@ bool BytesEncoder::Compress(const char* bytes, size_t size, std::vector<uint8_t>
   if (context_ == nullptr) context_ = ZSTD_createCCtx();
   if (context_ == nullptr) throw std::bad_alloc();
   const bool huge = size >= kHugeBytes;
-  const int level = huge || level_ <= 1 ? 1 : 6;
+  const int level = huge ? 1 : size > kLargeBytes ? std::min(zstd_level_, kLargeLevel) : zstd_level_;
   const size_t start = out->size();
   if (huge) {
     // Looks at the middle: bytes that do not compress (images, archives) are not

@@ -23,7 +23,9 @@ inline constexpr uint64_t kMaxVectorBytes = uint64_t{4} << 20;  // unless one va
 // Encodes vectors of byte strings; keeps its compression context between calls.
 class BytesEncoder {
  public:
-  explicit BytesEncoder(uint8_t level) : level_(level) {}
+  // zstd_level: of level 2, 1..22; 0: a good default.
+  explicit BytesEncoder(uint8_t level, int zstd_level = 0)
+      : zstd_level_(level <= 1 ? 1 : zstd_level == 0 ? 6 : zstd_level) {}
   ~BytesEncoder();
   BytesEncoder(const BytesEncoder&) = delete;
   BytesEncoder& operator=(const BytesEncoder&) = delete;
@@ -36,7 +38,7 @@ class BytesEncoder {
  private:
   bool Compress(const char* bytes, size_t size, std::vector<uint8_t>* out);
 
-  uint8_t level_;
+  int zstd_level_;
   ZSTD_CCtx_s* context_ = nullptr;
   std::vector<char> joined_;
 };

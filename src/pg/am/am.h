@@ -84,6 +84,9 @@ typedef struct NtsWriteTarget
 	uint16		entry_flags;	/* added to every segment's entry */
 	uint64		segments;		/* out: published */
 } NtsWriteTarget;
+/* The entry of a segment, without row ids. */
+extern void nts_buffer_describe(const NtsWriteTarget *target, const NtsOutput *output,
+								NtsEntry *entry);
 extern void nts_buffer_write_output(NtsWriteTarget *target, const NtsOutput *output,
 									bool keep_command_ids);
 extern NtsManager *nts_buffer_manager(void);

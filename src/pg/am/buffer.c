@@ -345,9 +345,28 @@ take_row_ids(Relation rel, NtsStorage *storage, uint64 count)
 }
 
 void
+nts_buffer_describe(const NtsWriteTarget *target, const NtsOutput *output, NtsEntry *entry)
+{
+	memset(entry, 0, sizeof(*entry));
+	entry->level = target->level;
+	entry->flags = target->entry_flags;
+	entry->xmin = target->xid;
+	entry->cmin = output->min_command_id;
+	entry->rows = output->rows;
+	entry->footer_offset = output->footer_offset;
+	if (output->has_time)
+	{
+		entry->flags |= NTS_ENTRY_HAS_TIME;
+		entry->min_time = output->min_time;
+		entry->max_time = output->max_time;
+	}
+	if (output->has_null_time)
+		entry->flags |= NTS_ENTRY_NULL_TIME;
+}
+
+void
 nts_buffer_write_output(NtsWriteTarget *target, const NtsOutput *output, bool keep_command_ids)
 {
-	NtsEntryRef ref;
 	NtsEntry	entry;
 
 	if (output->kind == NTS_OUTPUT_BATCH)
@@ -360,21 +379,7 @@ nts_buffer_write_output(NtsWriteTarget *target, const NtsOutput *output, bool ke
 						 (target->entry_flags & NTS_ENTRY_MOVED_IN) != 0);
 		return;
 	}
-	memset(&entry, 0, sizeof(entry));
-	entry.level = target->level;
-	entry.flags = target->entry_flags;
-	entry.xmin = target->xid;
-	entry.cmin = output->min_command_id;
-	entry.rows = output->rows;
-	entry.footer_offset = output->footer_offset;
-	if (output->has_time)
-	{
-		entry.flags |= NTS_ENTRY_HAS_TIME;
-		entry.min_time = output->min_time;
-		entry.max_time = output->max_time;
-	}
-	if (output->has_null_time)
-		entry.flags |= NTS_ENTRY_NULL_TIME;
+	nts_buffer_describe(target, output, &entry);
 	if (keep_command_ids && output->min_command_id != output->max_command_id)
 		entry.flags |= NTS_ENTRY_COMMAND_IDS;
 	if (output->has_row_ids)
@@ -388,7 +393,7 @@ nts_buffer_write_output(NtsWriteTarget *target, const NtsOutput *output, bool ke
 		entry.first_row_id = nts_meta_reserve_row_ids(target->rel, output->rows);
 		entry.last_row_id = entry.first_row_id + output->rows - 1;
 	}
-	nts_segment_write(target->rel, &entry, output->bytes, output->length, &ref);
+	nts_segment_write(target->rel, &entry, output->bytes, output->length);
 	target->segments++;
 }
 

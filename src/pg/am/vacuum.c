@@ -363,7 +363,6 @@ copy_segment(Relation from, const NtsEntry *old, Relation to, NtsCleanup *cleanu
 {
 	NtsEntry	entry = *old;
 	NtsXidFate	made = nts_xid_fate(entry.xmin, cleanup->oldest_xmin);
-	NtsEntryRef ref;
 
 	if (made == NTS_XID_ABORTED || entry.state == NTS_ENTRY_BUILDING)
 		return false;
@@ -392,7 +391,7 @@ copy_segment(Relation from, const NtsEntry *old, Relation to, NtsCleanup *cleanu
 		entry.xmin = FrozenTransactionId;
 		entry.flags &= ~NTS_ENTRY_MOVED_IN;
 	}
-	nts_segment_copy(from, &entry, to, &ref);
+	nts_segment_copy(from, &entry, to);
 	if (entry.state == NTS_ENTRY_LIVE)
 		cleanup->live_rows += entry.rows;
 	else

@@ -23,25 +23,21 @@
 #include "pg/error.h"
 #include "pg/fault.h"
 #include "pg/maintenance/flush.h"
+#include "pg/maintenance/sorter.h"
 #include "pg/maintenance/target.h"
 
 PG_FUNCTION_INFO_V1(ts_flush);
 
 /* A remainder smaller than this stays in L0 when the flush made segments anyway. */
 #define MIN_FLUSH_ROWS 1000
-#define MAX_SEGMENT_ROWS 4000000
-#define MAX_SEGMENT_BYTES (UINT64CONST(256) * 1024 * 1024)
 
 typedef struct Flush
 {
 	Relation	rel;
 	NtsReader  *reader;			/* decodes pages and knows the newest segment */
-	MemoryContext context;		/* frees the part's manager */
-	NtsPart    *part;
-	NtsValue   *values;
-	NtsColumn  *columns;
+	MemoryContext context;		/* frees the sorter's part */
+	NtsSorter	sorter;
 	NtsWriteTarget target;
-	CommandId	cid;
 	uint64		moved_rows;
 	Snapshot	older;			/* what came after it stays; NULL: nothing does */
 	bool		expire;			/* retention: only pages with rows older than `cutoff`, which go */
@@ -50,75 +46,16 @@ typedef struct Flush
 	uint64		expired_rows;
 } Flush;
 
-/* Called with the address of a manager that outlives the flush's stack frame. */
-static void
-free_manager(void *arg)
-{
-	NtsManager **manager = arg;
-
-	nts_manager_free(*manager);
-	*manager = NULL;
-}
-
-/* What the user has chosen, else as the newest segment is sorted. */
-static void
-set_series(Flush *flush, NtsSeries *series)
-{
-	NtsStatus	status;
-
-	if (!series->is_set)
-	{
-		int			newest = nts_reader_newest_segment(flush->reader);
-
-		if (newest < 0)
-			return;
-		nts_reader_series(flush->reader, newest, series->columns, &series->count);
-	}
-	NTS_CHECK(nts_part_set_series(flush->part, series->columns, series->count, &status), status,
-			  flush->rel);
-}
-
-static void
-begin(Flush *flush)
-{
-	MemoryContextCallback *callback = MemoryContextAllocZero(flush->context, sizeof(*callback));
-	NtsManager **manager = MemoryContextAllocZero(flush->context, sizeof(*manager));
-	NtsManagerOptions options = {0};
-	NtsSchema	schema;
-	NtsSeries	series;
-	NtsStatus	status;
-	TupleDesc	desc = RelationGetDescr(flush->rel);
-
-	flush->columns = MemoryContextAllocZero(flush->context, sizeof(NtsColumn) * Max(desc->natts, 1));
-	flush->values = MemoryContextAllocZero(flush->context, sizeof(NtsValue) * Max(desc->natts, 1));
-	nts_schema_columns(desc, flush->columns);
-	/* read once: the options of a partitioned table above may change at any time */
-	flush->target.storage = nts_buffer_target(flush->rel, &schema, &series);
-	flush->target.head_length = nts_batch_head_length(&schema);
-	options.memory_budget_bytes = (uint64) Max(maintenance_work_mem, 16 * 1024) * 1024;
-	options.active_fraction = 0.6;
-	options.max_series = PG_INT32_MAX;
-	callback->func = free_manager;
-	callback->arg = manager;
-	MemoryContextRegisterResetCallback(flush->context, callback);
-	*manager = nts_manager_new(&options, &status);
-	if (*manager == NULL)
-		nts_error_raise(&status, flush->rel);
-	flush->part = nts_part_new(*manager, &schema, &status);
-	if (flush->part == NULL)
-		nts_error_raise(&status, flush->rel);
-	set_series(flush, &series);
-}
-
 /* Writes what the part holds. A small remainder goes back to L0, unless it is all
  * there is: then it becomes one segment, whatever its times. */
 static void
-write_part(Flush *flush)
+write_part(NtsSorter *sorter)
 {
+	Flush	   *flush = sorter->state;
 	NtsFlushOptions options = {0};
 	NtsOutput	output;
 	NtsStatus	status;
-	uint64		rows = nts_part_rows(flush->part);
+	uint64		rows = nts_part_rows(sorter->part);
 
 	if (rows == 0)
 		return;
@@ -128,80 +65,50 @@ write_part(Flush *flush)
 	options.min_segment_rows = rows < MIN_FLUSH_ROWS && flush->target.segments == 0 && !flush->expire ?
 		rows : MIN_FLUSH_ROWS;
 	options.min_segment_bytes = PG_INT64_MAX;
-	options.max_segment_rows = MAX_SEGMENT_ROWS;
-	options.max_segment_bytes = MAX_SEGMENT_BYTES;
+	options.max_segment_rows = NTS_MAX_SEGMENT_ROWS;
+	options.max_segment_bytes = NTS_MAX_SEGMENT_BYTES;
 	options.keep_command_ids = false;
 	options.level = 1;
-	NTS_CHECK(nts_flush_begin(flush->part, &options, &status), status, flush->rel);
+	NTS_CHECK(nts_flush_begin(sorter->part, &options, &status), status, flush->rel);
 	for (;;)
 	{
-		NTS_CHECK(nts_flush_next(flush->part, &output, &status), status, flush->rel);
+		NTS_CHECK(nts_flush_next(sorter->part, &output, &status), status, flush->rel);
 		if (output.kind == NTS_OUTPUT_END)
 			break;
 		nts_buffer_write_output(&flush->target, &output, false);
 		NTS_FAULT(flush_output);
 	}
-	nts_flush_end(flush->part, true);
+	nts_flush_end(sorter->part, true);
+}
+
+/* What the user has chosen, else as the newest segment is sorted. */
+static void
+set_series(Flush *flush, NtsSeries *series)
+{
+	if (!series->is_set)
+	{
+		int			newest = nts_reader_newest_segment(flush->reader);
+
+		if (newest < 0)
+			return;
+		nts_reader_series(flush->reader, newest, series->columns, &series->count);
+	}
+	nts_sorter_series(&flush->sorter, series->columns, series->count);
 }
 
 static void
-take_row(Flush *flush, NtsVectorSet *set, uint32 row)
+begin(Flush *flush)
 {
-	NtsStatus	status;
-	int			result;
+	NtsSchema	schema;
+	NtsSeries	series;
 
-	for (int i = 0; i < set->natts; i++)
-	{
-		NtsValue   *value = &flush->values[i];
-		Datum		datum = set->columns[i].values[row];
-
-		value->is_null = set->columns[i].nulls[row] || flush->columns[i].kind == NTS_KIND_NONE;
-		value->word = (uint64) datum;
-		value->length = 0;
-		if (flush->columns[i].kind == NTS_KIND_VAR && !value->is_null)
-		{
-			value->word = (uint64) (uintptr_t) VARDATA_ANY(DatumGetPointer(datum));
-			value->length = VARSIZE_ANY_EXHDR(DatumGetPointer(datum));
-		}
-	}
-	for (int attempt = 0;; attempt++)
-	{
-		NTS_CHECK(nts_part_append(flush->part, flush->values, NTS_NO_ROW_ID, flush->cid, &result,
-								  &status), status, flush->rel);
-		if (result == NTS_INGEST_OK)
-			return;
-		if (attempt > 0 && result == NTS_INGEST_REJECTED)
-			ereport(ERROR,
-					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("a row of table \"%s\" does not fit into maintenance_work_mem",
-							RelationGetRelationName(flush->rel))));
-		write_part(flush);
-		if (result == NTS_INGEST_FLUSH_NEEDED)
-			return;
-	}
-}
-
-/* Missing values of columns added later may be toasted in the catalog's form; the
- * rest are plain. */
-static void
-detoast_defaults(Flush *flush, NtsVectorSet *set)
-{
-	for (int i = 0; i < set->natts; i++)
-	{
-		if (flush->columns[i].kind != NTS_KIND_VAR)
-			continue;
-		for (uint32 row = 0; row < set->rows; row++)
-		{
-			struct varlena *var = (struct varlena *) DatumGetPointer(set->columns[i].values[row]);
-			MemoryContext old;
-
-			if (set->columns[i].nulls[row] || !(VARATT_IS_EXTERNAL(var) || VARATT_IS_COMPRESSED(var)))
-				continue;
-			old = MemoryContextSwitchTo(set->data_context);
-			set->columns[i].values[row] = PointerGetDatum(pg_detoast_datum_packed(var));
-			MemoryContextSwitchTo(old);
-		}
-	}
+	/* read once: the options of a partitioned table above may change at any time */
+	flush->target.storage = nts_buffer_target(flush->rel, &schema, &series);
+	flush->target.head_length = nts_batch_head_length(&schema);
+	flush->sorter.flush = write_part;
+	flush->sorter.state = flush;
+	nts_sorter_begin(&flush->sorter, flush->rel, &schema, flush->context);
+	set_series(flush, &series);
 }
 
 static bool
@@ -245,24 +152,27 @@ holds_expired(Flush *flush, const NtsEntry *entry, BlockNumber block)
 	return false;
 }
 
+static bool
+leave_out(NtsSorter *sorter, NtsVectorSet *set, uint32 row)
+{
+	Flush	   *flush = sorter->state;
+
+	if (!is_expired(flush, set, row))
+		return false;
+	flush->expired_rows++;
+	return true;
+}
+
 static void
 take_page(Flush *flush, BlockNumber block, const char *page)
 {
 	NtsVectorSet *set = nts_reader_delta_copy(flush->reader, block, page);
+	uint64		expired = flush->expired_rows;
 
 	if (set == NULL)
 		return;					/* only aborted batches */
-	detoast_defaults(flush, set);
-	for (uint32 row = 0; row < set->rows; row++)
-	{
-		if (flush->expire && is_expired(flush, set, row))
-			flush->expired_rows++;
-		else
-		{
-			take_row(flush, set, row);
-			flush->moved_rows++;
-		}
-	}
+	nts_sorter_take(&flush->sorter, set, flush->expire ? leave_out : NULL);
+	flush->moved_rows += set->rows - (flush->expired_rows - expired);
 }
 
 static void
@@ -286,7 +196,7 @@ move_extent(Flush *flush, const NtsMeta *meta, NtsEntryRef *ref, TransactionId x
 			entry->flags &= ~NTS_ENTRY_FROZEN;
 			nts_entry_write(flush->rel, ref, false);
 		}
-		if (!nts_delta_move(flush->rel, entry, block, xid, flush->cid, flush->older, flush->expire,
+		if (!nts_delta_move(flush->rel, entry, block, xid, flush->sorter.cid, flush->older, flush->expire,
 							page.data))
 			continue;
 		NTS_FAULT(flush_taken);
@@ -313,7 +223,7 @@ move_pages(Relation rel, Flush *state)
 	{
 		xid = GetCurrentTransactionId();
 		flush.rel = rel;
-		flush.cid = GetCurrentCommandId(true);
+		flush.sorter.cid = GetCurrentCommandId(true);
 		flush.older = IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : NULL;
 		/* every batch taken has ended, so Self sees exactly the committed ones */
 		flush.reader = nts_reader_open(rel, RelationGetDescr(rel), SnapshotSelf, flush.context, NULL);
@@ -326,7 +236,7 @@ move_pages(Relation rel, Flush *state)
 			if (entries[i].entry.level == NTS_LEVEL_DELTA &&
 				entries[i].entry.state == NTS_ENTRY_LIVE)
 				move_extent(&flush, &meta, &entries[i], xid);
-		write_part(&flush);
+		write_part(&flush.sorter);
 		NTS_FAULT(flush_done);
 		nts_reader_close(flush.reader);
 		/* their old copies wait for VACUUM */

@@ -21,12 +21,9 @@
 #include "pgstat.h"
 #include "storage/predicate.h"
 #include "tcop/utility.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/regproc.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -34,6 +31,7 @@
 #include "pg/am/options.h"
 #include "pg/error.h"
 #include "pg/fault.h"
+#include "pg/maintenance/clock.h"
 #include "pg/maintenance/flush.h"
 #include "pg/maintenance/target.h"
 
@@ -63,12 +61,6 @@ typedef struct Retention
 	const char *as_of_text;
 	uint64		segments;		/* out: killed */
 } Retention;
-
-static bool
-is_integer_time(Oid type)
-{
-	return type == INT8OID || type == INT4OID || type == INT2OID;
-}
 
 static void
 refuse_age(Relation rel, const NtsOptions *options, const char *needed)
@@ -144,29 +136,6 @@ time_cutoff(Relation rel, const Retention *retention, const NtsOptions *options)
 	return cutoff / USECS_PER_DAY + (cutoff % USECS_PER_DAY > 0);
 }
 
-/* What the option now_function says. */
-static int64
-call_now_function(Relation rel, Oid function)
-{
-	FmgrInfo	flinfo;
-	LOCAL_FCINFO(fcinfo, 0);
-	Datum		now;
-	Oid			type = get_func_rettype(function);
-
-	/* as any call by the owner would be checked */
-	if (pg_proc_aclcheck(function, GetUserId(), ACL_EXECUTE) != ACLCHECK_OK)
-		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_FUNCTION, get_func_name(function));
-	fmgr_info(function, &flinfo);
-	InitFunctionCallInfoData(*fcinfo, &flinfo, 0, InvalidOid, NULL, NULL);
-	now = FunctionCallInvoke(fcinfo);
-	if (fcinfo->isnull || !is_integer_time(type))
-		ereport(ERROR,
-				(errcode(fcinfo->isnull ? ERRCODE_NULL_VALUE_NOT_ALLOWED : ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("function %s, which table \"%s\" names as its now_function, must return an integer that is not NULL",
-						format_procedure(function), RelationGetRelationName(rel))));
-	return type == INT8OID ? DatumGetInt64(now) : type == INT4OID ? DatumGetInt32(now) : DatumGetInt16(now);
-}
-
 static int64
 integer_cutoff(Relation rel, const Retention *retention, const NtsOptions *options)
 {
@@ -188,14 +157,12 @@ integer_cutoff(Relation rel, const Retention *retention, const NtsOptions *optio
 	}
 	if (age < 0)
 		refuse_negative(psprintf(INT64_FORMAT, age));
-	if (!has_now && !OidIsValid(options->now_function))
+	if (!has_now && !nts_clock_now(rel, options, &now))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("it is unknown what time it is for table \"%s\", whose time column is of type %s",
 						RelationGetRelationName(rel), format_type_be(options->time_type)),
-				 errhint("Pass as_of, or name a function by the table's option now_function.")));
-	if (!has_now)
-		now = call_now_function(rel, options->now_function);
+				 errhint("Pass as_of, or name a function that tells it by the table's option now_function.")));
 	return pg_sub_s64_overflow(now, age, &cutoff) ? PG_INT64_MIN : cutoff;
 }
 
@@ -300,7 +267,7 @@ enforce(Relation rel, void *state)
 	/* what is looked at and stays has been read, too */
 	if (IsolationIsSerializable())
 		PredicateLockRelation(rel, GetTransactionSnapshot());
-	cutoff = is_integer_time(options.time_type) ? integer_cutoff(rel, retention, &options) :
+	cutoff = nts_clock_is_integer(&options) ? integer_cutoff(rel, retention, &options) :
 		time_cutoff(rel, retention, &options);
 
 	nts_buffer_flush_relation(rel);

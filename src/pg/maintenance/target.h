@@ -8,6 +8,10 @@
 
 #include "utils/rel.h"
 
+/* No segment is larger. */
+#define NTS_MAX_SEGMENT_ROWS 4000000
+#define NTS_MAX_SEGMENT_BYTES (UINT64CONST(256) * 1024 * 1024)
+
 /* Called for each table, as its owner; it is locked in ShareUpdateExclusiveLock to the end of the transaction. */
 typedef void (*NtsMaintain) (Relation rel, void *state);
 

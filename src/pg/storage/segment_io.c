@@ -64,65 +64,82 @@ group_size(void)
 }
 
 void
-nts_segment_write(Relation rel, const NtsEntry *template, const uint8 *bytes, uint64 length,
-				  NtsEntryRef *ref)
+nts_segment_begin(Relation rel, const NtsEntry *template, uint64 length, NtsSegmentWriter *writer)
 {
 	uint64		blocks = (length + NTS_SEGMENT_PAYLOAD - 1) / NTS_SEGMENT_PAYLOAD;
-	BufferAccessStrategy strategy = blocks > 256 ? GetAccessStrategy(BAS_BULKWRITE) : NULL;
-	uint32		group = group_size();
 
 	if (blocks == 0 || blocks > MaxBlockNumber)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("a segment of " UINT64_FORMAT " bytes cannot be stored in table \"%s\"",
 						length, RelationGetRelationName(rel))));
-	ref->entry = *template;
-	ref->entry.state = NTS_ENTRY_BUILDING;
-	ref->entry.byte_length = length;
-	(void) nts_extent_allocate(rel, ref, (uint32) blocks, false);
-
-	for (uint32 first = 0; first < blocks; first += group)
-	{
-		uint64		at = (uint64) first * NTS_SEGMENT_PAYLOAD;
-
-		CHECK_FOR_INTERRUPTS();
-		write_group(rel, &ref->entry, bytes + at, length - at, first,
-					(int) Min(blocks - first, group), strategy);
-		NTS_FAULT(segment_write);
-	}
-	ref->entry.state = NTS_ENTRY_LIVE;
-	NTS_FAULT(segment_publish);
-	nts_entry_write(rel, ref, (template->flags & NTS_ENTRY_MOVED_IN) == 0);
-	if (strategy != NULL)
-		FreeAccessStrategy(strategy);
+	writer->rel = rel;
+	writer->pages = group_size();
+	writer->piece = writer->pages * NTS_SEGMENT_PAYLOAD;
+	writer->left = length;
+	writer->next = 0;
+	writer->strategy = blocks > 256 ? GetAccessStrategy(BAS_BULKWRITE) : NULL;
+	writer->ref.entry = *template;
+	writer->ref.entry.state = NTS_ENTRY_BUILDING;
+	writer->ref.entry.byte_length = length;
+	(void) nts_extent_allocate(rel, &writer->ref, (uint32) blocks, false);
 }
 
 void
-nts_segment_copy(Relation from, const NtsEntry *entry, Relation to, NtsEntryRef *ref)
+nts_segment_append(NtsSegmentWriter *writer, const uint8 *bytes)
 {
-	BufferAccessStrategy strategy = GetAccessStrategy(BAS_BULKWRITE);
-	uint32		group = group_size();
-	uint32		blocks = (entry->byte_length + NTS_SEGMENT_PAYLOAD - 1) / NTS_SEGMENT_PAYLOAD;
-	uint8	   *bytes = palloc(group * NTS_SEGMENT_PAYLOAD);
+	uint32		pages = (Min(writer->left, writer->piece) + NTS_SEGMENT_PAYLOAD - 1) / NTS_SEGMENT_PAYLOAD;
 
-	ref->entry = *entry;
-	ref->entry.state = NTS_ENTRY_BUILDING;
-	(void) nts_extent_allocate(to, ref, blocks, false);
-	for (uint32 first = 0; first < blocks; first += group)
+	CHECK_FOR_INTERRUPTS();
+	write_group(writer->rel, &writer->ref.entry, bytes, writer->left, writer->next, (int) pages,
+				writer->strategy);
+	writer->next += pages;
+	writer->left -= Min(writer->left, writer->piece);
+}
+
+void
+nts_segment_publish(NtsSegmentWriter *writer, uint8 state, bool conflict_check)
+{
+	Assert(writer->left == 0);
+	writer->ref.entry.state = state;
+	nts_entry_write(writer->rel, &writer->ref, conflict_check);
+	if (writer->strategy != NULL)
+		FreeAccessStrategy(writer->strategy);
+}
+
+void
+nts_segment_write(Relation rel, const NtsEntry *template, const uint8 *bytes, uint64 length)
+{
+	NtsSegmentWriter writer;
+
+	nts_segment_begin(rel, template, length, &writer);
+	while (writer.left > 0)
 	{
-		uint64		at = (uint64) first * NTS_SEGMENT_PAYLOAD;
-		uint64		left = entry->byte_length - at;
+		nts_segment_append(&writer, bytes + (length - writer.left));
+		NTS_FAULT(segment_write);
+	}
+	NTS_FAULT(segment_publish);
+	nts_segment_publish(&writer, NTS_ENTRY_LIVE, (template->flags & NTS_ENTRY_MOVED_IN) == 0);
+}
 
-		CHECK_FOR_INTERRUPTS();
-		nts_segment_read(from, entry, at, Min(left, group * NTS_SEGMENT_PAYLOAD), NULL, bytes);
-		write_group(to, &ref->entry, bytes, left, first, (int) Min(blocks - first, group), strategy);
+void
+nts_segment_copy(Relation from, const NtsEntry *entry, Relation to)
+{
+	NtsSegmentWriter writer;
+	uint8	   *bytes;
+
+	nts_segment_begin(to, entry, entry->byte_length, &writer);
+	bytes = palloc(writer.piece);
+	while (writer.left > 0)
+	{
+		nts_segment_read(from, entry, entry->byte_length - writer.left,
+						 Min(writer.left, writer.piece), NULL, bytes);
+		nts_segment_append(&writer, bytes);
 		NTS_FAULT(copy_write);
 	}
-	ref->entry.state = entry->state;
 	NTS_FAULT(copy_publish);
-	nts_entry_write(to, ref, false);
+	nts_segment_publish(&writer, entry->state, false);
 	pfree(bytes);
-	FreeAccessStrategy(strategy);
 }
 
 void

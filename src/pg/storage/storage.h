@@ -197,16 +197,35 @@ extern void nts_delta_copy_page(Relation from, const NtsEntry *entry, BlockNumbe
 
 /* ---- segments ---- */
 
+/* A segment on its way to storage. */
+typedef struct NtsSegmentWriter
+{
+	Relation	rel;
+	NtsEntryRef ref;
+	uint32		pages;			/* written at once, */
+	uint64		piece;			/* with so many bytes */
+	uint64		left;			/* bytes still to come */
+	uint32		next;			/* page of the extent */
+	BufferAccessStrategy strategy;
+} NtsSegmentWriter;
+
 /*
- * Allocates, writes and logs a segment, then publishes its entry as live.
+ * Allocates the extent of a segment of `length` bytes; its entry is "building".
  * template: level, flags, xmin, cmin, times, row ids, rows, footer_offset.
  */
+extern void nts_segment_begin(Relation rel, const NtsEntry *template, uint64 length,
+							  NtsSegmentWriter *writer);
+/* Writes and logs the next Min(left, piece) bytes. */
+extern void nts_segment_append(NtsSegmentWriter *writer, const uint8 *bytes);
+/* Nothing is left: gives the entry its final state. conflict_check: as nts_entry_write. */
+extern void nts_segment_publish(NtsSegmentWriter *writer, uint8 state, bool conflict_check);
+
+/* All of that for a segment in memory, which becomes live. */
 extern void nts_segment_write(Relation rel, const NtsEntry *template, const uint8 *bytes,
-							  uint64 length, NtsEntryRef *ref);
+							  uint64 length);
 
 /* Copies a segment of another relation, entry and all but its place (VACUUM FULL). */
-extern void nts_segment_copy(Relation from, const NtsEntry *entry, Relation to,
-							 NtsEntryRef *ref);
+extern void nts_segment_copy(Relation from, const NtsEntry *entry, Relation to);
 
 /* Copies bytes [offset, offset+length) of a segment; every page is checked. */
 extern void nts_segment_read(Relation rel, const NtsEntry *entry, uint64 offset, uint64 length,
