@@ -5,6 +5,7 @@
 
 #include <limits.h>
 
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 #include "pg/fault.h"
@@ -13,6 +14,7 @@
 int			nts_memory_budget_kb;
 double		nts_active_fraction;
 int			nts_max_series;
+int			nts_max_tracked_tables;
 
 void
 nts_guc_init(void)
@@ -35,6 +37,13 @@ nts_guc_init(void)
 							&nts_max_series,
 							500000, 1, INT_MAX,
 							PGC_USERSET, 0, NULL, NULL, NULL);
+	if (process_shared_preload_libraries_in_progress)
+		DefineCustomIntVariable("nodedb_ts.max_tracked_tables",
+								"Tables whose maintenance nodedb_ts.activity counts.",
+								"Beyond it the table whose counters changed longest ago is forgotten.",
+								&nts_max_tracked_tables,
+								1000, 10, 1000000,
+								PGC_POSTMASTER, 0, NULL, NULL, NULL);
 	nts_fault_define();
 	MarkGUCPrefixReserved("nodedb_ts");
 }

@@ -6,6 +6,7 @@
 #include "fmgr.h"
 
 #include "nodedb_ts/core.h"
+#include "pg/activity.h"
 #include "pg/guc.h"
 #include "pg/am/am.h"
 
@@ -17,6 +18,7 @@ void
 _PG_init(void)
 {
 	nts_guc_init();
+	nts_activity_init();
 	nts_buffer_init();
 	nts_ddl_init();
 }

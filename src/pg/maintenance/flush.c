@@ -19,6 +19,7 @@
 #include "utils/snapmgr.h"
 #include "tcop/utility.h"
 
+#include "pg/activity.h"
 #include "pg/am/am.h"
 #include "pg/error.h"
 #include "pg/fault.h"
@@ -42,6 +43,8 @@ typedef struct Flush
 	NtsWriteTarget target;
 	CommandId	cid;
 	uint64		moved_rows;
+	uint64		pages;			/* to look at, and looked at */
+	uint64		pages_done;
 	Snapshot	older;			/* what came after it stays; NULL: nothing does */
 } Flush;
 
@@ -104,10 +107,12 @@ write_part(Flush *flush)
 	NtsOutput	output;
 	NtsStatus	status;
 	uint64		rows = nts_part_rows(flush->part);
+	uint64		written = 0;
 
 	if (rows == 0)
 		return;
 	NTS_FAULT(flush_write);
+	nts_progress(NTS_PHASE_WRITING, 0, rows);
 	options.max_batch_bytes = NTS_MAX_BATCH_PAYLOAD;
 	options.max_batch_rows = NTS_MAX_BATCH_ROWS;
 	options.min_segment_rows = rows < MIN_FLUSH_ROWS && flush->target.segments == 0 ? 1 : MIN_FLUSH_ROWS;
@@ -123,6 +128,8 @@ write_part(Flush *flush)
 		if (output.kind == NTS_OUTPUT_END)
 			break;
 		nts_buffer_write_output(&flush->target, &output, false);
+		written += output.rows;
+		nts_progress(NTS_PHASE_WRITING, written, rows);
 		NTS_FAULT(flush_output);
 	}
 	nts_flush_end(flush->part, true);
@@ -207,6 +214,7 @@ move_extent(Flush *flush, const NtsMeta *meta, NtsEntryRef *ref, TransactionId x
 		NtsVectorSet *set;
 
 		CHECK_FOR_INTERRUPTS();
+		nts_progress(NTS_PHASE_READING, flush->pages_done++, flush->pages);
 		NTS_FAULT(flush_page);
 		if (!nts_delta_move(flush->rel, entry, block, xid, flush->cid, flush->older, page.data))
 			continue;
@@ -231,6 +239,7 @@ flush_relation(Relation rel)
 	NtsMeta		meta;
 	int			count;
 
+	nts_activity_begin(rel, NTS_ACTIVITY_FLUSH);
 	nts_buffer_flush_relation(rel);
 	/* what earlier flushes have moved can be used for the new segments */
 	nts_vacuum_reclaim(rel);
@@ -254,6 +263,9 @@ flush_relation(Relation rel)
 		flush.target.entry_flags = NTS_ENTRY_MOVED_IN;
 		begin(&flush);
 		for (int i = 0; i < count; i++)
+			if (entries[i].entry.level == NTS_LEVEL_DELTA)
+				flush.pages += nts_delta_pages(&meta, &entries[i].entry);
+		for (int i = 0; i < count; i++)
 			if (entries[i].entry.level == NTS_LEVEL_DELTA &&
 				entries[i].entry.state == NTS_ENTRY_LIVE)
 				move_extent(&flush, &meta, &entries[i], xid);
@@ -265,6 +277,7 @@ flush_relation(Relation rel)
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(flush.context);
+	nts_activity_end(0, flush.target.segments, flush.moved_rows);
 	return flush.target.segments;
 }
 
