@@ -38,3 +38,19 @@ CREATE VIEW nodedb_ts.progress AS
 SELECT * FROM @extschema@.ts_progress();
 GRANT SELECT ON nodedb_ts.progress TO PUBLIC;
 
+-- the worker
+CREATE FUNCTION @extschema@.ts_start_worker()
+RETURNS boolean
+LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ts_start_worker';
+COMMENT ON FUNCTION @extschema@.ts_start_worker() IS
+'starts the worker that maintains the tables of this database; false: there is one';
+CREATE FUNCTION @extschema@.ts_stop_worker()
+RETURNS boolean
+LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ts_stop_worker';
+COMMENT ON FUNCTION @extschema@.ts_stop_worker() IS
+'stops the worker of this database until ts_start_worker() or the next start of the server; false: there was none';
+

@@ -7,6 +7,12 @@ extern double nts_active_fraction;
 extern int	nts_max_series;
 extern int	nts_max_tracked_tables;	/* in nodedb_ts.activity */
 
+extern bool nts_worker;
+extern int	nts_flush_interval_ms;	/* these: 0 or less: never */
+extern int	nts_compact_interval_ms;
+extern int	nts_retention_interval_ms;
+extern int	nts_max_delta_size_kb;	/* 0 or less: no limit */
+
 extern void nts_guc_init(void);
 
 #endif							/* NTS_PG_GUC_H */

@@ -124,6 +124,8 @@ write_part(Flush *flush)
 	NTS_CHECK(nts_flush_begin(flush->part, &options, &status), status, flush->rel);
 	for (;;)
 	{
+		CHECK_FOR_INTERRUPTS();
+		nts_maintenance_yield(flush->rel);
 		NTS_CHECK(nts_flush_next(flush->part, &output, &status), status, flush->rel);
 		if (output.kind == NTS_OUTPUT_END)
 			break;
@@ -214,6 +216,7 @@ move_extent(Flush *flush, const NtsMeta *meta, NtsEntryRef *ref, TransactionId x
 		NtsVectorSet *set;
 
 		CHECK_FOR_INTERRUPTS();
+		nts_maintenance_yield(flush->rel);
 		nts_progress(NTS_PHASE_READING, flush->pages_done++, flush->pages);
 		NTS_FAULT(flush_page);
 		if (!nts_delta_move(flush->rel, entry, block, xid, flush->cid, flush->older, page.data))

@@ -19,6 +19,9 @@
 #include "pg/am/am.h"
 #include "pg/maintenance/target.h"
 
+bool		nts_maintenance_yields;
+bool		nts_maintenance_yielded;
+
 static void
 check_owner(Oid relid)
 {
@@ -106,4 +109,15 @@ nts_maintain_all(NtsMaintain action, void *state)
 			action(rel, state);
 		relation_close(rel, NoLock);
 	}
+}
+
+void
+nts_maintenance_yield(Relation rel)
+{
+	if (!nts_maintenance_yields || !LockHasWaitersRelation(rel, ShareUpdateExclusiveLock))
+		return;
+	nts_maintenance_yielded = true;
+	ereport(ERROR,
+			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+			 errmsg("maintenance of table \"%s\" gives way to another command", RelationGetRelationName(rel))));
 }

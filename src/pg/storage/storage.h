@@ -192,6 +192,18 @@ extern void nts_delta_clean(Relation rel, const NtsMeta *meta, const NtsEntry *e
 extern void nts_delta_copy_page(Relation from, const NtsEntry *entry, BlockNumber block,
 								Relation to, NtsStorage *storage, NtsCleanup *cleanup);
 
+/* ---- what waits for a flush (backlog.c) ---- */
+
+/* Does a page that takes batches hold any? Looks at the open pages only; what else has come is told by a change of
+ * the metapage's delta_next. */
+extern bool nts_delta_open_rows(Relation rel, const NtsMeta *meta);
+/*
+ * Pages of L0 with rows that nobody has moved. A number up to `limit` may be too large, one beyond it may be too small:
+ * it stops there. *moved_below: extents of a smaller generation are known as moved and are not looked at; 0 at first,
+ * kept by the caller, raised here. Of extents that were freed meanwhile it says nothing.
+ */
+extern uint64 nts_delta_backlog(Relation rel, uint64 *moved_below, uint64 limit);
+
 /* ---- segments ---- */
 
 /*
