@@ -9,6 +9,7 @@
 #include "pg/activity.h"
 #include "pg/guc.h"
 #include "pg/am/am.h"
+#include "pg/maintenance/flush.h"
 #include "pg/worker/worker.h"
 
 PG_MODULE_MAGIC;
@@ -21,6 +22,7 @@ _PG_init(void)
 	nts_guc_init();
 	nts_activity_init();
 	nts_buffer_init();
+	nts_admission_init();
 	nts_ddl_init();
 	nts_worker_init();
 }

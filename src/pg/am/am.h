@@ -80,6 +80,10 @@ extern void nts_buffer_write_output(NtsWriteTarget *target, const NtsOutput *out
 extern NtsManager *nts_buffer_manager(void);
 /* This backend's counters, with rows that never saw a memtable. */
 extern void nts_buffer_counters(NtsCounters *counters);
+/* Called before a transaction commits, for a table in which it has opened a delta extent, when all its rows are in
+ * storage; set by maintenance. */
+typedef void (*NtsAdmit) (Relation rel, NtsStorage *storage);
+extern NtsAdmit nts_buffer_admit;
 /* Cached storage state of a relation. */
 extern NtsStorage *nts_buffer_storage(Relation rel);
 
@@ -258,6 +262,12 @@ extern void nts_am_copy_for_cluster(Relation old_table, Relation new_table, Rela
 /* Frees what nobody needs any more, without freezing. REQUIRES: ShareUpdateExclusiveLock,
  * in a transaction that no vacuum ignores. */
 extern void nts_vacuum_reclaim(Relation rel);
+
+/*
+ * Frees delta extents, oldest first, of a generation below `below` and as far as no snapshot needs them; max_extents at
+ * most. Same requirements.
+ */
+extern void nts_vacuum_reclaim_deltas(Relation rel, uint64 below, int max_extents);
 
 /* missing.c */
 /* Keeps the values that columns added later have in older rows, over VACUUM FULL. */

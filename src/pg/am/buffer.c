@@ -104,6 +104,7 @@ static NtsTableBuffer *dirty;	/* tables that have, or had, parts */
 static NtsManager *manager;
 static NtsManagerOptions manager_options;
 static NtsManager *large_row_manager;	/* rows beyond the budget, one at a time */
+NtsAdmit	nts_buffer_admit;
 static bool write_through;		/* the pre-commit flush is done */
 static Oid	counted_relid;		/* whose rows the manager has got since its counters were looked at */
 static uint64 counted_rejected; /* as they were then */
@@ -1042,6 +1043,25 @@ end_of_transaction(void)
 	forget_idle_tables();
 }
 
+/* Lets one table whose L0 this transaction has made grow be flushed, if it is too large; PREPARE would keep the lock. */
+static void
+admit(void)
+{
+	if (nts_buffer_admit == NULL)
+		return;
+	for (NtsTableBuffer *table = dirty; table != NULL; table = table->next_dirty)
+	{
+		Relation	rel;
+
+		if (!table->storage.extent_opened || (rel = open_for_flush(table)) == NULL)
+			continue;
+		table->storage.extent_opened = false;
+		nts_buffer_admit(rel, &table->storage);
+		RelationClose(rel);
+		return;
+	}
+}
+
 static void
 xact_event(XactEvent event, void *arg)
 {
@@ -1053,6 +1073,8 @@ xact_event(XactEvent event, void *arg)
 			flush_listed(true);
 			write_through = true;
 			NTS_FAULT(commit_written);
+			if (event == XACT_EVENT_PRE_COMMIT)
+				admit();
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PREPARE:

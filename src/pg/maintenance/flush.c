@@ -23,6 +23,7 @@
 #include "pg/am/am.h"
 #include "pg/error.h"
 #include "pg/fault.h"
+#include "pg/maintenance/flush.h"
 #include "pg/maintenance/target.h"
 
 PG_FUNCTION_INFO_V1(ts_flush);
@@ -45,6 +46,8 @@ typedef struct Flush
 	uint64		moved_rows;
 	uint64		pages;			/* to look at, and looked at */
 	uint64		pages_done;
+	uint64		pages_moved;
+	const NtsFlushLimit *limit; /* or NULL */
 	Snapshot	older;			/* what came after it stays; NULL: nothing does */
 } Flush;
 
@@ -197,6 +200,20 @@ detoast_defaults(Flush *flush, NtsVectorSet *set)
 	}
 }
 
+static bool
+limit_reached(const Flush *flush)
+{
+	return flush->limit != NULL &&
+		(flush->pages_moved >= flush->limit->pages || flush->moved_rows >= flush->limit->rows);
+}
+
+static bool
+is_wanted(const Flush *flush, const NtsEntry *entry)
+{
+	return entry->level == NTS_LEVEL_DELTA && entry->state == NTS_ENTRY_LIVE &&
+		(flush->limit == NULL || entry->generation >= flush->limit->first_generation);
+}
+
 static void
 move_extent(Flush *flush, const NtsMeta *meta, NtsEntryRef *ref, TransactionId xid)
 {
@@ -209,7 +226,7 @@ move_extent(Flush *flush, const NtsMeta *meta, NtsEntryRef *ref, TransactionId x
 		entry->flags &= ~NTS_ENTRY_FROZEN;
 		nts_entry_write(flush->rel, ref, false);
 	}
-	for (uint32 i = 0; i < pages; i++)
+	for (uint32 i = 0; i < pages && !limit_reached(flush); i++)
 	{
 		BlockNumber block = entry->first_block + i;
 		PGAlignedBlock page;
@@ -221,6 +238,7 @@ move_extent(Flush *flush, const NtsMeta *meta, NtsEntryRef *ref, TransactionId x
 		NTS_FAULT(flush_page);
 		if (!nts_delta_move(flush->rel, entry, block, xid, flush->cid, flush->older, page.data))
 			continue;
+		flush->pages_moved++;
 		NTS_FAULT(flush_taken);
 		set = nts_reader_delta_copy(flush->reader, block, page.data);
 		if (set == NULL)
@@ -232,8 +250,8 @@ move_extent(Flush *flush, const NtsMeta *meta, NtsEntryRef *ref, TransactionId x
 	}
 }
 
-static uint64
-flush_relation(Relation rel)
+uint64
+nts_flush_relation(Relation rel, const NtsFlushLimit *limit)
 {
 	Flush		flush = {0};
 	TransactionId xid;
@@ -242,10 +260,13 @@ flush_relation(Relation rel)
 	NtsMeta		meta;
 	int			count;
 
-	nts_activity_begin(rel, NTS_ACTIVITY_FLUSH);
+	nts_activity_begin(rel, limit != NULL ? NTS_ACTIVITY_ADMISSION : NTS_ACTIVITY_FLUSH);
 	nts_buffer_flush_relation(rel);
 	/* what earlier flushes have moved can be used for the new segments */
-	nts_vacuum_reclaim(rel);
+	if (limit == NULL)
+		nts_vacuum_reclaim(rel);
+	else
+		nts_vacuum_reclaim_deltas(rel, limit->first_generation, limit->extents_freed);
 	NTS_FAULT(flush_reclaimed);
 	flush.context = AllocSetContextCreate(CurrentMemoryContext, "nodedb_ts flush",
 										  ALLOCSET_DEFAULT_SIZES);
@@ -255,6 +276,9 @@ flush_relation(Relation rel)
 	{
 		xid = GetCurrentTransactionId();
 		flush.rel = rel;
+		flush.limit = limit;
+		if (limit != NULL)
+			nts_entries_sort(entries, count);
 		flush.cid = GetCurrentCommandId(true);
 		flush.older = IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : NULL;
 		/* every batch taken has ended, so Self sees exactly the committed ones */
@@ -266,11 +290,10 @@ flush_relation(Relation rel)
 		flush.target.entry_flags = NTS_ENTRY_MOVED_IN;
 		begin(&flush);
 		for (int i = 0; i < count; i++)
-			if (entries[i].entry.level == NTS_LEVEL_DELTA)
+			if (is_wanted(&flush, &entries[i].entry))
 				flush.pages += nts_delta_pages(&meta, &entries[i].entry);
-		for (int i = 0; i < count; i++)
-			if (entries[i].entry.level == NTS_LEVEL_DELTA &&
-				entries[i].entry.state == NTS_ENTRY_LIVE)
+		for (int i = 0; i < count && !limit_reached(&flush); i++)
+			if (is_wanted(&flush, &entries[i].entry))
 				move_extent(&flush, &meta, &entries[i], xid);
 		write_part(&flush);
 		NTS_FAULT(flush_done);
@@ -289,7 +312,7 @@ flush_target(Relation rel, void *state)
 {
 	uint64	   *segments = state;
 
-	*segments += flush_relation(rel);
+	*segments += nts_flush_relation(rel, NULL);
 }
 
 /* ts_flush(relation), ts_flush(): the segments written. */

@@ -68,6 +68,12 @@ compare_generations(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
+void
+nts_entries_sort(NtsEntryRef *entries, int count)
+{
+	qsort(entries, count, sizeof(NtsEntryRef), compare_generations);
+}
+
 /* Pages of an extent that wait; *settled: nothing will ever change in them again. */
 static uint64
 count_waiting(Relation rel, const NtsMeta *meta, const NtsEntry *entry, uint64 limit, bool *settled)
@@ -115,7 +121,7 @@ nts_delta_backlog(Relation rel, uint64 *moved_below, uint64 limit)
 	}
 	if (pages > limit)
 	{
-		qsort(refs, kept, sizeof(NtsEntryRef), compare_generations);
+		nts_entries_sort(refs, kept);
 		for (int i = 0; i < kept && waiting <= limit; i++)
 		{
 			bool		settled;

@@ -31,6 +31,8 @@ typedef struct NtsStorage
 	uint64		next_row_id;	/* rest of the reserved range */
 	uint64		end_row_id;
 	uint64		reserve_count;	/* ids to reserve next time */
+	bool		extent_opened;	/* a delta extent was, since the backend last looked at the backlog */
+	uint64		moved_below;	/* see nts_delta_backlog */
 } NtsStorage;
 
 extern void nts_storage_forget(NtsStorage *storage);
@@ -203,6 +205,8 @@ extern bool nts_delta_open_rows(Relation rel, const NtsMeta *meta);
  * kept by the caller, raised here. Of extents that were freed meanwhile it says nothing.
  */
 extern uint64 nts_delta_backlog(Relation rel, uint64 *moved_below, uint64 limit);
+/* Sorts entries by generation: oldest extents first. */
+extern void nts_entries_sort(NtsEntryRef *entries, int count);
 
 /* ---- segments ---- */
 

@@ -1,0 +1,27 @@
+/*
+ * flush.h - moving L0 batches into segments; and what inserting sessions do of it (admission.c).
+ */
+#ifndef NTS_MAINTENANCE_FLUSH_H
+#define NTS_MAINTENANCE_FLUSH_H
+
+#include "postgres.h"
+
+#include "utils/rel.h"
+
+/* Bounds the work of one flush. Oldest pages go first. */
+typedef struct NtsFlushLimit
+{
+	uint64		first_generation;	/* extents before it are moved; such may be freed */
+	uint32		pages;			/* to move, at most */
+	uint64		rows;			/* about: one page may exceed it */
+	int			extents_freed;	/* at most */
+} NtsFlushLimit;
+
+/* Returns the segments written. limit: NULL: all that can be moved. REQUIRES: ShareUpdateExclusiveLock, to be kept to
+ * the transaction's end. */
+extern uint64 nts_flush_relation(Relation rel, const NtsFlushLimit *limit);
+
+/* When the library is loaded. */
+extern void nts_admission_init(void);
+
+#endif							/* NTS_MAINTENANCE_FLUSH_H */
