@@ -90,6 +90,13 @@ cmp_ok(max(@us), '<', 2_000_000, 'no transaction waits long');
 # VACUUM need not come for the space: it is used again
 cmp_ok(sql(q{SELECT pg_relation_size('a')}), '<', sql(q{SELECT pg_relation_size('heap_a')}), 'the file stays small');
 
+# multi-row batches: pages hold many more rows, and L0 is bounded all the same
+sql('CREATE TABLE dense (ts timestamptz, i int, s text) USING nodedb_ts');
+my @counts = map { sql("DO \$\$ BEGIN FOR k IN 1 .. 100 LOOP INSERT INTO dense SELECT now(), random() * 100000, 'x' FROM generate_series(1, 500); COMMIT; END LOOP; END \$\$"); unflushed('dense') } 1 .. 12;
+note("L0 of multi-row batches: @counts");
+cmp_ok(max(@counts), '<=', 150000, 'L0 of multi-row batches stays bounded');
+is(sql('SELECT count(*) FROM dense'), 600000, 'every row is there');
+
 # ---- not wanted, or not possible
 insert('quiet', 3000, 'SET nodedb_ts.max_delta_size = 0;');
 insert('quiet', 3000, 'SET nodedb_ts.max_delta_size = -1;');

@@ -20,9 +20,11 @@
 #include "pg/guc.h"
 #include "pg/maintenance/flush.h"
 
-/* What one commit may have to move: 1 MB of pages, eight times what it has opened; some 20 ms. */
-#define MAX_PAGES 128
-#define MAX_ROWS 50000
+/* What one commit may have to move: 512 kB of pages, four times what the session has opened, or fewer where pages hold
+ * very many rows, but always more than it has opened. */
+#define MAX_PAGES 64
+#define MAX_ROWS 20000
+#define MIN_PAGES 24
 #define MAX_EXTENTS_FREED 16
 /* After an error this session leaves it to others for a while. */
 #define PAUSE_MS 60000
@@ -47,7 +49,8 @@ static void
 flush_if_too_large(Relation rel, NtsStorage *storage)
 {
 	uint64		limit_pages = (uint64) nts_max_delta_size_kb * 1024 / BLCKSZ;
-	NtsFlushLimit limit = {.pages = MAX_PAGES,.rows = MAX_ROWS,.extents_freed = MAX_EXTENTS_FREED};
+	NtsFlushLimit limit = {.pages = MAX_PAGES,.rows = MAX_ROWS,.min_pages = MIN_PAGES,
+	.extents_freed = MAX_EXTENTS_FREED};
 
 	if (nts_delta_backlog(rel, &storage->moved_below, limit_pages) <= limit_pages)
 		return;

@@ -204,7 +204,8 @@ static bool
 limit_reached(const Flush *flush)
 {
 	return flush->limit != NULL &&
-		(flush->pages_moved >= flush->limit->pages || flush->moved_rows >= flush->limit->rows);
+		(flush->pages_moved >= flush->limit->pages ||
+		 (flush->moved_rows >= flush->limit->rows && flush->pages_moved >= flush->limit->min_pages));
 }
 
 static bool

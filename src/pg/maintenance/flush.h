@@ -13,7 +13,8 @@ typedef struct NtsFlushLimit
 {
 	uint64		first_generation;	/* extents before it are moved; such may be freed */
 	uint32		pages;			/* to move, at most */
-	uint64		rows;			/* about: one page may exceed it */
+	uint64		rows;			/* no further page after these, ... */
+	uint32		min_pages;		/* ... but not before these pages */
 	int			extents_freed;	/* at most */
 } NtsFlushLimit;
 
