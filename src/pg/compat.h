@@ -59,6 +59,15 @@ typedef int NtsInsertOptions;
 #define NTS_VACUUM_DELAY() vacuum_delay_point()
 #endif
 
+/* A database whose DROP was interrupted; minor versions before 15.4 do not know such. */
+#define NTS_DATABASE_IS_INVALID(form) ((form)->datconnlimit == -2)
+
+#if PG_VERSION_NUM >= 160000
+#define NTS_OWNS_DATABASE(database, role) object_ownercheck(DatabaseRelationId, database, role)
+#else
+#define NTS_OWNS_DATABASE(database, role) pg_database_ownercheck(database, role)
+#endif
+
 /* needs access/gist_private.h */
 #if PG_VERSION_NUM >= 160000
 #define NTS_LOG_PAGE_REUSE(rel, block, latest) gistXLogPageReuse(rel, rel, block, latest)

@@ -5,6 +5,7 @@
 
 #include <limits.h>
 
+#include "miscadmin.h"
 #include "utils/guc.h"
 
 #include "pg/fault.h"
@@ -13,6 +14,12 @@
 int			nts_memory_budget_kb;
 double		nts_active_fraction;
 int			nts_max_series;
+int			nts_max_tracked_tables;
+bool		nts_worker;
+int			nts_flush_interval_ms;
+int			nts_compact_interval_ms;
+int			nts_retention_interval_ms;
+int			nts_max_delta_size_kb;
 
 void
 nts_guc_init(void)
@@ -35,6 +42,43 @@ nts_guc_init(void)
 							&nts_max_series,
 							500000, 1, INT_MAX,
 							PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("nodedb_ts.worker",
+							 "Lets background workers maintain the tables.",
+							 "One for each database that has the extension, when it is preloaded.",
+							 &nts_worker,
+							 true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("nodedb_ts.flush_interval",
+							"Time after which the worker moves small batches into segments.",
+							"0 or -1: never, unless a table has an interval of its own.",
+							&nts_flush_interval_ms,
+							10 * 1000, -1, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("nodedb_ts.compact_interval",
+							"Time after which the worker looks for segments to merge.",
+							"0 or -1: never, unless a table has an interval of its own.",
+							&nts_compact_interval_ms,
+							600 * 1000, -1, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("nodedb_ts.retention_interval",
+							"Time after which the worker looks for rows that are older than their table's retention.",
+							"0 or -1: never.",
+							&nts_retention_interval_ms,
+							600 * 1000, -1, INT_MAX,
+							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("nodedb_ts.max_delta_size",
+							"Size of a table's small batches beyond which the sessions that insert flush them.",
+							"0 or -1: no limit.",
+							&nts_max_delta_size_kb,
+							16 * 1024, -1, MAX_KILOBYTES,
+							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	if (process_shared_preload_libraries_in_progress)
+		DefineCustomIntVariable("nodedb_ts.max_tracked_tables",
+								"Tables whose maintenance nodedb_ts.activity counts.",
+								"Beyond it the table whose counters changed longest ago is forgotten.",
+								&nts_max_tracked_tables,
+								1000, 10, 1000000,
+								PGC_POSTMASTER, 0, NULL, NULL, NULL);
 	nts_fault_define();
 	MarkGUCPrefixReserved("nodedb_ts");
 }

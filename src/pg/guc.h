@@ -5,6 +5,13 @@
 extern int	nts_memory_budget_kb;
 extern double nts_active_fraction;
 extern int	nts_max_series;
+extern int	nts_max_tracked_tables;	/* in nodedb_ts.activity */
+
+extern bool nts_worker;
+extern int	nts_flush_interval_ms;	/* these: 0 or less: never */
+extern int	nts_compact_interval_ms;
+extern int	nts_retention_interval_ms;
+extern int	nts_max_delta_size_kb;	/* 0 or less: no limit */
 
 extern void nts_guc_init(void);
 

@@ -6,9 +6,12 @@
 #include "fmgr.h"
 
 #include "nodedb_ts/core.h"
+#include "pg/activity.h"
 #include "pg/guc.h"
 #include "pg/am/am.h"
 #include "pg/am/options.h"
+#include "pg/maintenance/flush.h"
+#include "pg/worker/worker.h"
 
 PG_MODULE_MAGIC;
 
@@ -18,7 +21,10 @@ void
 _PG_init(void)
 {
 	nts_guc_init();
+	nts_activity_init();
 	nts_buffer_init();
+	nts_admission_init();
 	nts_ddl_init();
 	nts_options_init();
+	nts_worker_init();
 }

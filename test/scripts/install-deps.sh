@@ -51,6 +51,11 @@ if [ "$what" = check ]; then
   perl -MIPC::Run -e 1 2>/dev/null || need libipc-run-perl
   perl -MDBD::Pg -e 1 2>/dev/null || need libdbd-pg-perl
   perl -MTest::More -e 1 2>/dev/null || need perl
+  # For one test, which is skipped without it; only beside Debian's own server.
+  libdir=$("$PG_CONFIG" --pkglibdir 2>/dev/null || echo "/usr/lib/postgresql/$PG_MAJOR/lib")
+  case $libdir in
+    "/usr/lib/postgresql/$PG_MAJOR/lib") [ -e "$libdir/pg_cron.so" ] || need "postgresql-$PG_MAJOR-cron" ;;
+  esac
 fi
 
 if [ ${#missing[@]} -eq 0 ]; then exit 0; fi

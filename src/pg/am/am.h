@@ -95,6 +95,10 @@ extern void nts_buffer_counters(NtsCounters *counters);
 /* Cached storage state of a relation, with the row type and options that its positions and outputs go by;
  * the columns of *schema belong to the buffer: copied before anything else is done with the table. */
 extern NtsStorage *nts_buffer_target(Relation rel, NtsSchema *schema, NtsSeries *series);
+/* Called before a transaction commits, for a table in which it has opened a delta extent, when all its rows are in
+ * storage; set by maintenance. */
+typedef void (*NtsAdmit) (Relation rel, NtsStorage *storage);
+extern NtsAdmit nts_buffer_admit;
 
 /* ---- reader.c: what a snapshot sees, vector by vector ---- */
 
@@ -276,6 +280,12 @@ extern void nts_am_copy_for_cluster(Relation old_table, Relation new_table, Rela
 /* Frees what nobody needs any more, without freezing. REQUIRES: ShareUpdateExclusiveLock,
  * in a transaction that no vacuum ignores. */
 extern void nts_vacuum_reclaim(Relation rel);
+
+/*
+ * Frees delta extents, oldest first, of a generation below `below` and as far as no snapshot needs them; max_extents at
+ * most. Same requirements.
+ */
+extern void nts_vacuum_reclaim_deltas(Relation rel, uint64 below, int max_extents);
 
 /* missing.c */
 /* Keeps the values that columns added later have in older rows, over VACUUM FULL. */

@@ -37,6 +37,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "pg/activity.h"
 #include "pg/am/am.h"
 #include "pg/error.h"
 #include "pg/fault.h"
@@ -106,7 +107,11 @@ static NtsTableBuffer *dirty;	/* tables that have, or had, parts */
 static NtsManager *manager;
 static NtsManagerOptions manager_options;
 static NtsManager *large_row_manager;	/* rows beyond the budget, one at a time */
+NtsAdmit	nts_buffer_admit;
 static bool write_through;		/* the pre-commit flush is done */
+static Oid	counted_relid;		/* whose rows the manager has got since its counters were looked at */
+static uint64 counted_rejected; /* as they were then */
+static uint64 counted_evictions;
 static uint64 direct_rows;		/* pending rows that were written as such, for counters */
 
 static void flush_table(NtsTableBuffer *table, Relation rel, bool final);
@@ -928,6 +933,22 @@ insert_slot(NtsTableBuffer *table, Relation rel, TupleTableSlot *slot, Transacti
 		MemoryContextReset(row_context);
 }
 
+/* Gives what the manager had to do since the last call to the table that caused it. */
+static void
+count_for_table(void)
+{
+	NtsCounters counters;
+
+	if (!OidIsValid(counted_relid) || !nts_activity_has_memory())
+		return;
+	nts_manager_counters(manager, &counters);
+	if (counters.rejected != counted_rejected || counters.evictions != counted_evictions)
+		nts_activity_memtable(counted_relid, counters.rejected - counted_rejected,
+							  counters.evictions - counted_evictions);
+	counted_rejected = counters.rejected;
+	counted_evictions = counters.evictions;
+}
+
 void
 nts_buffer_insert(Relation rel, TupleTableSlot **slots, int count, CommandId cid, bool hand_out_ids)
 {
@@ -944,6 +965,11 @@ nts_buffer_insert(Relation rel, TupleTableSlot **slots, int count, CommandId cid
 	xid = GetCurrentTransactionId();
 	(void) nts_buffer_manager();
 	table = table_for(rel);
+	if (counted_relid != table->relid)
+	{
+		count_for_table();
+		counted_relid = table->relid;
+	}
 	for (int i = 0; i < count; i++)
 	{
 		/* a flush may learn of a change of the catalogs */
@@ -1033,18 +1059,46 @@ forget_idle_tables(void)
 static void
 end_of_transaction(void)
 {
+	bool		counted = false;
+
 	for (NtsTableBuffer *table = dirty; table != NULL; table = table->next_dirty)
 	{
+		/* single rows do without the manager */
+		if (table->parts != NULL && !counted)
+		{
+			count_for_table();
+			counted = true;
+		}
 		discard_rows(table);
 		table->listed = false;
 	}
 	dirty = NULL;
+	counted_relid = InvalidOid;
 	write_through = false;
 	nts_manager_free(large_row_manager);
 	large_row_manager = NULL;
 	MemoryContextReset(row_context);
 	nts_fetch_forget(true);
 	forget_idle_tables();
+}
+
+/* Lets one table whose L0 this transaction has made grow be flushed, if it is too large; PREPARE would keep the lock. */
+static void
+admit(void)
+{
+	if (nts_buffer_admit == NULL)
+		return;
+	for (NtsTableBuffer *table = dirty; table != NULL; table = table->next_dirty)
+	{
+		Relation	rel;
+
+		if (!table->storage.extent_opened || (rel = open_for_flush(table)) == NULL)
+			continue;
+		table->storage.extent_opened = false;
+		nts_buffer_admit(rel, &table->storage);
+		RelationClose(rel);
+		return;
+	}
 }
 
 static void
@@ -1058,6 +1112,8 @@ xact_event(XactEvent event, void *arg)
 			flush_listed(true);
 			write_through = true;
 			NTS_FAULT(commit_written);
+			if (event == XACT_EVENT_PRE_COMMIT)
+				admit();
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_PREPARE:

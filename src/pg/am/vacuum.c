@@ -244,6 +244,34 @@ nts_vacuum_reclaim(Relation rel)
 	clean(&vacuum);
 }
 
+void
+nts_vacuum_reclaim_deltas(Relation rel, uint64 below, int max_extents)
+{
+	Vacuum		vacuum = {0};
+	NtsMeta		meta;
+	NtsEntryRef *entries;
+	int			count;
+
+	vacuum.rel = rel;
+	vacuum.cleanup.oldest_xmin = oldest_xmin(rel);
+	entries = nts_directory_read(rel, &meta, false, &count);
+	nts_entries_sort(entries, count);
+	for (int i = 0; i < count && entries[i].entry.generation < below && max_extents > 0; i++)
+	{
+		uint64		freed = vacuum.blocks_freed;
+
+		CHECK_FOR_INTERRUPTS();
+		if (entries[i].entry.level != NTS_LEVEL_DELTA)
+			continue;
+		clean_delta_extent(&vacuum, &meta, &entries[i]);
+		if (vacuum.blocks_freed == freed)
+			break;				/* what came later is needed, too */
+		max_extents--;
+	}
+	if (entries != NULL)
+		pfree(entries);
+}
+
 /* Waits a moment for the lock that cutting off needs, as heap does. */
 static bool
 lock_for_truncation(Relation rel)

@@ -24,6 +24,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "pg/activity.h"
 #include "pg/am/am.h"
 #include "pg/error.h"
 #include "pg/fault.h"
@@ -228,6 +229,7 @@ compact_table(Relation rel, void *state)
 	compaction.rel = rel;
 	nts_options_get(rel, &compaction.options);
 	find_end(&compaction, request);
+	nts_activity_begin(rel, NTS_ACTIVITY_COMPACT);
 	nts_vacuum_reclaim(rel);
 	NTS_FAULT(compact_reclaimed);
 	entries = nts_directory_read(rel, &meta, false, &count);
@@ -241,6 +243,7 @@ compact_table(Relation rel, void *state)
 		merge_due(&compaction, request, entries, count);
 		FreeAccessStrategy(compaction.strategy);
 	}
+	nts_activity_end(compaction.segments_in, compaction.segments_out, compaction.rows);
 	if (compaction.segments_in > 0)
 		put_row(request, &compaction);
 	MemoryContextSwitchTo(old);

@@ -17,6 +17,7 @@
 #include "storage/buffile.h"
 #include "utils/memutils.h"
 
+#include "pg/activity.h"
 #include "pg/error.h"
 #include "pg/fault.h"
 #include "pg/maintenance/compact.h"
@@ -63,6 +64,8 @@ typedef struct GroupMerge
 	const NtsCompactGroup *group;
 	MemoryContext context;		/* of the group */
 	NtsWriteTarget target;
+	uint64		bytes_in;
+	uint64		bytes_read;		/* of several passes, more than bytes_in */
 	uint64		rows_in;
 	uint64		rows_out;
 } GroupMerge;
@@ -337,6 +340,7 @@ collect_inputs(GroupMerge *merge, Inputs *inputs)
 		nts_segment_close(segment);
 		CHECK_FOR_INTERRUPTS();
 		merge->rows_in += entry->rows;
+		merge->bytes_in += entry->byte_length;
 		if (!sorted)
 		{
 			resort(merge, entry, inputs);
@@ -370,6 +374,8 @@ publish(GroupMerge *merge, Spool *spool, const NtsOutput *output)
 	piece = palloc(writer.piece);
 	while (writer.left > 0)
 	{
+		CHECK_FOR_INTERRUPTS();
+		nts_maintenance_yield(compaction->rel);
 		read_spool(spool, output->length - writer.left, piece, Min(writer.left, writer.piece));
 		nts_segment_append(&writer, piece);
 		NTS_FAULT(compact_write);
@@ -421,12 +427,15 @@ run_merge(GroupMerge *merge, const Input *inputs, int count, uint64 group_bytes,
 	for (uint64 start = 0;;)
 	{
 		CHECK_FOR_INTERRUPTS();
+		nts_maintenance_yield(compaction->rel);
 		NTS_CHECK(nts_merge_next(core->merge, &step, &status), status, compaction->rel);
 		if (step.kind == NTS_MERGE_END)
 			break;
 		if (step.kind == NTS_MERGE_READ)
 		{
 			read_input(compaction, &inputs[step.input], step.offset, step.length, step.room);
+			merge->bytes_read += step.length;
+			nts_progress(NTS_PHASE_READING, merge->bytes_read, merge->bytes_in);
 			NTS_FAULT(compact_read);
 			continue;
 		}

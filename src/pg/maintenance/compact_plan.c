@@ -15,7 +15,6 @@
 
 #include "common/int.h"
 #include "miscadmin.h"
-#include "postmaster/bgworker.h"
 
 #include "pg/error.h"
 #include "pg/maintenance/clock.h"
@@ -114,7 +113,7 @@ add_group(Plan *plan, NtsEntryRef *entries, int count, uint8 level)
 
 /*
  * Without buckets nothing tells when the only one ends: for the caller who asks it is
- * closed, as far as `before` goes; a background worker, which asks again and again, must
+ * closed, as far as `before` goes; the worker, which asks again and again, must
  * not write the whole table anew each time.
  */
 static bool
@@ -122,7 +121,7 @@ single_bucket_closed(const NtsCompaction *compaction, const NtsEntry *entry)
 {
 	if (compaction->has_before)
 		return entry->max_time < compaction->end;
-	return !IsBackgroundWorker;
+	return !nts_maintenance_yields;
 }
 
 static bool
@@ -138,7 +137,7 @@ is_closed(const NtsCompaction *compaction, const Component *component, const Nts
 		return true;
 	}
 	if (!compaction->has_end)
-		return !IsBackgroundWorker;
+		return !nts_maintenance_yields;
 	return nts_clock_bucket_end(&compaction->options, component->high) <= compaction->end;
 }
 

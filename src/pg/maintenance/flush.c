@@ -19,6 +19,7 @@
 #include "utils/snapmgr.h"
 #include "tcop/utility.h"
 
+#include "pg/activity.h"
 #include "pg/am/am.h"
 #include "pg/error.h"
 #include "pg/fault.h"
@@ -39,6 +40,10 @@ typedef struct Flush
 	NtsSorter	sorter;
 	NtsWriteTarget target;
 	uint64		moved_rows;
+	uint64		pages;			/* to look at, and looked at */
+	uint64		pages_done;
+	uint64		pages_moved;
+	const NtsFlushLimit *limit; /* or NULL */
 	Snapshot	older;			/* what came after it stays; NULL: nothing does */
 	bool		expire;			/* retention: only pages with rows older than `cutoff`, which go */
 	int64		cutoff;
@@ -56,10 +61,12 @@ write_part(NtsSorter *sorter)
 	NtsOutput	output;
 	NtsStatus	status;
 	uint64		rows = nts_part_rows(sorter->part);
+	uint64		written = 0;
 
 	if (rows == 0)
 		return;
 	NTS_FAULT(flush_write);
+	nts_progress(NTS_PHASE_WRITING, 0, rows);
 	options.max_batch_bytes = NTS_MAX_BATCH_PAYLOAD;
 	options.max_batch_rows = NTS_MAX_BATCH_ROWS;
 	options.min_segment_rows = rows < MIN_FLUSH_ROWS && flush->target.segments == 0 && !flush->expire ?
@@ -72,10 +79,14 @@ write_part(NtsSorter *sorter)
 	NTS_CHECK(nts_flush_begin(sorter->part, &options, &status), status, flush->rel);
 	for (;;)
 	{
+		CHECK_FOR_INTERRUPTS();
+		nts_maintenance_yield(flush->rel);
 		NTS_CHECK(nts_flush_next(sorter->part, &output, &status), status, flush->rel);
 		if (output.kind == NTS_OUTPUT_END)
 			break;
 		nts_buffer_write_output(&flush->target, &output, false);
+		written += output.rows;
+		nts_progress(NTS_PHASE_WRITING, written, rows);
 		NTS_FAULT(flush_output);
 	}
 	nts_flush_end(sorter->part, true);
@@ -175,18 +186,35 @@ take_page(Flush *flush, BlockNumber block, const char *page)
 	flush->moved_rows += set->rows - (flush->expired_rows - expired);
 }
 
+static bool
+limit_reached(const Flush *flush)
+{
+	return flush->limit != NULL &&
+		(flush->pages_moved >= flush->limit->pages ||
+		 (flush->moved_rows >= flush->limit->rows && flush->pages_moved >= flush->limit->min_pages));
+}
+
+static bool
+is_wanted(const Flush *flush, const NtsEntry *entry)
+{
+	return entry->level == NTS_LEVEL_DELTA && entry->state == NTS_ENTRY_LIVE &&
+		(flush->limit == NULL || entry->generation >= flush->limit->first_generation);
+}
+
 static void
 move_extent(Flush *flush, const NtsMeta *meta, NtsEntryRef *ref, TransactionId xid)
 {
 	NtsEntry   *entry = &ref->entry;
 	uint32		pages = nts_delta_pages(meta, entry);
 
-	for (uint32 i = 0; i < pages; i++)
+	for (uint32 i = 0; i < pages && !limit_reached(flush); i++)
 	{
 		BlockNumber block = entry->first_block + i;
 		PGAlignedBlock page;
 
 		CHECK_FOR_INTERRUPTS();
+		nts_maintenance_yield(flush->rel);
+		nts_progress(NTS_PHASE_READING, flush->pages_done++, flush->pages);
 		NTS_FAULT(flush_page);
 		if (flush->expire && !holds_expired(flush, entry, block))
 			continue;
@@ -199,6 +227,7 @@ move_extent(Flush *flush, const NtsMeta *meta, NtsEntryRef *ref, TransactionId x
 		if (!nts_delta_move(flush->rel, entry, block, xid, flush->sorter.cid, flush->older, flush->expire,
 							page.data))
 			continue;
+		flush->pages_moved++;
 		NTS_FAULT(flush_taken);
 		take_page(flush, block, page.data);
 	}
@@ -223,6 +252,8 @@ move_pages(Relation rel, Flush *state)
 	{
 		xid = GetCurrentTransactionId();
 		flush.rel = rel;
+		if (flush.limit != NULL)
+			nts_entries_sort(entries, count);
 		flush.sorter.cid = GetCurrentCommandId(true);
 		flush.older = IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : NULL;
 		/* every batch taken has ended, so Self sees exactly the committed ones */
@@ -233,8 +264,10 @@ move_pages(Relation rel, Flush *state)
 		flush.target.entry_flags = NTS_ENTRY_MOVED_IN;
 		begin(&flush);
 		for (int i = 0; i < count; i++)
-			if (entries[i].entry.level == NTS_LEVEL_DELTA &&
-				entries[i].entry.state == NTS_ENTRY_LIVE)
+			if (is_wanted(&flush, &entries[i].entry))
+				flush.pages += nts_delta_pages(&meta, &entries[i].entry);
+		for (int i = 0; i < count && !limit_reached(&flush); i++)
+			if (is_wanted(&flush, &entries[i].entry))
 				move_extent(&flush, &meta, &entries[i], xid);
 		write_part(&flush.sorter);
 		NTS_FAULT(flush_done);
@@ -247,16 +280,22 @@ move_pages(Relation rel, Flush *state)
 	*state = flush;
 }
 
-static uint64
-flush_relation(Relation rel)
+uint64
+nts_flush_relation(Relation rel, const NtsFlushLimit *limit)
 {
 	Flush		flush = {0};
 
+	nts_activity_begin(rel, limit != NULL ? NTS_ACTIVITY_ADMISSION : NTS_ACTIVITY_FLUSH);
 	nts_buffer_flush_relation(rel);
 	/* what earlier flushes have moved can be used for the new segments */
-	nts_vacuum_reclaim(rel);
+	if (limit == NULL)
+		nts_vacuum_reclaim(rel);
+	else
+		nts_vacuum_reclaim_deltas(rel, limit->first_generation, limit->extents_freed);
 	NTS_FAULT(flush_reclaimed);
+	flush.limit = limit;
 	move_pages(rel, &flush);
+	nts_activity_end(0, flush.target.segments, flush.moved_rows);
 	return flush.target.segments;
 }
 
@@ -277,7 +316,7 @@ flush_target(Relation rel, void *state)
 {
 	uint64	   *segments = state;
 
-	*segments += flush_relation(rel);
+	*segments += nts_flush_relation(rel, NULL);
 }
 
 /* ts_flush(relation), ts_flush(): the segments written. */

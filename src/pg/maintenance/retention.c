@@ -27,6 +27,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
+#include "pg/activity.h"
 #include "pg/am/am.h"
 #include "pg/am/options.h"
 #include "pg/error.h"
@@ -198,6 +199,8 @@ kill_segments(Relation rel, int time_column, int64 cutoff, uint64 *rows)
 		NtsSegmentInfo info;
 
 		CHECK_FOR_INTERRUPTS();
+		nts_maintenance_yield(rel);
+		nts_progress(NTS_PHASE_DELETING, i, nts_reader_entry_count(reader));
 		if (entry->level == NTS_LEVEL_DELTA || (entry->flags & NTS_ENTRY_HAS_TIME) == 0 ||
 			(entry->flags & NTS_ENTRY_NULL_TIME) != 0 || entry->max_time >= cutoff)
 			continue;
@@ -246,6 +249,7 @@ enforce(Relation rel, void *state)
 	NtsOptions	options;
 	int64		cutoff;
 	uint64		rows = 0;
+	uint64		killed;
 
 	nts_options_get(rel, &options);
 	if (retention->kind == AGE_OPTION && !options.has_retention)
@@ -270,14 +274,17 @@ enforce(Relation rel, void *state)
 	cutoff = nts_clock_is_integer(&options) ? integer_cutoff(rel, retention, &options) :
 		time_cutoff(rel, retention, &options);
 
+	nts_activity_begin(rel, NTS_ACTIVITY_RETENTION);
 	nts_buffer_flush_relation(rel);
 	/* what was removed earlier can be used again */
 	nts_vacuum_reclaim(rel);
 	rows = nts_flush_expired(rel, options.time_column - 1, cutoff);
 	NTS_FAULT(retention_flushed);
-	retention->segments += kill_segments(rel, options.time_column - 1, cutoff, &rows);
+	killed = kill_segments(rel, options.time_column - 1, cutoff, &rows);
 	NTS_FAULT(retention_done);
 	count_deleted(rel, rows);
+	nts_activity_end(killed, 0, rows);
+	retention->segments += killed;
 }
 
 static bool

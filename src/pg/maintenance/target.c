@@ -20,6 +20,9 @@
 #include "pg/am/am.h"
 #include "pg/maintenance/target.h"
 
+bool		nts_maintenance_yields;
+bool		nts_maintenance_yielded;
+
 static void
 check_owner(Oid relid)
 {
@@ -146,4 +149,15 @@ nts_maintain_all(NtsWanted wanted, NtsMaintain action, void *state)
 			run_as_owner(rel, action, state);
 		relation_close(rel, NoLock);
 	}
+}
+
+void
+nts_maintenance_yield(Relation rel)
+{
+	if (!nts_maintenance_yields || !LockHasWaitersRelation(rel, ShareUpdateExclusiveLock))
+		return;
+	nts_maintenance_yielded = true;
+	ereport(ERROR,
+			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+			 errmsg("maintenance of table \"%s\" gives way to another command", RelationGetRelationName(rel))));
 }

@@ -29,4 +29,13 @@ typedef bool (*NtsWanted) (Relation rel);
  * dropped meanwhile are left out. */
 extern void nts_maintain_all(NtsWanted wanted, NtsMaintain action, void *state);
 
+/*
+ * Raises 55P03 when somebody waits for a lock on the table that its maintenance is in the way of, in a process that has
+ * set nts_maintenance_yields (the worker): it will try again later, and the other need not wait. Never in a call of a
+ * user's. Cheap enough for each page. REQUIRES: ShareUpdateExclusiveLock; no content lock.
+ */
+extern void nts_maintenance_yield(Relation rel);
+extern bool nts_maintenance_yields;
+extern bool nts_maintenance_yielded;	/* set when it has raised the error */
+
 #endif							/* NTS_MAINTENANCE_TARGET_H */

@@ -58,7 +58,7 @@ nts_delta_check(Relation rel, BlockNumber block, const char *page)
 }
 
 static void
-allocate_extent(Relation rel)
+allocate_extent(Relation rel, NtsStorage *storage)
 {
 	NtsEntryRef ref;
 	NtsMeta		meta;
@@ -71,7 +71,8 @@ allocate_extent(Relation rel)
 	ref.entry.state = NTS_ENTRY_LIVE;
 	ref.entry.level = NTS_LEVEL_DELTA;
 	ref.entry.xmin = FrozenTransactionId;
-	(void) nts_extent_allocate(rel, &ref, blocks, true);
+	if (nts_extent_allocate(rel, &ref, blocks, true))
+		storage->extent_opened = true;
 }
 
 static int
@@ -149,7 +150,7 @@ open_page(Relation rel, NtsStorage *storage, BlockNumber full, bool additional)
 		if (meta->delta_next >= meta->delta_end)
 		{
 			UnlockReleaseBuffer(meta_buffer);
-			allocate_extent(rel);
+			allocate_extent(rel, storage);
 			continue;
 		}
 		tail.block = meta->delta_next;

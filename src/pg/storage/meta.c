@@ -29,6 +29,8 @@ nts_storage_forget(NtsStorage *storage)
 	storage->next_row_id = 0;
 	storage->end_row_id = 0;
 	storage->reserve_count = MIN_RESERVE;
+	storage->extent_opened = false;
+	storage->moved_below = 0;
 }
 
 void

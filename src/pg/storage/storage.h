@@ -32,6 +32,8 @@ typedef struct NtsStorage
 	uint64		end_row_id;
 	uint64		reserve_count;	/* ids to reserve next time */
 	uint32		time_column;	/* number of the column whose times outputs tell; 0: none */
+	bool		extent_opened;	/* a delta extent was, since the backend last looked at the backlog */
+	uint64		moved_below;	/* see nts_delta_backlog */
 } NtsStorage;
 
 extern void nts_storage_forget(NtsStorage *storage);
@@ -194,6 +196,20 @@ extern void nts_delta_clean(Relation rel, const NtsMeta *meta, const NtsEntry *e
  * oldest_xmin allows (VACUUM FULL: both tables are locked against everybody). */
 extern void nts_delta_copy_page(Relation from, const NtsEntry *entry, BlockNumber block,
 								Relation to, NtsStorage *storage, NtsCleanup *cleanup);
+
+/* ---- what waits for a flush (backlog.c) ---- */
+
+/* Does a page that takes batches hold any? Looks at the open pages only; what else has come is told by a change of
+ * the metapage's delta_next. */
+extern bool nts_delta_open_rows(Relation rel, const NtsMeta *meta);
+/*
+ * Pages of L0 with rows that nobody has moved. A number up to `limit` may be too large, one beyond it may be too small:
+ * it stops there. *moved_below: extents of a smaller generation are known as moved and are not looked at; 0 at first,
+ * kept by the caller, raised here. Of extents that were freed meanwhile it says nothing.
+ */
+extern uint64 nts_delta_backlog(Relation rel, uint64 *moved_below, uint64 limit);
+/* Sorts entries by generation: oldest extents first. */
+extern void nts_entries_sort(NtsEntryRef *entries, int count);
 
 /* ---- segments ---- */
 
