@@ -213,14 +213,9 @@ relation_altered(Oid relid)
 		nts_publication_check_alter(&form);
 }
 
-static void
-object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void *arg)
+static pg_noinline void
+object_changed(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void *arg)
 {
-	if (previous_object_access_hook != NULL)
-		previous_object_access_hook(access, class_id, object_id, sub_id, arg);
-	/* comes with each call of a function */
-	if (access == OAT_FUNCTION_EXECUTE)
-		return;
 	if (access == OAT_POST_CREATE && class_id == RelationRelationId && sub_id == 0)
 		relation_made(object_id);
 	else if (access == OAT_POST_CREATE && class_id == PublicationRelationId)
@@ -240,6 +235,16 @@ object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, 
 		nts_buffer_before_drop(object_id);
 	else if (access == OAT_DROP && class_id == RelationRelationId)
 		nts_option_column_dropped(object_id, sub_id);
+}
+
+static void
+object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void *arg)
+{
+	if (previous_object_access_hook != NULL)
+		previous_object_access_hook(access, class_id, object_id, sub_id, arg);
+	/* this one comes for each function in each statement */
+	if (access != OAT_FUNCTION_EXECUTE)
+		object_changed(access, class_id, object_id, sub_id, arg);
 }
 
 /* ---- the event trigger ---- */
