@@ -19,6 +19,7 @@ bool		nts_worker;
 int			nts_flush_interval_ms;
 int			nts_compact_interval_ms;
 int			nts_retention_interval_ms;
+int			nts_min_flush_size_kb;
 int			nts_max_delta_size_kb;
 
 void
@@ -66,6 +67,12 @@ nts_guc_init(void)
 							&nts_retention_interval_ms,
 							600 * 1000, -1, INT_MAX,
 							PGC_SIGHUP, GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("nodedb_ts.min_flush_size",
+							"Size of a table's small batches below which the worker lets thirty intervals pass before it flushes them.",
+							NULL,
+							&nts_min_flush_size_kb,
+							64, 0, MAX_KILOBYTES,
+							PGC_SIGHUP, GUC_UNIT_KB, NULL, NULL, NULL);
 	DefineCustomIntVariable("nodedb_ts.max_delta_size",
 							"Size of a table's small batches beyond which the sessions that insert flush them.",
 							"0 or -1: no limit.",

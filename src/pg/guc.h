@@ -11,6 +11,7 @@ extern bool nts_worker;
 extern int	nts_flush_interval_ms;	/* these: 0 or less: never */
 extern int	nts_compact_interval_ms;
 extern int	nts_retention_interval_ms;
+extern int	nts_min_flush_size_kb;
 extern int	nts_max_delta_size_kb;	/* 0 or less: no limit */
 
 extern void nts_guc_init(void);

@@ -52,6 +52,7 @@ $node->init(allows_streaming => 1);
 $node->append_conf('postgresql.conf', <<EOC);
 shared_preload_libraries = 'nodedb_ts'
 nodedb_ts.flush_interval = 300ms
+nodedb_ts.min_flush_size = 0
 log_statement = none
 autovacuum = off
 restart_after_crash = on
@@ -81,6 +82,18 @@ usleep(700_000);
 is(sql('SELECT ' . unflushed('t')), 1, 'nor when it is 0');
 configure('nodedb_ts.flush_interval', '300ms');
 until_true('SELECT ' . unflushed('t') . ' = 0', 'it is after a reload');
+
+# ---- few rows wait for more, but not for ever
+configure('nodedb_ts.min_flush_size', '64kB');
+usleep(500_000);
+sql("INSERT INTO t VALUES ('2024-01-01', 3)");
+usleep(2_500_000);
+is(sql('SELECT ' . unflushed('t')), 1, 'one row is not flushed at once');
+sql("DO 'BEGIN FOR k IN 1 .. 3000 LOOP INSERT INTO t VALUES (now(), k); COMMIT; END LOOP; END'");
+until_true('SELECT ' . unflushed('t') . ' < 2000', 'enough of them are');
+sql("INSERT INTO t VALUES ('2024-01-01', 3)");
+until_true('SELECT ' . unflushed('t') . ' = 0', 'and a few after thirty intervals');
+configure('nodedb_ts.min_flush_size', '0');
 
 # ---- start, stop, switch off
 is(sql('SELECT ts_start_worker()'), 'f', 'one is there');
@@ -256,6 +269,7 @@ $standby->stop;
 $node = PostgreSQL::Test::Cluster->new('plain');
 $node->init;
 $node->append_conf('postgresql.conf', <<EOC);
+nodedb_ts.min_flush_size = 0
 log_statement = none
 autovacuum = off
 restart_after_crash = on

@@ -25,7 +25,7 @@ sub value { return $node->safe_psql('postgres', $_[0]); }
 # ---- a steady stream: a day a cycle, some of it late, three days are kept
 
 my $cycles = $ENV{LIFECYCLE_CYCLES} || 50;
-value('CREATE TABLE t (ts timestamptz, host int, v float8) USING nodedb_ts; CREATE TABLE h (LIKE t) USING heap');
+value(q{CREATE TABLE t (ts timestamptz, host int, v float8) USING nodedb_ts WITH (nodedb_ts.retention = '3 days'); CREATE TABLE h (LIKE t) USING heap});
 my ($settled, $largest, @different) = (0, 0);
 for my $day (1 .. $cycles)
 {
@@ -37,6 +37,7 @@ for my $day (1 .. $cycles)
 		"BEGIN", "INSERT INTO t $rows", "INSERT INTO h $rows", 'COMMIT',
 		("BEGIN", "INSERT INTO t $one", "INSERT INTO h $one", 'COMMIT') x 3,
 		$day % 2 == 0 ? "SELECT ts_flush('t') \\g /dev/null\n" : (),
+		$day % 3 == 0 ? "SELECT FROM ts_compact('t', $as_of - interval '1 day') \\g /dev/null\n" : (),
 		"SELECT ts_enforce_retention('t', interval '3 days', $as_of) \\g /dev/null\n"
 		# a segment lives until its newest row is too old
 		. "DELETE FROM h WHERE ts < (SELECT min(ts) FROM t)",

@@ -299,8 +299,8 @@ has_retention(Relation rel)
 static Datum
 run(FunctionCallInfo fcinfo, Retention *retention)
 {
-	PreventCommandIfReadOnly("ts_enforce_retention()");
 	PreventCommandDuringRecovery("ts_enforce_retention()");
+	PreventCommandIfReadOnly("ts_enforce_retention()");
 	/* all but the last argument must be there */
 	for (int i = 0; i < Min(PG_NARGS(), 2); i++)
 		if (PG_ARGISNULL(i))

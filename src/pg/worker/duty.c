@@ -43,6 +43,8 @@
 #define BUSY_MS 1000			/* until the next try after somebody else had the table */
 #define FIRST_BACK_OFF_MS 10000
 #define LAST_BACK_OFF_MS (3600 * 1000)
+/* Intervals that a small backlog waits: a segment for each of a few rows would take more room than they do in L0. */
+#define SMALL_INTERVALS 30
 
 /* as NtsActivity counts them */
 #define DUTY_COUNT 3
@@ -68,6 +70,7 @@ typedef struct Table
 	uint64		flushed_generation;
 	uint32		flushed_next;
 	uint64		moved_below;	/* see nts_delta_backlog */
+	TimestampTz small_since;	/* there is something to flush, but not enough; 0: no */
 } Table;
 
 static HTAB *tables;
@@ -175,6 +178,7 @@ forget_flushed(Table *table)
 {
 	table->flushed_generation = 0;
 	table->moved_below = 0;
+	table->small_since = 0;
 }
 
 /* Is there nothing that a flush could move? What the last one left is known; since then the metapage has changed, or an
@@ -204,6 +208,20 @@ remember_flushed(Relation rel, Table *table)
 	}
 }
 
+/* Shall a flush that is due wait until there is more? */
+static bool
+too_small_to_flush(Relation rel, Table *table, TimestampTz now)
+{
+	Duty	   *flush = &table->duties[NTS_ACTIVITY_FLUSH];
+	uint64		least = (uint64) nts_min_flush_size_kb * 1024 / BLCKSZ;
+
+	if (least == 0 || nts_delta_backlog(rel, &table->moved_below, least - 1) >= least)
+		return false;
+	if (table->small_since == 0)
+		table->small_since = now;
+	return now - table->small_since < SMALL_INTERVALS * flush->interval_ms * 1000;
+}
+
 /* Looks at one table: its options, and whether a flush that is due has anything to do. In a transaction; nothing is
  * waited for. */
 static void
@@ -229,6 +247,8 @@ look_at(Table *table, TimestampTz now)
 		set_intervals(rel, table);
 		if (due_at(flush) <= now && nothing_to_flush(rel, table))
 			flush->last_run = now;
+		else if (due_at(flush) <= now && too_small_to_flush(rel, table, now))
+			flush->not_before = TimestampTzPlusMilliseconds(now, flush->interval_ms);
 	}
 	relation_close(rel, AccessShareLock);
 }
@@ -410,6 +430,7 @@ do_duty(Table *table, int activity, Oid schema, const char *name)
 		Relation	rel = relation_open(table->relid, NoLock);
 
 		remember_flushed(rel, table);
+		table->small_since = 0;
 		relation_close(rel, NoLock);
 	}
 	return activity == NTS_ACTIVITY_COMPACT && result > 0;
