@@ -330,7 +330,8 @@ if wanted maintenance && has_function ts_table_stats; then
   chmod -R a+rX "$NTS_TEMP/home/parts"
   printf "COPY maintenance FROM '%s' CSV;\n" "$NTS_TEMP"/home/parts/* >"$NTS_TEMP/home/maintenance.sql"
   chmod a+r "$NTS_TEMP/home/maintenance.sql"
-  nts_psql -f "$NTS_TEMP/home/maintenance.sql"
+  # all of it in L0: no session flushes by itself
+  PGOPTIONS="-c nodedb_ts.max_delta_size=0" nts_psql -f "$NTS_TEMP/home/maintenance.sql"
   rm -r "$NTS_TEMP/home/parts"
   measure_maintenance "ts_flush, L0 to L1" "$ROWS" "SELECT ts_flush('maintenance')"
   if has_function ts_compact; then

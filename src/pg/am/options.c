@@ -159,6 +159,20 @@ nts_option_invalidate(Oid relid)
 
 /* ---- what they come to ---- */
 
+static Oid
+owner_of(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner = InvalidOid;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+		ReleaseSysCache(tuple);
+	}
+	return owner;
+}
+
 List *
 nts_option_chain(Oid relid, bool is_partition)
 {
@@ -173,6 +187,9 @@ nts_option_chain(Oid relid, bool is_partition)
 		NtsOptionSet *set = palloc(sizeof(NtsOptionSet));
 
 		nts_option_load(lfirst_oid(cell), set);
+		/* it is called as the table's owner, so nobody else may name it */
+		if (owner_of(lfirst_oid(cell)) != owner_of(relid))
+			set->text[NTS_OPTION_NOW_FUNCTION] = NULL;
 		chain = lappend(chain, set);
 	}
 	return chain;

@@ -67,7 +67,7 @@ admit(Relation rel, NtsStorage *storage)
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 
-	if (nts_max_delta_size_kb <= 0 || IsInParallelMode())
+	if (nts_max_delta_size_kb <= 0 || IsInParallelMode() || IsBinaryUpgrade)
 		return;
 	if (paused_until != 0 && GetCurrentTimestamp() < paused_until)
 		return;

@@ -227,27 +227,33 @@ join_components(const NtsCompaction *compaction, Component *components, int coun
 
 /* ---- what is due ---- */
 
-/* Segments that a merge would leave, at least, where only level 2 is there. */
 static uint64
-fewest_segments(NtsCompaction *compaction, const Component *component, const NtsEntryRef *entries)
+series_of(NtsCompaction *compaction, const NtsEntry *entry)
 {
-	uint64		fewest = Max((component->rows + FULL_ROWS - 1) / FULL_ROWS,
-							 (component->bytes + FULL_BYTES - 1) / FULL_BYTES);
-	uint64		series = 0;
+	NtsSegment *segment = nts_compact_open(compaction, entry);
+	NtsSegmentInfo info;
 
-	if (fewest >= (uint64) component->count)
-		return fewest;
-	/* segments of very many series end early */
-	for (int i = 0; i < component->count; i++)
+	nts_segment_info(segment, &info);
+	nts_segment_close(segment);
+	return info.series;
+}
+
+/* Where only level 2 is there: would two neighbours, in the order in which a merge wrote them, fit into one segment? Each
+ * of them may have ended for another reason: rows, bytes or series. */
+static bool
+could_be_fewer(NtsCompaction *compaction, const Component *component, NtsEntryRef *entries)
+{
+	qsort(entries, component->count, sizeof(NtsEntryRef), compare_generations);
+	for (int i = 1; i < component->count; i++)
 	{
-		NtsSegment *segment = nts_compact_open(compaction, &entries[component->first + i].entry);
-		NtsSegmentInfo info;
+		const NtsEntry *one = &entries[i - 1].entry;
+		const NtsEntry *two = &entries[i].entry;
 
-		nts_segment_info(segment, &info);
-		nts_segment_close(segment);
-		series += info.series;
+		if (one->rows + two->rows <= FULL_ROWS && one->byte_length + two->byte_length <= FULL_BYTES &&
+			series_of(compaction, one) + series_of(compaction, two) <= NTS_MAX_SEGMENT_SERIES)
+			return true;
 	}
-	return Max(fewest, (series + NTS_MAX_SEGMENT_SERIES - 1) / NTS_MAX_SEGMENT_SERIES);
+	return false;
 }
 
 static int
@@ -258,6 +264,17 @@ tier_of(uint64 rows)
 	for (uint64 size = TIER_ROWS; rows >= size; size *= FAN_OUT)
 		tier++;
 	return tier;
+}
+
+/* How many segments a merge makes at least: those of very many series end early. */
+static int
+segments_by_series(NtsCompaction *compaction, const NtsEntryRef *entries, int count)
+{
+	uint64		series = 0;
+
+	for (int i = 0; i < count; i++)
+		series += series_of(compaction, &entries[i].entry);
+	return (int) ((series + NTS_MAX_SEGMENT_SERIES - 1) / NTS_MAX_SEGMENT_SERIES);
 }
 
 /* In an open bucket: sets of FAN_OUT segments or more of a similar size. */
@@ -284,7 +301,7 @@ plan_tiers(Plan *plan, const Component *component)
 			bytes += entries[first + taken].entry.byte_length;
 			taken++;
 		}
-		if (taken >= FAN_OUT)
+		if (taken >= FAN_OUT && segments_by_series(plan->compaction, entries + first, taken) <= taken / 2)
 			add_group(plan, entries + first, taken, NTS_LEVEL_L1);
 		first += Max(taken, 1);
 	}
@@ -307,8 +324,7 @@ nts_compact_plan(NtsCompaction *compaction, NtsEntryRef *entries, int count, int
 		CHECK_FOR_INTERRUPTS();
 		if (!component->closed)
 			plan_tiers(&plan, component);
-		else if (component->level_1 > 0 ||
-				 (uint64) component->count > fewest_segments(compaction, component, entries))
+		else if (component->level_1 > 0 || could_be_fewer(compaction, component, entries + component->first))
 			add_group(&plan, entries + component->first, component->count, NTS_LEVEL_L2);
 	}
 	pfree(components);

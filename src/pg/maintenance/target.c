@@ -33,6 +33,17 @@ check_owner(Oid relid)
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, name);
 }
 
+/* pg_upgrade has noted the old cluster's transaction ids before it starts it; what is written under later ones, the new
+ * cluster could not judge. */
+static void
+refuse_binary_upgrade(void)
+{
+	if (IsBinaryUpgrade)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("tables cannot be maintained in binary upgrade mode")));
+}
+
 static void
 raise_undefined(Oid relid)
 {
@@ -85,6 +96,7 @@ nts_maintain(Oid relid, const char *verb, NtsMaintain action, void *state)
 {
 	Relation	rel;
 
+	refuse_binary_upgrade();
 	if (get_rel_name(relid) == NULL)
 		raise_undefined(relid);
 	/* before the lock: who does not own the table shall not hold it up */
@@ -135,6 +147,7 @@ nts_maintain_all(NtsWanted wanted, NtsMaintain action, void *state)
 	List	   *relids = nts_list_tables();	/* by OID */
 	ListCell   *cell;
 
+	refuse_binary_upgrade();
 	foreach(cell, relids)
 	{
 		Oid			relid = lfirst_oid(cell);

@@ -143,7 +143,12 @@ nts_entry_visible(Relation rel, const NtsEntry *entry, Snapshot snapshot)
 		return false;
 	if (!nts_xmin_visible(rel, entry->xmin, entry->cmin,
 						  (entry->flags & NTS_ENTRY_MOVED_IN) != 0, snapshot))
+	{
+		/* its rows are read where they were before; who has removed them is known here only */
+		if (entry->state == NTS_ENTRY_KILLED && (entry->flags & NTS_ENTRY_MOVED_IN) != 0)
+			removal_conflict_out(rel, entry->xmax, snapshot);
 		return false;
+	}
 	if (entry->state == NTS_ENTRY_LIVE)
 		return true;
 	if (nts_xmax_gone(entry->xmax, entry->cmax, entry->state == NTS_ENTRY_KILLED, snapshot))

@@ -242,7 +242,8 @@ nts_worker_init(void)
 	previous_object_access_hook = object_access_hook;
 	object_access_hook = object_access;
 	RegisterXactCallback(xact_event, NULL);
-	if (!process_shared_preload_libraries_in_progress)
+	/* pg_upgrade has noted the old cluster's transaction ids before it starts it: nothing may write there */
+	if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
 		return;
 	nts_slots_init();
 	register_launcher();

@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
 #include "executor/spi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "parser/parse_func.h"
 #include "pgstat.h"
@@ -43,6 +44,7 @@
 #define BUSY_MS 1000			/* until the next try after somebody else had the table */
 #define FIRST_BACK_OFF_MS 10000
 #define LAST_BACK_OFF_MS (3600 * 1000)
+#define LONGEST_MESSAGE 1000
 /* Intervals that a small backlog waits: a segment for each of a few rows would take more room than they do in L0. */
 #define SMALL_INTERVALS 30
 
@@ -339,7 +341,9 @@ duty_statement(Oid schema, int activity)
 	static const char *const names[] = {"ts_flush", "ts_compact", "ts_enforce_retention"};
 	static const char *const formats[] = {
 		"SELECT %s.ts_flush($1)",
-		"SELECT segments_in FROM %s.ts_compact($1, NULL::pg_catalog.timestamptz, 1)",
+		/* a merge that gains nothing would be asked for again at once */
+		"SELECT CASE WHEN segments_out OPERATOR(pg_catalog.<) segments_in OR segments_in OPERATOR(pg_catalog.=) 1 THEN segments_in ELSE 0 END"
+		" FROM %s.ts_compact($1, NULL::pg_catalog.timestamptz, 1)",
 		"SELECT %s.ts_enforce_retention($1)"
 	};
 	Oid			types[] = {REGCLASSOID, TIMESTAMPTZOID, INT4OID};
@@ -436,6 +440,15 @@ do_duty(Table *table, int activity, Oid schema, const char *name)
 	return activity == NTS_ACTIVITY_COMPACT && result > 0;
 }
 
+static void
+clip(char *text)
+{
+	int			length = text != NULL ? strlen(text) : 0;
+
+	if (length > LONGEST_MESSAGE)
+		text[pg_mbcliplen(text, length, LONGEST_MESSAGE)] = '\0';
+}
+
 /* Cleans up after an error in a transaction of ours; returns it, in the given context. */
 static ErrorData *
 catch_error(MemoryContext context)
@@ -447,6 +460,10 @@ catch_error(MemoryContext context)
 	MemoryContextSwitchTo(context);
 	error = CopyErrorData();
 	FlushErrorState();
+	/* a user's function may have made them up */
+	clip(error->message);
+	clip(error->detail);
+	clip(error->hint);
 	AbortOutOfAnyTransaction();
 	nts_worker_count_as_autovacuum(true);
 	MemoryContextSwitchTo(context);
