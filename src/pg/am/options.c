@@ -159,8 +159,8 @@ nts_option_invalidate(Oid relid)
 
 /* ---- what they come to ---- */
 
-static Oid
-owner_of(Oid relid)
+Oid
+nts_table_owner(Oid relid)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	Oid			owner = InvalidOid;
@@ -188,7 +188,7 @@ nts_option_chain(Oid relid, bool is_partition)
 
 		nts_option_load(lfirst_oid(cell), set);
 		/* it is called as the table's owner, so nobody else may name it */
-		if (owner_of(lfirst_oid(cell)) != owner_of(relid))
+		if (nts_table_owner(lfirst_oid(cell)) != nts_table_owner(relid))
 			set->text[NTS_OPTION_NOW_FUNCTION] = NULL;
 		chain = lappend(chain, set);
 	}

@@ -41,4 +41,7 @@ extern void nts_options_get(Relation rel, NtsOptions *options);
 /* At load: the provider of the label that holds a table's own options; the options in DDL. */
 extern void nts_options_init(void);
 
+/* Whom a table belongs to; InvalidOid: it is gone. */
+extern Oid	nts_table_owner(Oid relid);
+
 #endif							/* NTS_AM_OPTIONS_H */

@@ -398,27 +398,12 @@ call_as_owner(Table *table, int activity, const char *statement, Oid owner)
 	return result;
 }
 
-/* Owner of a table that is locked; InvalidOid: it is gone. */
-static Oid
-table_owner(Oid relid)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner = InvalidOid;
-
-	if (HeapTupleIsValid(tuple))
-	{
-		owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-		ReleaseSysCache(tuple);
-	}
-	return owner;
-}
-
 /* In a transaction that holds the table's lock. Is there work left? */
 static bool
 do_duty(Table *table, int activity, Oid schema, const char *name)
 {
 	char	   *statement = duty_statement(schema, activity);
-	Oid			owner = table_owner(table->relid);
+	Oid			owner = nts_table_owner(table->relid);
 	char		text[2 * NAMEDATALEN + 64];
 	int64		result;
 
