@@ -239,6 +239,9 @@ compact_table(Relation rel, void *state)
 		compaction.columns = palloc0(sizeof(NtsColumn) * Max(RelationGetDescr(rel)->natts, 1));
 		nts_schema_columns(RelationGetDescr(rel), compaction.columns);
 		nts_schema_build(rel, compaction.columns, &compaction.schema);
+		/* the options of a partitioned table above may have changed since they were read */
+		compaction.schema.time_column = compaction.options.time_column - 1;
+		compaction.schema.bucket_width = compaction.options.bucket;
 		compaction.strategy = GetAccessStrategy(BAS_BULKREAD);
 		merge_due(&compaction, request, entries, count);
 		FreeAccessStrategy(compaction.strategy);
