@@ -1122,6 +1122,9 @@ xact_event(XactEvent event, void *arg)
 			break;
 		case XACT_EVENT_ABORT:
 			NTS_FAULT(abort_done);
+			/* what the transaction had moved is not */
+			for (NtsTableBuffer *table = dirty; table != NULL; table = table->next_dirty)
+				table->storage.moved_below = 0;
 			end_of_transaction();
 			break;
 		default:
