@@ -286,13 +286,15 @@ void SegmentBuilder::WriteGroupSection(ByteWriter* out) const {
   out->Varint(groups_.size());
   for (const RowGroup& group : groups_) {
     out->Varint(group.rows);
-    const size_t full = (group.rows + kMaxVectorRows - 1) / kMaxVectorRows;
-    if (group.vector_rows.size() == full) {  // then only the last can be shorter
+    // A vector that was cut for its bytes may be followed by full ones.
+    const std::vector<uint32_t>& vectors = group.vector_rows;
+    if (std::all_of(vectors.begin(), vectors.end() - 1,
+                    [](uint32_t n) { return n == kMaxVectorRows; })) {
       out->Varint(0);
       continue;
     }
-    out->Varint(group.vector_rows.size());
-    for (const uint32_t n : group.vector_rows) out->Varint(n);
+    out->Varint(vectors.size());
+    for (const uint32_t n : vectors) out->Varint(n);
   }
 }
 

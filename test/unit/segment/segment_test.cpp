@@ -113,6 +113,25 @@ TEST(Segment, LongValuesCutVectorsAndRowGroups) {
   CheckAll(built, source);
 }
 
+// As many vectors as full ones would be, but another one is the short one.
+TEST(Segment, ShortVectorBeforeAFullOne) {
+  TableSource source(1300);
+  source.Add(TableSource::Var(), Pattern::kFew, 0, 1);
+  source.Add(TableSource::Int(4), Pattern::kFew, 10, 2);
+  for (size_t r = 0; r < 360; r++) source.bytes[0][r].resize(12 << 10, 'x');
+  const Built built = Build(source);
+  const SegmentHandle segment = Open(built, source.columns);
+  NtsRowGroupInfo group;
+  NtsStatus status;
+  ASSERT_EQ(NTS_OK, nts_segment_row_group(segment.get(), 0, &group, &status));
+  ASSERT_EQ(2u, group.vectors);
+  uint32_t first_row;
+  uint32_t rows;
+  ASSERT_EQ(NTS_OK, nts_segment_vector(segment.get(), 0, 0, &first_row, &rows, &status));
+  EXPECT_LT(rows, 1024u);
+  CheckAll(built, source);
+}
+
 TEST(Segment, HugeValue) {
   for (const bool compressible : {false, true}) {
     TableSource source(1);
