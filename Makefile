@@ -8,6 +8,7 @@
 #   make units-sanitize   the same under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make torture          random statements on tables and their heap twins, with kills; DURATION=minutes
 #   make bench            figures side by side with heap
+#   make bench-codecs     speed of the codecs (Google Benchmark; no PostgreSQL); BENCH_OPTIONS
 #   make installcheck     pg_regress and isolation tests against a running, installed server
 #   make clean
 #
@@ -17,7 +18,7 @@
 
 PG_CONFIG ?= pg_config
 
-PROJECT_GOALS := demo check torture bench units units-sanitize
+PROJECT_GOALS := demo check torture bench bench-codecs units units-sanitize
 
 ifneq (,$(filter $(PROJECT_GOALS),$(MAKECMDGOALS)))
 
@@ -33,6 +34,8 @@ torture:
 	@test/scripts/torture.sh
 bench:
 	@test/bench/run.sh
+bench-codecs:
+	@test/bench/codecs.sh
 units:
 	@test/scripts/units.sh
 units-sanitize:
