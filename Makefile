@@ -65,7 +65,8 @@ PG_CPPFLAGS = -Iinclude -Isrc
 # Callbacks have fixed signatures, hence -Wno-unused-parameter.
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror=implicit-function-declaration -Wno-unused-parameter -Wno-declaration-after-statement
 # PGDLLEXPORT is empty before PostgreSQL 16, so only the C++ side may be hidden.
-PG_CXXFLAGS = -std=c++20 -O2 -Wall -Wextra -fvisibility=hidden -fvisibility-inlines-hidden
+# No fused multiply-add: codecs of floats must give the same bits on every machine.
+PG_CXXFLAGS = -std=c++20 -O2 -ffp-contract=off -Wall -Wextra -fvisibility=hidden -fvisibility-inlines-hidden
 SHLIB_LINK += -lstdc++ -lzstd
 
 REGRESS = $(sort $(patsubst sql/%.sql,%,$(filter-out sql/nodedb_ts--%.sql,$(wildcard sql/*.sql))))

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "base/bits.h"
-#include "segment/statistics.h"
 
 namespace nodedb_ts::segment {
 namespace {
@@ -18,6 +18,7 @@ constexpr size_t kMaxBytesEntries = 65536;
 constexpr uint64_t kMaxDictionaryBytes = kMaxVectorBytes;
 constexpr size_t kSampleVectors = 3;
 constexpr size_t kSampleRows = 512;
+constexpr size_t kRunsPerVector = 2;  // up to these runs a chunk may be stepped
 
 void MakeCanonical(const ColumnShape& shape, uint64_t* words, size_t count) {
   if (shape.kind == NTS_KIND_FLOAT4) {
@@ -33,7 +34,25 @@ size_t CountNulls(const uint8_t* nulls, size_t count) {
   return n;
 }
 
-// The byte that a vector starts with and, when needed, the bitmap of its NULLs.
+// Runs of values and of NULLs, which alternate; the first one, of values, may be empty.
+size_t NullRuns(const uint8_t* nulls, size_t count) {
+  size_t runs = 1 + nulls[0];
+  for (size_t i = 1; i < count; i++) runs += nulls[i] ^ nulls[i - 1];
+  return runs;
+}
+
+void WriteNullRuns(const uint8_t* nulls, size_t count, size_t runs, base::ByteWriter* out) {
+  out->Varint(runs);
+  uint8_t in_nulls = 0;
+  for (size_t i = 0; runs > 0; runs--) {
+    const size_t start = i;
+    while (i < count && nulls[i] == in_nulls) i++;
+    out->Varint(i - start);
+    in_nulls ^= 1;
+  }
+}
+
+// The byte that a vector starts with and, when needed, where its NULLs are.
 // Returns where the byte is, for the codec to be filled in.
 size_t WriteVectorHead(const uint8_t* nulls, size_t count, size_t null_count,
                        base::ByteWriter* out) {
@@ -43,10 +62,17 @@ size_t WriteVectorHead(const uint8_t* nulls, size_t count, size_t null_count,
   } else if (null_count == count) {
     out->U8(kAllNulls << kNullModeShift);
   } else {
-    out->U8(kNullBitmap << kNullModeShift);
-    uint8_t* bitmap = out->Extend((count + 7) / 8);
-    for (size_t i = 0; i < count; i++) {
-      bitmap[i / 8] = static_cast<uint8_t>(bitmap[i / 8] | nulls[i] << (i % 8));
+    const size_t runs = NullRuns(nulls, count);
+    // A short run takes one byte, a long one two.
+    const bool as_runs = 1 + runs + runs / 2 < (count + 7) / 8;
+    out->U8(static_cast<uint8_t>((as_runs ? kNullRuns : kNullBitmap) << kNullModeShift));
+    if (as_runs) {
+      WriteNullRuns(nulls, count, runs, out);
+    } else {
+      uint8_t* bitmap = out->Extend((count + 7) / 8);
+      for (size_t i = 0; i < count; i++) {
+        bitmap[i / 8] = static_cast<uint8_t>(bitmap[i / 8] | nulls[i] << (i % 8));
+      }
     }
   }
   return at;
@@ -153,10 +179,11 @@ uint8_t ChunkWriter::MostUsedCodec() const {
   return static_cast<uint8_t>(best);
 }
 
-void ChunkWriter::Finish(bool has_dictionary, size_t dictionary_bytes, size_t statistics_bytes,
-                         base::ByteWriter* out) {
+void ChunkWriter::Finish(const Parts& parts, base::ByteWriter* out) {
   uint8_t flags = 0;
-  if (ends_.size() > 1) {
+  if (parts.stepped) {
+    flags = kChunkStepped;
+  } else if (ends_.size() > 1) {
     const uint64_t largest = ends_[ends_.size() - 2];
     flags = largest < 256 ? 0 : largest < 65536 ? 1 : largest <= UINT32_MAX ? 2 : 3;
     const size_t width = size_t{1} << flags;
@@ -165,13 +192,17 @@ void ChunkWriter::Finish(bool has_dictionary, size_t dictionary_bytes, size_t st
       base::StoreLeWidth(offsets + v * width, ends_[v], width);
     }
   }
-  if (has_dictionary) {
+  if (parts.has_dictionary) {
     flags |= kChunkHasDictionary;
-    out->U32(static_cast<uint32_t>(dictionary_bytes));
+    out->U32(static_cast<uint32_t>(parts.dictionary_bytes));
   }
-  if (statistics_bytes > 0) {
+  if (parts.statistics_bytes > 0) {
     flags |= kChunkHasStatistics;
-    out->U32(static_cast<uint32_t>(statistics_bytes));
+    out->U32(static_cast<uint32_t>(parts.statistics_bytes));
+  }
+  if (parts.model_bytes > 0) {
+    flags |= kChunkHasModel;
+    out->U32(static_cast<uint32_t>(parts.model_bytes));
   }
   out->U8(flags);
 }
@@ -252,14 +283,23 @@ ChunkSummary ChunkWriter::WriteWords(const ColumnShape& shape, uint64_t* words,
     writer.Width(words[0], shape.width);
     return summary;
   }
-  const bool dictionary = ChooseWordDictionary(word_shape, words, nulls, vector_rows);
   std::vector<VectorStatistics> all;
-  BeginVectors(out->size());
   size_t at = 0;
   for (const uint32_t n : vector_rows) {
     const VectorStatistics s = ComputeStatistics(word_shape, words + at, nulls + at, n);
     MergeRange(word_shape, s, &summary.has_range, &summary.min, &summary.max);
     all.push_back(s);
+    at += n;
+  }
+  if (!statistics || vector_rows.size() == 1) all.clear();
+  if (level_ >= 2) {
+    WriteSmallWords(word_shape, words, nulls, vector_rows, all, &summary, &writer);
+    return summary;
+  }
+  const bool dictionary = ChooseWordDictionary(word_shape, words, nulls, vector_rows);
+  BeginVectors(out->size());
+  at = 0;
+  for (const uint32_t n : vector_rows) {
     const uint8_t number =
         dictionary ? WriteWordVector(kCodeShape, codes_.data() + at, nulls + at, n, &writer)
                    : WriteWordVector(word_shape, words + at, nulls + at, n, &writer);
@@ -267,13 +307,195 @@ ChunkSummary ChunkWriter::WriteWords(const ColumnShape& shape, uint64_t* words,
     at += n;
   }
   summary.codec = dictionary ? uint8_t{codec::kDictionary} : MostUsedCodec();
+  Parts parts;
   const size_t dictionary_at = out->size();
   if (dictionary) codec::WriteDictionary(word_dictionary_.entries(), shape.width, &writer);
   const size_t statistics_at = out->size();
-  if (statistics && vector_rows.size() > 1) WriteStatistics(word_shape, all, &writer);
-  Finish(dictionary, statistics_at - dictionary_at, out->size() - statistics_at, &writer);
+  if (!all.empty()) WriteStatistics(word_shape, all, &writer);
+  parts.has_dictionary = dictionary;
+  parts.dictionary_bytes = statistics_at - dictionary_at;
+  parts.statistics_bytes = out->size() - statistics_at;
+  Finish(parts, &writer);
   return summary;
 }
+
+// ---- level 2 ---------------------------------------------------------------
+
+namespace {
+
+// Integers of a column as base + scale * smaller ones.
+struct Mapping {
+  uint64_t base = 0;
+  uint64_t scale = 1;
+  bool used() const { return base != 0 || scale != 1; }
+  uint64_t Down(uint64_t v) const { return (v - base) / scale; }
+};
+
+// min, max: of the chunk.
+Mapping ChooseMapping(uint64_t min, uint64_t max, const uint64_t* words, const uint8_t* nulls,
+                      size_t rows) {
+  Mapping mapping;
+  if (max - min > INT64_MAX) return mapping;  // offsets must stay positive
+  uint64_t divisor = 0;
+  for (size_t i = 0; i < rows && divisor != 1; i++) {
+    const uint64_t offset = words[i] - min;
+    if (nulls[i] || (divisor != 0 && offset % divisor == 0)) continue;
+    divisor = std::gcd(divisor, offset);
+  }
+  mapping.scale = std::max<uint64_t>(divisor, 1);
+  const auto smallest = static_cast<int64_t>(min);
+  if (mapping.scale > 1 || smallest < 0 || smallest >= 64) mapping.base = min;
+  return mapping;
+}
+
+// Statistics of the mapped integers.
+std::vector<VectorStatistics> MapStatistics(const Mapping& mapping,
+                                            std::span<const VectorStatistics> statistics,
+                                            std::span<const uint32_t> vector_rows) {
+  std::vector<VectorStatistics> mapped(statistics.begin(), statistics.end());
+  for (size_t v = 0; v < mapped.size() && mapping.used(); v++) {
+    VectorStatistics& s = mapped[v];
+    if (!s.has_range) continue;
+    __extension__ typedef __int128 Int128;
+    const auto base = static_cast<int64_t>(mapping.base);
+    const Int128 offsets = Int128{s.sum} - Int128{base} * (vector_rows[v] - s.null_count);
+    s.min = mapping.Down(s.min);
+    s.max = mapping.Down(s.max);
+    s.sum = static_cast<int64_t>(offsets / static_cast<Int128>(mapping.scale));
+  }
+  return mapped;
+}
+
+}  // namespace
+
+bool ChunkWriter::EncodeRuns(const WordShape& shape, const uint64_t* words, const uint8_t* nulls,
+                             std::span<const uint32_t> vector_rows, Body* body) {
+  const size_t rows = TotalRows(vector_rows);
+  std::vector<uint64_t> lengths;
+  std::vector<uint64_t> values;
+  std::vector<uint8_t> missing;
+  for (size_t i = 0; i < rows;) {
+    if (lengths.size() == vector_rows.size() * kRunsPerVector) return false;
+    size_t end = i + 1;
+    while (end < rows && nulls[end] == nulls[i] && (nulls[i] || words[end] == words[i])) end++;
+    lengths.push_back(end - i);
+    values.push_back(nulls[i] ? 0 : words[i]);
+    missing.push_back(nulls[i]);
+    i = end;
+  }
+  const std::vector<uint8_t> none(lengths.size(), 0);
+  base::ByteWriter out(&body->bytes);
+  out.Varint(lengths.size());
+  WriteWordList(kCodeShape, lengths, none, &out);
+  WriteWordList(shape, values, missing, &out);
+  body->stepped = true;
+  body->codec = codec::kRuns;
+  return true;
+}
+
+ChunkWriter::Body ChunkWriter::EncodeBody(const WordShape& shape, const uint64_t* words,
+                                          const uint8_t* nulls,
+                                          std::span<const uint32_t> vector_rows) {
+  Body runs;
+  const bool stepped = EncodeRuns(shape, words, nulls, vector_rows, &runs);
+  codec::WordChunkEncoder encoder(shape);
+  uint64_t dense[kMaxVectorRows];
+  size_t at = 0;
+  for (const uint32_t rows : vector_rows) {
+    size_t n = 0;
+    for (size_t i = at; i < at + rows; i++) {
+      if (!nulls[i]) dense[n++] = words[i];
+    }
+    if (n > 0) encoder.Add({dense, n});
+    at += rows;
+  }
+  encoder.Plan();
+  Body body;
+  base::ByteWriter out(&body.bytes);
+  BeginVectors(0);
+  at = 0;
+  size_t next = 0;  // of the vectors with values
+  for (const uint32_t rows : vector_rows) {
+    const size_t null_count = CountNulls(nulls + at, rows);
+    const size_t head = WriteVectorHead(nulls + at, rows, null_count, &out);
+    uint8_t number = codec::kNone;
+    if (null_count < rows) {
+      number = encoder.EncodeVector(next++, &out);
+      body.bytes[head] |= number;
+    }
+    EndVector(number, body.bytes.size());
+    at += rows;
+  }
+  body.codec = MostUsedCodec();
+  body.ends = ends_;
+  base::ByteWriter tables(&body.tables);
+  if (encoder.tables() > 0) encoder.WriteTables(&tables);
+  return stepped && runs.size() <= body.size() ? runs : body;
+}
+
+void ChunkWriter::WriteSmallWords(const WordShape& shape, const uint64_t* words,
+                                  const uint8_t* nulls, std::span<const uint32_t> vector_rows,
+                                  std::span<const VectorStatistics> statistics,
+                                  ChunkSummary* summary, base::ByteWriter* out) {
+  const size_t rows = TotalRows(vector_rows);
+  Mapping mapping;
+  WordShape body_shape = shape;
+  std::vector<uint64_t> mapped;
+  const uint64_t* body_words = words;
+  if (shape.kind == WordKind::kInt) {
+    mapping = ChooseMapping(summary->min, summary->max, words, nulls, rows);
+    if (mapping.used()) {
+      mapped.resize(rows);
+      for (size_t i = 0; i < rows; i++) mapped[i] = nulls[i] ? 0 : mapping.Down(words[i]);
+      body_words = mapped.data();
+      body_shape = kCodeShape;
+    }
+  }
+  Body body = EncodeBody(body_shape, body_words, nulls, vector_rows);
+  bool dictionary = false;
+  // Codes of few values far apart. Entries in order keep what lies in the order of values.
+  if (!body.stepped && rows >= 32 && shape.width >= 2 &&
+      SampleRepeats(&word_dictionary_, words, nulls, rows, &codes_) &&
+      word_dictionary_.Build(words, nulls, rows, kMaxWordEntries, &codes_) &&
+      word_dictionary_.entries().size() * shape.width < body.size()) {
+    word_dictionary_.Sort(&codes_);
+    Body codes = EncodeBody(kCodeShape, codes_.data(), nulls, vector_rows);
+    const size_t bytes = codes.size() + word_dictionary_.entries().size() * shape.width + 6;
+    if (bytes < body.size()) {
+      body = std::move(codes);
+      mapping = Mapping();
+      dictionary = true;
+    }
+  }
+  summary->codec = dictionary ? uint8_t{codec::kDictionary} : body.codec;
+  out->Bytes(body.bytes.data(), body.bytes.size());
+  ends_ = body.ends;
+  Parts parts;
+  parts.has_dictionary = dictionary;
+  parts.stepped = body.stepped;
+  const size_t dictionary_at = out->size();
+  if (dictionary) codec::WriteDictionary(word_dictionary_.entries(), shape.width, out);
+  const size_t statistics_at = out->size();
+  if (!statistics.empty()) {
+    WriteStatistics(shape, MapStatistics(mapping, statistics, vector_rows), out);
+  }
+  const size_t model_at = out->size();
+  if (mapping.used() || !body.tables.empty()) {
+    out->U8(static_cast<uint8_t>((mapping.used() ? kModelMapping : 0) |
+                                 (body.tables.empty() ? 0 : kModelTables)));
+    if (mapping.used()) {
+      out->Zig(static_cast<int64_t>(mapping.base));
+      out->Varint(mapping.scale);
+    }
+    out->Bytes(body.tables.data(), body.tables.size());
+  }
+  parts.dictionary_bytes = statistics_at - dictionary_at;
+  parts.statistics_bytes = model_at - statistics_at;
+  parts.model_bytes = out->size() - model_at;
+  Finish(parts, out);
+}
+
+// ---- byte strings ------------------------------------------------------------
 
 ChunkSummary ChunkWriter::WriteBytes(const ColumnShape& shape, const std::string_view* values,
                                      const uint8_t* nulls, std::span<const uint32_t> vector_rows,
@@ -291,19 +513,36 @@ ChunkSummary ChunkWriter::WriteBytes(const ColumnShape& shape, const std::string
     return summary;
   }
   const bool dictionary = ChooseBytesDictionary(width, values, nulls, vector_rows);
-  BeginVectors(out->size());
-  size_t at = 0;
-  for (const uint32_t n : vector_rows) {
-    const uint8_t number =
-        dictionary ? WriteWordVector(kCodeShape, codes_.data() + at, nulls + at, n, &writer)
-                   : WriteBytesVector(width, values + at, nulls + at, n, &writer);
-    EndVector(number, out->size());
-    at += n;
+  Parts parts;
+  Body body;
+  if (dictionary && level_ >= 2) {
+    body = EncodeBody(kCodeShape, codes_.data(), nulls, vector_rows);
+    writer.Bytes(body.bytes.data(), body.bytes.size());
+    ends_ = body.ends;
+    parts.stepped = body.stepped;
+  } else {
+    BeginVectors(out->size());
+    size_t at = 0;
+    for (const uint32_t n : vector_rows) {
+      const uint8_t number =
+          dictionary ? WriteWordVector(kCodeShape, codes_.data() + at, nulls + at, n, &writer)
+                     : WriteBytesVector(width, values + at, nulls + at, n, &writer);
+      EndVector(number, out->size());
+      at += n;
+    }
   }
   summary.codec = dictionary ? uint8_t{codec::kDictionary} : MostUsedCodec();
   const size_t dictionary_at = out->size();
   if (dictionary) codec::WriteDictionary(bytes_dictionary_.entries(), width, &writer);
-  Finish(dictionary, out->size() - dictionary_at, 0, &writer);
+  const size_t model_at = out->size();
+  if (!body.tables.empty()) {
+    writer.U8(kModelTables);
+    writer.Bytes(body.tables.data(), body.tables.size());
+  }
+  parts.has_dictionary = dictionary;
+  parts.dictionary_bytes = model_at - dictionary_at;
+  parts.model_bytes = out->size() - model_at;
+  Finish(parts, &writer);
   return summary;
 }
 

@@ -38,7 +38,7 @@ inline constexpr uint32_t kMaxPlainRows = 8;   // of the plain rows batch layout
 inline constexpr uint32_t kMaxBatchRows = 65535;
 
 // A vector begins with one byte: codec number, and this in the two high bits.
-enum NullMode : uint8_t { kNoNulls = 0, kAllNulls = 1, kNullBitmap = 2 };
+enum NullMode : uint8_t { kNoNulls = 0, kAllNulls = 1, kNullBitmap = 2, kNullRuns = 3 };
 inline constexpr uint8_t kVectorCodecMask = 0x3f;
 inline constexpr unsigned kNullModeShift = 6;
 
@@ -46,6 +46,11 @@ inline constexpr unsigned kNullModeShift = 6;
 inline constexpr uint8_t kChunkOffsetWidthMask = 3;  // log2 of the bytes of an offset
 inline constexpr uint8_t kChunkHasDictionary = 4;
 inline constexpr uint8_t kChunkHasStatistics = 8;
+inline constexpr uint8_t kChunkHasModel = 16;  // what the vectors of words share
+inline constexpr uint8_t kChunkStepped = 64;   // runs of equal values instead of vectors
+// A model begins with one byte of these flags.
+inline constexpr uint8_t kModelMapping = 1;
+inline constexpr uint8_t kModelTables = 2;
 
 // Set in the codec byte of a chunk's footer entry when min and max follow.
 inline constexpr uint8_t kChunkEntryHasRange = 0x80;
