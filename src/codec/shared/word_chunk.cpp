@@ -126,7 +126,8 @@ void WordChunkEncoder::ChooseTables(const std::vector<size_t>& candidates) {
   size_t best_total = SIZE_MAX;
   for (size_t count = 1; count <= kMaxTables; count *= 2) {
     if (count > 1 && order.size() < 2 * count) break;
-    std::vector<EntropyEncoder> tables(count);
+    std::vector<std::unique_ptr<EntropyEncoder>> tables;
+    for (size_t t = 0; t < count; t++) tables.push_back(std::make_unique<EntropyEncoder>());
     std::vector<int> chosen(order.size());
     for (size_t i = 0; i < order.size(); i++) chosen[i] = static_cast<int>(i * count / order.size());
     size_t total = 0;
@@ -137,15 +138,15 @@ void WordChunkEncoder::ChooseTables(const std::vector<size_t>& candidates) {
         for (size_t i = 0; i < order.size(); i++) {
           if (chosen[i] == static_cast<int>(t)) histogram.Add(vectors_[order[i]].residuals);
         }
-        usable[t] = tables[t].Build(histogram);
+        usable[t] = tables[t]->Build(histogram);
       }
       total = 0;
-      for (size_t t = 0; t < count; t++) total += usable[t] ? tables[t].TableBytes() : 0;
+      for (size_t t = 0; t < count; t++) total += usable[t] ? tables[t]->TableBytes() : 0;
       for (size_t i = 0; i < order.size(); i++) {
         size_t least = SIZE_MAX;
         for (size_t t = 0; t < count; t++) {
           if (!usable[t]) continue;
-          const size_t bytes = tables[t].EstimateBytes(vectors_[order[i]].residuals);
+          const size_t bytes = tables[t]->EstimateBytes(vectors_[order[i]].residuals);
           if (bytes >= least) continue;
           least = bytes;
           chosen[i] = static_cast<int>(t);
@@ -163,7 +164,7 @@ void WordChunkEncoder::ChooseTables(const std::vector<size_t>& candidates) {
 
 void WordChunkEncoder::DropUnusedTables() {
   std::vector<int> number(tables_.size(), -1);
-  std::vector<EntropyEncoder> kept;
+  std::vector<std::unique_ptr<EntropyEncoder>> kept;
   for (Vector& v : vectors_) {
     if (v.table < 0) continue;
     int& n = number[static_cast<size_t>(v.table)];
@@ -193,7 +194,7 @@ void WordChunkEncoder::Plan() {
     // moved to a table last may hold values that the table was not made of.
     base::ByteWriter out(&v.coded);
     const bool encoded =
-        v.residuals.empty() || tables_[static_cast<size_t>(v.table)].Encode(v.residuals, &out);
+        v.residuals.empty() || tables_[static_cast<size_t>(v.table)]->Encode(v.residuals, &out);
     std::vector<uint8_t> bytes;
     base::ByteWriter writer(&bytes);
     if (encoded) (void)EncodeVector(i, &writer);
@@ -205,7 +206,7 @@ void WordChunkEncoder::Plan() {
   }
   size_t table_bytes = 1;
   DropUnusedTables();
-  for (const EntropyEncoder& table : tables_) table_bytes += table.TableBytes();
+  for (const auto& table : tables_) table_bytes += table->TableBytes();
   if (saved > table_bytes + kMinSaved) return;
   tables_.clear();
   for (Vector& v : vectors_) v.table = -1;
@@ -213,7 +214,7 @@ void WordChunkEncoder::Plan() {
 
 void WordChunkEncoder::WriteTables(base::ByteWriter* out) const {
   out->U8(static_cast<uint8_t>(tables_.size()));
-  for (const EntropyEncoder& table : tables_) table.Write(out);
+  for (const auto& table : tables_) table->Write(out);
 }
 
 uint8_t WordChunkEncoder::EncodeVector(size_t vector, base::ByteWriter* out) const {

@@ -69,7 +69,7 @@ class WordChunkEncoder {
 
   WordShape shape_;
   std::vector<Vector> vectors_;
-  std::vector<EntropyEncoder> tables_;
+  std::vector<std::unique_ptr<EntropyEncoder>> tables_;  // some kilobytes each
 };
 
 // A vector of integers by one of the chunk's tables (codec kEntropy).
