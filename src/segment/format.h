@@ -54,6 +54,8 @@ inline constexpr uint8_t kModelTables = 2;
 
 // Set in the codec byte of a chunk's footer entry when min and max follow.
 inline constexpr uint8_t kChunkEntryHasRange = 0x80;
+// The codec byte of a constant chunk that has the value of the row group before.
+inline constexpr uint8_t kChunkEntrySameConstant = 0x7f;
 
 struct ColumnShape {
   uint8_t kind = NTS_KIND_NONE;

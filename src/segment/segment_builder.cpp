@@ -205,7 +205,7 @@ Status SegmentBuilder::WriteColumn(const RowSource& source, size_t column, const
       if (!status.ok()) return status;
     }
   }
-  AddChunk(shape, start, summary);
+  AddChunk(column, shape, start, summary);
   return Status::Ok();
 }
 
@@ -222,30 +222,45 @@ Status SegmentBuilder::WriteWords(const ColumnShape& shape, const RowGroup& grou
 
 Status SegmentBuilder::WriteHidden(const RowSource& source, const RowGroup& group,
                                    std::span<const uint32_t> rows) {
-  const auto write = [&] {
+  const auto write = [&](size_t column) {
     const size_t start = bytes_->size();
     ChunkSummary summary;
     std::fill(nulls_.begin(), nulls_.end(), uint8_t{0});
     Status status = WriteWords(kIdShape, group, &summary);
-    AddChunk(kIdShape, start, summary);
+    AddChunk(column, kIdShape, start, summary);
     return status;
   };
+  size_t column = shapes_.size();
   if (options_.with_row_ids) {
     source.GatherRowIds(rows, words_.data());
-    Status status = write();
+    Status status = write(column++);
     if (!status.ok()) return status;
   }
   if (!options_.with_command_ids) return Status::Ok();
   command_ids_.resize(group.rows);
   source.GatherCommandIds(rows, command_ids_.data());
   std::copy(command_ids_.begin(), command_ids_.end(), words_.begin());
-  return write();
+  return write(column);
 }
 
-void SegmentBuilder::AddChunk(const ColumnShape& shape, size_t start, const ChunkSummary& summary) {
+// A constant's value moves from the row groups to the footer, once for equal ones in a row.
+void SegmentBuilder::AddChunk(size_t column, const ColumnShape& shape, size_t start,
+                              const ChunkSummary& summary) {
   ByteWriter out(&chunk_entries_);
-  if (summary.codec == codec::kNone) return out.U8(codec::kNone);
+  if (constants_.size() <= column) constants_.resize(column + 1);
+  std::optional<std::vector<uint8_t>>& before = constants_[column];
   const size_t length = bytes_->size() - start;
+  if (summary.codec == codec::kConstant) {
+    const std::vector<uint8_t> value(bytes_->begin() + static_cast<ptrdiff_t>(start), bytes_->end());
+    bytes_->resize(start);
+    if (before == value) return out.U8(kChunkEntrySameConstant);
+    before = value;
+    out.U8(codec::kConstant);
+    out.Varint(length);
+    return out.Bytes(value.data(), length);
+  }
+  before.reset();
+  if (summary.codec == codec::kNone) return out.U8(codec::kNone);
   out.U8(static_cast<uint8_t>(summary.codec | (summary.has_range ? kChunkEntryHasRange : 0)));
   out.Varint(length);
   out.U32(base::Crc32c(0, bytes_->data() + start, length));

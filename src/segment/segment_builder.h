@@ -7,6 +7,7 @@
 #define NODEDB_TS_SEGMENT_SEGMENT_BUILDER_H
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -83,7 +84,7 @@ class SegmentBuilder {
   base::Status WriteHidden(const RowSource& source, const RowGroup& group,
                            std::span<const uint32_t> rows);
   base::Status WriteWords(const ColumnShape& shape, const RowGroup& group, ChunkSummary* summary);
-  void AddChunk(const ColumnShape& shape, size_t start, const ChunkSummary& summary);
+  void AddChunk(size_t column, const ColumnShape& shape, size_t start, const ChunkSummary& summary);
   void NoteTimes(const ChunkSummary& summary, size_t rows);
   void WriteFooter();
   base::Status CheckFooter(std::span<const uint8_t> footer) const;
@@ -101,6 +102,8 @@ class SegmentBuilder {
   std::vector<ColumnShape> shapes_;
   std::vector<RowGroup> groups_;
   std::vector<uint8_t> chunk_entries_;
+  // The value of each stored column in the row group before, where it was constant.
+  std::vector<std::optional<std::vector<uint8_t>>> constants_;
   std::vector<uint32_t> series_starts_;
   size_t next_start_ = 0;  // the first series behind the rows that were cut
   std::vector<TimeRange> series_times_;  // of those that have been reached

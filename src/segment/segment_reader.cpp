@@ -199,12 +199,41 @@ Status Segment::ParseGroups(ByteReader in) {
   return next == rows_ ? Status::Ok() : Wrong("row groups do not add up");
 }
 
+Status Segment::ParseConstant(ByteReader* in, const ColumnShape& shape, ChunkEntry* entry) {
+  uint64_t length;
+  const uint8_t* value;
+  if (!in->ReadVarint(&length) || length > kMaxConstantBytes || !in->ReadBytes(length, &value)) {
+    return Wrong("bad constant");
+  }
+  if (shape.kind == NTS_KIND_NONE || (shape.kind != NTS_KIND_VAR && length != shape.width)) {
+    return Wrong("bad constant");
+  }
+  entry->codec = codec::kConstant;
+  entry->null_count = 0;
+  entry->constant_at = static_cast<uint32_t>(constants_.size());
+  entry->constant_length = static_cast<uint32_t>(length);
+  constants_.insert(constants_.end(), value, value + length);
+  if (!IsWord(shape.kind)) return Status::Ok();
+  entry->has_range = true;
+  entry->min = base::LoadLeWidth(value, length);
+  if (shape.kind == NTS_KIND_INT) entry->min = base::SignExtend(entry->min, shape.width);
+  entry->max = entry->min;
+  return Status::Ok();
+}
+
+// before: the column's entry in the row group before, or NULL.
 Status Segment::ParseChunk(ByteReader* in, const ColumnShape& shape, uint32_t rows,
-                           ChunkEntry* entry) {
+                           const ChunkEntry* before, ChunkEntry* entry) {
   uint8_t head;
   if (!in->ReadU8(&head)) return Wrong("bad chunk entry");
   entry->null_count = rows;
   if (head == codec::kNone) return Status::Ok();
+  if (head == codec::kConstant) return ParseConstant(in, shape, entry);
+  if (head == kChunkEntrySameConstant) {
+    if (before == nullptr || before->codec != codec::kConstant) return Wrong("bad constant");
+    *entry = *before;
+    return Status::Ok();
+  }
   uint64_t null_count;
   entry->codec = head & kVectorCodecMask;
   entry->has_range = head & kChunkEntryHasRange;
@@ -212,7 +241,10 @@ Status Segment::ParseChunk(ByteReader* in, const ColumnShape& shape, uint32_t ro
     return Wrong("bad chunk entry");
   }
   if (!in->ReadVarint(&null_count) || null_count >= rows) return Wrong("bad null count");
-  if (entry->codec == codec::kNone || shape.kind == NTS_KIND_NONE) return Wrong("bad chunk codec");
+  if (entry->codec == codec::kNone || entry->codec == codec::kConstant ||
+      shape.kind == NTS_KIND_NONE) {
+    return Wrong("bad chunk codec");
+  }
   entry->null_count = static_cast<uint32_t>(null_count);
   if (!entry->has_range) return Status::Ok();
   if (shape.kind == NTS_KIND_INT) {
@@ -238,8 +270,10 @@ Status Segment::ParseChunks(ByteReader in, uint64_t data_length) {
   for (Group& group : groups_) {
     group.first_byte = offset;
     for (const ColumnShape& shape : shapes_) {
-      ChunkEntry& entry = chunks_[at++];
-      Status status = ParseChunk(&in, shape, group.rows, &entry);
+      ChunkEntry& entry = chunks_[at];
+      const ChunkEntry* before = at >= StoredColumns() ? &chunks_[at - StoredColumns()] : nullptr;
+      at++;
+      Status status = ParseChunk(&in, shape, group.rows, before, &entry);
       if (!status.ok()) return status;
       if (entry.length > data_length - offset) return Wrong("chunk beyond the data");
       entry.offset = offset;
@@ -318,6 +352,10 @@ Status Segment::StoredChunk(uint32_t group, int32_t column, std::span<const uint
   ref->cache = Cache(group, index);
   ref->bytes = chunk.data();
   ref->length = chunk.size();
+  if (entry->codec == codec::kConstant) {
+    ref->bytes = constants_.data() + entry->constant_at;
+    ref->length = entry->constant_length;
+  }
   return Status::Ok();
 }
 

@@ -29,6 +29,9 @@ struct ChunkEntry {
   uint32_t null_count = 0;
   uint8_t codec = codec::kNone;
   bool has_range = false;
+  // Of a constant chunk, which has no bytes of its own: where its value stands in the footer.
+  uint32_t constant_at = 0;
+  uint32_t constant_length = 0;
 };
 
 struct SeriesEntry {
@@ -82,7 +85,8 @@ class Segment {
   base::Status ParseGroup(base::ByteReader* in, Group* group);
   base::Status ParseChunks(base::ByteReader in, uint64_t data_length);
   base::Status ParseChunk(base::ByteReader* in, const ColumnShape& shape, uint32_t rows,
-                          ChunkEntry* entry);
+                          const ChunkEntry* before, ChunkEntry* entry);
+  base::Status ParseConstant(base::ByteReader* in, const ColumnShape& shape, ChunkEntry* entry);
   size_t StoredColumns() const { return shapes_.size(); }  // with hidden ones
   base::Status Ref(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
                    ChunkRef* ref) const;
@@ -101,6 +105,7 @@ class Segment {
   std::vector<uint8_t> aligns_;
   std::vector<Group> groups_;
   std::vector<ChunkEntry> chunks_;     // group-major
+  std::vector<uint8_t> constants_;     // values of constant chunks
   std::vector<uint8_t> series_index_;  // undecoded
 
   // Parsed models of the chunks read last, one for each stored column.

@@ -79,7 +79,7 @@ TEST(Segment, ManyColumns) {
 }
 
 TEST(Segment, ConstantAndNullColumnsCostAlmostNothing) {
-  TableSource source(65536);
+  TableSource source(16 * 65536);  // row groups of a large segment
   source.Add(TableSource::Int(8), Pattern::kSteps, 0, 1);
   const size_t before = Build(source).bytes.size();
   source.Add(TableSource::Int(8), Pattern::kConstant, 0, 1);
@@ -87,8 +87,27 @@ TEST(Segment, ConstantAndNullColumnsCostAlmostNothing) {
   source.Add(TableSource::Float8(), Pattern::kAllNull, 0, 1);
   source.Add(TableSource::None(), Pattern::kRandom, 0, 1);
   const Built built = Build(source);
-  EXPECT_LT(built.bytes.size(), before + 100);
+  EXPECT_LT(built.bytes.size(), before + 3 * 64);
   CheckAll(built, source);
+}
+
+TEST(Segment, ConstantsChangeFromRowGroupToRowGroup) {
+  TableSource source(6 * 65536);
+  source.Add(TableSource::Int(2), Pattern::kConstant, 0, 1);
+  source.Add(TableSource::Var(), Pattern::kConstant, 0, 2);
+  source.Add(TableSource::Fixed(6, 4), Pattern::kConstant, 0, 3);
+  source.Add(TableSource::Float4(), Pattern::kConstant, 0, 4);
+  for (size_t r = 0; r < source.rows(); r++) {
+    const size_t group = r / 65536;
+    source.words[0][r] = static_cast<uint64_t>(-static_cast<int64_t>(group / 2));
+    source.bytes[1][r] = group == 3 ? "" : group == 4 ? std::to_string(r) : "same";
+    source.nulls[3][r] = group % 2 == 1;
+    if (group % 2 == 1) source.words[3][r] = 0;
+  }
+  SegmentBuildOptions options;
+  options.with_command_ids = true;
+  std::fill(source.command_ids.begin(), source.command_ids.end(), 7u);
+  CheckAll(Build(source, options), source);
 }
 
 TEST(Segment, SortedLabelsCostAFewBytesAVector) {

@@ -167,7 +167,8 @@ TEST(SegmentVerifier, SoundSegmentsHaveNoProblem) {
     const Findings found =
         Verify(sorted.Make(), sorted.source.columns, sorted.Facts(), {}, &sound);
     EXPECT_TRUE(found.empty()) << rows << " rows: " << found[0];
-    EXPECT_GT(sound, static_cast<int>(sorted.source.columns.size() / 2));
+    // Constants, as all columns of one row are, stand in the footer.
+    if (rows > 1) EXPECT_GT(sound, static_cast<int>(sorted.source.columns.size() / 2));
   }
 }
 
