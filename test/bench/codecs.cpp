@@ -203,11 +203,11 @@ void RegisterEntropy() {
       {"outliers", Fill(n, [](auto& r) { return r() % 50 ? Rounded(r, 2) : r() >> (r() % 40 + 20); })},
       {"random", Fill(n, [](auto& r) { return r(); })},
   };
-  for (const auto& [name, words] : sets) {
+  for (const auto& set : sets) {
     const auto add = [&](const char* what, void (*run)(benchmark::State&, const Words&)) {
-      const Words copy = words;
-      benchmark::RegisterBenchmark((std::string("Entropy") + what + "/" + name).c_str(),
-                                   [=](benchmark::State& state) { run(state, copy); });
+      const Words words = set.second;
+      benchmark::RegisterBenchmark((std::string("Entropy") + what + "/" + set.first).c_str(),
+                                   [=](benchmark::State& state) { run(state, words); });
     };
     add("Decode", EntropyDecode);
     add("Encode", EntropyEncode);

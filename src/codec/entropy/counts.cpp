@@ -140,8 +140,9 @@ bool EntropyCounts::Read(base::ByteReader* in) {
     if (range.known()) return range.least;
     const unsigned distance = bits.Ones(kEntropyMaxLog + 1);
     // No branches: they would be guessed wrongly about once for each token.
-    const bool marked = (distance > 0) & !range.only_up() & !range.only_down();
-    const uint32_t down = bits.Take(marked) | range.only_down();
+    const unsigned marked = unsigned{distance > 0} & unsigned{!range.only_up()} &
+                            unsigned{!range.only_down()};
+    const uint32_t down = bits.Take(marked) | uint32_t{range.only_down()};
     return range.guess + ((distance ^ (0 - down)) + down);  // may wrap: checked as too large
   };
   size = 0;

@@ -98,9 +98,10 @@ NODEDB_TS_INLINE size_t AddRawBits(const Token* tokens, unsigned max_raw, const 
     for (; i + 4 <= n; i += 4) {
       in.Fill();
       unsigned taken = 0;
-      for (size_t j = i; j < i + 4; j++) {
-        const Token& t = tokens[out[j]];
-        out[j] = t.base + in.Take(t.raw);
+#pragma GCC unroll 4
+      for (size_t j = 0; j < 4; j++) {
+        const Token& t = tokens[out[i + j]];
+        out[i + j] = t.base + in.Take(t.raw);
         taken += t.raw;
       }
       in.valid -= taken;

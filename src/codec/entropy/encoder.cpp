@@ -238,16 +238,16 @@ bool EntropyEncoder::Encode(std::span<const uint64_t> values, base::ByteWriter* 
   BitOut bit_out(bytes);
   for (size_t i = 0; i < streams; i++) bit_out.Put(state[i], counts_.log);
   for (size_t i = 0; i + streams < n; i++) bit_out.Put(emitted[i] & 0xFFFF, emitted[i] >> 16);
-  if (counts_.MaxRawBits() == 0) {
-    out->Bytes(bytes, bit_out.Finish());
-    return true;
-  }
-  for (size_t i = 0; i < n; i++) {
+  const unsigned max_raw = counts_.MaxRawBits();
+  for (size_t i = 0; i < n && max_raw > 0; i++) {
     const unsigned raw = symbols_[symbols[i]].raw;
-    if (raw == 0) continue;
-    const uint64_t v = values[i] & (~uint64_t{0} >> (64 - raw));
-    bit_out.Put(v & UINT32_MAX, std::min(raw, 32u));
-    if (raw > 32) bit_out.Put(v >> 32, raw - 32);
+    const uint64_t v = values[i] & ~(~uint64_t{0} << raw);
+    if (max_raw <= 56) {
+      bit_out.Put(v, raw);
+    } else {
+      bit_out.Put(v & UINT32_MAX, std::min(raw, 32u));
+      bit_out.Put(v >> 32, raw - std::min(raw, 32u));
+    }
   }
   out->Bytes(bytes, bit_out.Finish());
   return true;
