@@ -237,16 +237,29 @@ bool EntropyEncoder::Encode(std::span<const uint64_t> values, base::ByteWriter* 
   uint8_t bytes[kMaxBytes];
   BitOut bit_out(bytes);
   for (size_t i = 0; i < streams; i++) bit_out.Put(state[i], counts_.log);
-  for (size_t i = 0; i + streams < n; i++) bit_out.Put(emitted[i] & 0xFFFF, emitted[i] >> 16);
+  const size_t steps = n - streams;
+  size_t i = 0;
+  for (; i + 4 <= steps; i += 4) {  // together at most 4 * kEntropyMaxLog bits
+    uint64_t four = 0;
+    unsigned count = 0;
+    for (size_t j = i; j < i + 4; j++) {
+      four |= uint64_t{emitted[j] & 0xFFFF} << count;
+      count += emitted[j] >> 16;
+    }
+    bit_out.Put(four, count);
+  }
+  for (; i < steps; i++) bit_out.Put(emitted[i] & 0xFFFF, emitted[i] >> 16);
   const unsigned max_raw = counts_.MaxRawBits();
-  for (size_t i = 0; i < n && max_raw > 0; i++) {
-    const unsigned raw = symbols_[symbols[i]].raw;
-    const uint64_t v = values[i] & ~(~uint64_t{0} << raw);
-    if (max_raw <= 56) {
-      bit_out.Put(v, raw);
-    } else {
-      bit_out.Put(v & UINT32_MAX, std::min(raw, 32u));
-      bit_out.Put(v >> 32, raw - std::min(raw, 32u));
+  if (max_raw > 0) {
+    for (i = 0; i < n; i++) {
+      const unsigned raw = symbols_[symbols[i]].raw;
+      const uint64_t v = values[i] & ~(~uint64_t{0} << raw);
+      if (max_raw <= 56) {
+        bit_out.Put(v, raw);
+      } else {
+        bit_out.Put(v & UINT32_MAX, std::min(raw, 32u));
+        bit_out.Put(v >> 32, raw - std::min(raw, 32u));
+      }
     }
   }
   out->Bytes(bytes, bit_out.Finish());
