@@ -139,15 +139,18 @@ bool EntropyCounts::Read(base::ByteReader* in) {
     const WidthRange range(before, left, after_gap);
     if (range.known()) return range.least;
     const unsigned distance = bits.Ones(kEntropyMaxLog + 1);
-    bool down = range.only_down();
-    if (distance > 0 && !range.only_up() && !range.only_down()) down = bits.Take(1);
-    return down ? range.guess - distance : range.guess + distance;  // may wrap: checked as too large
+    // No branches: they would be guessed wrongly about once for each token.
+    const unsigned marked = unsigned{distance > 0} & unsigned{!range.only_up()} &
+                            unsigned{!range.only_down()};
+    const uint32_t down = bits.Take(marked) | uint32_t{range.only_down()};
+    return range.guess + ((distance ^ (0 - down)) + down);  // may wrap: checked as too large
   };
   size = 0;
   while (left > 0) {
-    bits.Fill();
+    if (size % 2 == 0) bits.Fill();  // enough for two tokens, 24 bits each
     unsigned width = take_width(false);
     if (width == 0) {
+      bits.Fill();
       const unsigned gap_bits = bits.Ones(10);
       next += (1u << gap_bits) + bits.Take(gap_bits);
       bits.Fill();

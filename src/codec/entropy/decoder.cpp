@@ -1,6 +1,5 @@
 // Reads tables and decodes with them.
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 #include "codec/bitpack/bitpack.h"
@@ -19,7 +18,8 @@ using Token = EntropyDecoder::Token;
 
 #define NODEDB_TS_INLINE inline __attribute__((always_inline))
 
-// At most 56 bits may be taken after each Fill, which reads 8 bytes.
+// At most 56 bits may be taken between two calls of Fill, which reads 8 bytes. Counts of bits stand in
+// the low six bits of a word whose other bits do not matter: a shift looks at no more.
 struct BitIn {
   const uint8_t* next;
   uint64_t bits = 0;
@@ -30,18 +30,26 @@ struct BitIn {
     next += (63 - valid) / 8;
     valid |= 56;
   }
-  NODEDB_TS_INLINE uint64_t Take(unsigned count) {
-    const uint64_t v = bits & ((uint64_t{1} << count) - 1);
-    bits >>= count;
-    valid -= count;
+  NODEDB_TS_INLINE uint64_t Take(uint64_t count) {  // the caller takes it from `valid`
+    const uint64_t v = bits & ~(~uint64_t{0} << (count & 63));
+    bits >>= count & 63;
     return v;
+  }
+  size_t position(const uint8_t* begin) const {
+    return static_cast<size_t>(next - begin) * 8 - valid;
   }
 };
 
-NODEDB_TS_INLINE void Step(const State* states, BitIn* in, size_t* state, uint64_t* out) {
+// Returns the word whose low byte is the number of bits that were taken.
+NODEDB_TS_INLINE State Step(const State* states, BitIn* in, size_t* state, uint64_t* out) {
   const State s = states[*state];
-  *out = s >> 24;
-  *state = (s & 0xFFFF) + in->Take((s >> 16) & 0xFF);
+  uint64_t symbol = (s >> 8) & 0xFF;
+#ifdef __GNUC__
+  asm("" : "+r"(symbol));  // or GCC gathers four of them in a vector register, which takes longer
+#endif
+  *out = symbol;
+  *state = (s >> 16) + in->Take(s);
+  return s;
 }
 
 // Reads as many bits as the states say, which no stored byte can make more than `log` for a value: the
@@ -53,45 +61,68 @@ NODEDB_TS_INLINE size_t DecodeTokens(const State* states, unsigned log, const ui
   in.Fill();
   size_t state[kStreams];
   for (size_t k = 0; k < kStreams; k++) state[k] = in.Take(log);
+  in.valid -= static_cast<unsigned>(kStreams) * log;
   const size_t steps = n - kStreams;
   size_t i = 0;
   for (; i + 4 <= steps; i += 4) {
     in.Fill();
-    Step(states, &in, &state[0], &out[i]);
-    Step(states, &in, &state[1 % kStreams], &out[i + 1]);
-    Step(states, &in, &state[2 % kStreams], &out[i + 2]);
-    Step(states, &in, &state[3 % kStreams], &out[i + 3]);
+    State taken = Step(states, &in, &state[0], &out[i]);
+    taken += Step(states, &in, &state[1 % kStreams], &out[i + 1]);
+    taken += Step(states, &in, &state[2 % kStreams], &out[i + 2]);
+    taken += Step(states, &in, &state[3 % kStreams], &out[i + 3]);
+    in.valid -= taken & 0xFF;  // the sum of four low bytes: at most 4 * kEntropyMaxLog
   }
   // All indexes of `state` are constant, here too: it stays in registers.
   in.Fill();
-  if (i < steps) Step(states, &in, &state[0], &out[i++]);
-  if (i < steps) Step(states, &in, &state[1 % kStreams], &out[i++]);
-  if (i < steps) Step(states, &in, &state[2 % kStreams], &out[i++]);
+  State taken = 0;
+  if (i < steps) taken += Step(states, &in, &state[0], &out[i++]);
+  if (i < steps) taken += Step(states, &in, &state[1 % kStreams], &out[i++]);
+  if (i < steps) taken += Step(states, &in, &state[2 % kStreams], &out[i++]);
+  in.valid -= taken & 0xFF;
   // Nothing follows the last value of each.
   for (size_t k = 0; k < kStreams; k++) {
-    out[steps + (k + kStreams - steps % kStreams) % kStreams] = states[state[k]] >> 24;
+    out[steps + (k + kStreams - steps % kStreams) % kStreams] = (states[state[k]] >> 8) & 0xFF;
   }
-  return static_cast<size_t>(in.next - bytes) * 8 - in.valid;
+  return in.position(bytes);
 }
 
 // Replaces symbols by values. Returns the position behind the raw bits.
 NODEDB_TS_INLINE size_t AddRawBits(const Token* tokens, unsigned max_raw, const uint8_t* bytes,
                                    size_t position, uint64_t* out, size_t n) {
+  size_t i = 0;
+  if (max_raw <= 14) {  // four with one Fill
+    BitIn in{bytes + position / 8};
+    in.Fill();
+    in.bits >>= position % 8;
+    in.valid -= position % 8;
+    for (; i + 4 <= n; i += 4) {
+      in.Fill();
+      unsigned taken = 0;
+#pragma GCC unroll 4
+      for (size_t j = 0; j < 4; j++) {
+        const Token& t = tokens[out[i + j]];
+        out[i + j] = t.base + in.Take(t.raw);
+        taken += t.raw;
+      }
+      in.valid -= taken;
+    }
+    position = in.position(bytes);
+  }
   if (max_raw <= 56) {
-    for (size_t i = 0; i < n; i++) {
+    for (; i < n; i++) {
       const Token& t = tokens[out[i]];
       const uint64_t word = base::LoadLe<uint64_t>(bytes + position / 8) >> position % 8;
-      out[i] = t.base + (word & ((uint64_t{1} << t.raw) - 1));
+      out[i] = t.base + (word & ~(~uint64_t{0} << t.raw));
       position += t.raw;
     }
     return position;
   }
-  for (size_t i = 0; i < n; i++) {
+  for (; i < n; i++) {
     const Token& t = tokens[out[i]];
     const unsigned shift = position % 8;
     uint64_t word = base::LoadLe<uint64_t>(bytes + position / 8) >> shift;
     word |= uint64_t{bytes[position / 8 + 8]} << 1 << (63 - shift);  // by 64: none
-    out[i] = t.base + (word & ((uint64_t{1} << t.raw) - 1));
+    out[i] = t.base + (word & ~(~uint64_t{0} << t.raw));
     position += t.raw;
   }
   return position;
@@ -158,15 +189,17 @@ bool EntropyDecoder::Read(base::ByteReader* in) {
   return true;
 }
 
-// Walks over the states in order; which token comes next is found where the encoder's order says.
+// Walks over the states in order; which token comes next is found where the order of dealing says.
 void EntropyDecoder::MakeStates(const EntropyCounts& counts) {
   const unsigned log = counts.log;
   const uint32_t size = 1u << log;
-  uint8_t symbol_at[(size_t{1} << kEntropyMaxLog) + 2 * sizeof(uint64_t)];
+  uint8_t symbol_at[(size_t{1} << kEntropyMaxLog) + 2 * sizeof(uint64_t)];  // as they are dealt
   struct Next {
-    uint32_t x;  // count .. 2 * count - 1
-    uint32_t stored;
+    uint32_t x;     // count .. 2 * count - 1
+    uint32_t rest;  // of its states, apart from what depends on x
   } next[kEntropyMaxTokens];
+  // b = log - floor(log2 x) bits lead from state x to base (x << b) - size; b is leading zeros less this.
+  const unsigned less = 31 - log;
   uint8_t* at = symbol_at;
   for (uint32_t i = 0; i < counts.size; i++) {
     const uint64_t eight = i * uint64_t{0x0101010101010101};
@@ -175,7 +208,8 @@ void EntropyDecoder::MakeStates(const EntropyCounts& counts) {
       base::StoreLe<uint64_t>(at + j + 8, eight);
     }
     at += counts.count[i];
-    next[i] = {counts.count[i], static_cast<uint32_t>(max_raw_ == 0 ? counts.token[i] : i) << 24};
+    const uint32_t symbol = max_raw_ == 0 ? counts.token[i] : i;
+    next[i] = {counts.count[i], (symbol << 8) - (size << 16) - less};
   }
   states_ = std::make_unique_for_overwrite<State[]>(size);
   State* states = states_.get();
@@ -184,8 +218,8 @@ void EntropyDecoder::MakeStates(const EntropyCounts& counts) {
   for (uint32_t i = 0; i < size; i++) {
     Next& n = next[symbol_at[k & (size - 1)]];
     const uint32_t x = n.x++;
-    const unsigned bits = log + static_cast<unsigned>(std::countl_zero(x)) - 31;
-    states[i] = ((x << bits) - size) | bits << 16 | n.stored;
+    const auto zeros = static_cast<unsigned>(__builtin_clz(x));  // never of 0: no test for it
+    states[i] = (x << (zeros - less) << 16) + zeros + n.rest;
     k += step;
   }
 }

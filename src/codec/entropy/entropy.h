@@ -121,8 +121,8 @@ class EntropyDecoder {
   // Reads exactly out.size() (1..1024) values and all of the vector's bytes. REQUIRES Read.
   [[nodiscard]] bool Decode(base::ByteReader* in, std::span<uint64_t> out) const;
 
-  // From the low bit: where the next states begin (16 bits), how many bits say which one it is (8), and
-  // the value itself when no token has raw bits, otherwise an index of tokens (8).
+  // From the low bit: how many bits say which state is next (8 bits), the value itself when no token has
+  // raw bits, otherwise an index of tokens (8), and where the next states begin (16).
   using State = uint32_t;
   struct Token {
     uint64_t base;

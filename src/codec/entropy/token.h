@@ -78,11 +78,8 @@ inline uint64_t Log2(uint64_t v) {
 inline uint64_t VLog2(uint64_t v) { return v < 2 ? 0 : v * Log2(v); }
 
 // States are dealt to the tokens in their order, each `step` behind the one before: odd, so that all
-// come up, and near the golden section of the table, so that each token's are spread evenly.
-inline uint32_t SpreadStep(unsigned log) {
-  return (static_cast<uint32_t>((uint64_t{40503} << log) >> 16)) | 1;
-}
-
+// come up, and near the golden section, so that each token's are spread evenly.
+inline uint32_t SpreadStep(unsigned log) { return (uint32_t{40503} << log) >> 16 | 1; }
 // SpreadStep * InverseStep is 1 modulo 2^log, by Newton's iteration: 3 right bits, 6, 12.
 inline uint32_t InverseStep(unsigned log) {
   const uint32_t step = SpreadStep(log);

@@ -214,6 +214,38 @@ TEST(Entropy, ValuesWithoutTokenAreRefused) {
   EXPECT_GT(refused, 90'000u);
 }
 
+// ---- bytes that are stored ----------------------------------------------------------------------
+
+std::string Hex(const Bytes& bytes) {
+  std::string hex;
+  for (const uint8_t b : bytes) {
+    hex += "0123456789abcdef"[b >> 4];
+    hex += "0123456789abcdef"[b & 15];
+  }
+  return hex;
+}
+
+// Files keep these; a reader written from README.md alone reads them. A change is a change of the format.
+TEST(Entropy, BytesStayAsTheyAre) {
+  const auto check = [](const Words& words, const char* table, const char* vector) {
+    EntropyEncoder encoder;
+    ASSERT_TRUE(encoder.Build(HistogramOf(words)));
+    EXPECT_EQ(table, Hex(TableOf(encoder)));
+    Bytes bytes;
+    base::ByteWriter out(&bytes);
+    ASSERT_TRUE(encoder.Encode(words, &out));
+    EXPECT_EQ(vector, Hex(bytes));
+  };
+  Words small(40);
+  for (size_t i = 0; i < small.size(); i++) small[i] = i % 5 * (i % 3);
+  check(small, "33aca204", "505ab1e3609856ec3818a6011b");
+  Words large(20);
+  for (size_t i = 0; i < large.size(); i++) large[i] = i * i * i * 1000;
+  check(large, "04bcbd68144425",
+        "90b2d4f648a872f31f3dd0e3a5007a2474e0a5d83b01408ffa3120a1e33c11809722180660ef84f93701003ddabd02"
+        "d48fe1a3a2");
+}
+
 // ---- sizes --------------------------------------------------------------------------------------
 
 // Bits of a value of these in a chunk of 64 vectors, table included.
