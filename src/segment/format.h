@@ -14,7 +14,7 @@
 namespace nodedb_ts::segment {
 
 inline constexpr uint32_t kFooterMagic = 0x4653544E;  // "NTSF"
-inline constexpr uint16_t kFormatVersion = 1;
+inline constexpr uint16_t kFormatVersion = 2;
 inline constexpr uint8_t kFlagRowIds = 1;
 inline constexpr uint8_t kFlagCommandIds = 2;
 

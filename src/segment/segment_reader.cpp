@@ -78,8 +78,9 @@ Status Segment::Parse(std::span<const uint8_t> footer, uint64_t segment_length,
   }
   if (!in.ReadU32(&magic) || magic != kFooterMagic) return Wrong("bad magic number");
   if (!in.ReadU16(&version) || version == 0) return Wrong("bad version");
-  if (version > kFormatVersion) {
-    return Status::Unsupported("segment format version " + std::to_string(version));
+  if (version != kFormatVersion) {
+    return Status::Unsupported("segment format version " + std::to_string(version) + ", not " +
+                               std::to_string(kFormatVersion));
   }
   if (!in.ReadU8(&level_) || !in.ReadU8(&flags) || flags > (kFlagRowIds | kFlagCommandIds)) {
     return Wrong("bad flags");

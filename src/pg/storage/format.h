@@ -15,7 +15,7 @@
 #include "storage/bufpage.h"
 
 #define NTS_FORMAT_MAGIC 0x5354444E /* "NDTS" */
-#define NTS_FORMAT_MAJOR 3		/* readers refuse another one */
+#define NTS_FORMAT_MAJOR 4		/* readers refuse another one */
 #define NTS_FORMAT_MINOR 0		/* readers refuse a larger one */
 #define NTS_PAGE_FORMAT 1
 

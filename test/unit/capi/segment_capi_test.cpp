@@ -74,7 +74,7 @@ TEST(SegmentCapi, ErrorsCarryCodeAndMessage) {
                                       source.columns.data(), 1, &status));
   EXPECT_EQ(NTS_ERR_CORRUPT, status.code);
   footer[9] ^= 1;
-  footer[4] = 2;  // format version
+  footer[4]++;  // format version
   const uint32_t crc = nts_crc32c(0, footer.data(), size - 4);
   for (size_t i = 0; i < 4; i++) footer[size - 4 + i] = static_cast<uint8_t>(crc >> (8 * i));
   EXPECT_EQ(nullptr, nts_segment_open(footer.data(), size, built.bytes.size(),
