@@ -96,4 +96,14 @@ typedef int NtsInsertOptions;
 	} while (0)
 #endif
 
+/* Is the table so old that VACUUM should do nothing but freeze? Needs commands/vacuum.h. */
+#if PG_VERSION_NUM >= 160000
+#define NTS_VACUUM_FAILSAFE(rel) \
+	vacuum_xid_failsafe_check(&(struct VacuumCutoffs) {.relfrozenxid = (rel)->rd_rel->relfrozenxid, \
+													   .relminmxid = (rel)->rd_rel->relminmxid})
+#else
+#define NTS_VACUUM_FAILSAFE(rel) \
+	vacuum_xid_failsafe_check((rel)->rd_rel->relfrozenxid, (rel)->rd_rel->relminmxid)
+#endif
+
 #endif							/* NTS_PG_COMPAT_H */

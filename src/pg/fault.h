@@ -73,6 +73,14 @@
 	NORMAL(free_done) \
 	NORMAL(join_record)			/* of free neighbours */ \
 	NORMAL(join_done) \
+	NORMAL(pack_allocated)		/* pack.c: an extent for a copy */ \
+	NORMAL(pack_write)			/* a group of its pages is written */ \
+	NORMAL(pack_copied)			/* vacuum.c: all are, the table is not locked yet */ \
+	NORMAL(pack_locked) \
+	NORMAL(swap_record)			/* of a segment's old extent and its new one */ \
+	NORMAL(swap_done) \
+	NORMAL(swap_directory_record)	/* the same for a page of the directory */ \
+	NORMAL(swap_directory_done) \
 	NORMAL(truncate_locked)		/* vacuum.c */ \
 	NORMAL(disown_record) \
 	NORMAL(truncate_disowned) \

@@ -226,6 +226,44 @@ for my $mode (qw(feedback cancel wait))
 	cmp_ok(sql(q{SELECT pg_relation_size('q')}), '<', $size + 8 * 8192, 'feedback: then the blocks are used again');
 }
 
+# ---- VACUUM moves segments that a cursor there is reading, and cuts off where they were
+$size = q{SELECT (pg_stat_file(pg_relation_filepath('q'))).size};	# without a lock on it
+for my $mode (qw(cancel wait))
+{
+	$standby->adjust_conf('postgresql.conf', 'max_standby_streaming_delay', $mode eq 'wait' ? '-1' : '50ms');
+	$standby->reload;
+	sql(q{TRUNCATE q; INSERT INTO q SELECT '2024-01-01'::timestamptz + i * interval '1 s', i, repeat('x', i % 10) FROM generate_series(1, 60000) i;
+		SELECT FROM ts_compact('q', before => 'infinity'); VACUUM q;});
+	same_on_standby("$mode, before packing", 'q');
+	my $whole = sql('SELECT count(*), sum(i) FROM q');
+	my $cursor = Session->new($standby);
+	my $first = $cursor->ask('BEGIN ISOLATION LEVEL REPEATABLE READ; DECLARE c CURSOR FOR SELECT i, p FROM q; FETCH 600 FROM c;');
+	my $snapshot = Session->new($standby);
+	$snapshot->ask('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1;');
+	my $long = sql($size);
+	sql('VACUUM q');
+	cmp_ok(sql($size), '<', 0.6 * $long, "$mode: packed on the primary");
+	if ($mode eq 'wait')
+	{
+		ok($standby->poll_query_until('postgres', $waiting), 'wait: replay waits for the cursor');
+		is(standby_sql($size), $long, 'wait: so nothing is cut off there');
+	}
+	else
+	{
+		$primary->wait_for_catchup($standby);
+	}
+	my $rest = $cursor->ask('FETCH ALL FROM c; COMMIT;');
+	if ($mode eq 'wait') { is(total("$first\n$rest"), $whole, 'wait: the cursor sees its rows'); }
+	else { like($rest, $conflict, 'cancel: the cursor meets a conflict'); }
+	$primary->wait_for_catchup($standby);
+	is(standby_sql($size), sql($size), "$mode: packed on the standby");
+	# it is younger than what was freed
+	is($snapshot->ask('SELECT count(*), sum(i) FROM q; COMMIT;'), $whole, "$mode: an older snapshot reads the new places");
+	$_->quit for ($cursor, $snapshot);
+	same_on_standby("$mode, after packing", 'q');
+	tables_are_sound($standby, "$mode, after packing");
+}
+
 # ---- VACUUM FULL below an old snapshot
 $standby->adjust_conf('postgresql.conf', 'max_standby_streaming_delay', '50ms');
 $standby->reload;
@@ -250,8 +288,9 @@ $old->quit;
 	append_to_file("$dir/many.sql", q{INSERT INTO q SELECT now(), CASE i % 2 WHEN 0 THEN i ELSE 1 - i END, 'x' FROM generate_series(0, 1999) i;});
 	append_to_file("$dir/gone.sql", q{BEGIN; INSERT INTO q SELECT now(), i, md5(i::text) FROM generate_series(1, 3000) i; ROLLBACK;});
 	append_to_file("$dir/flush.sql", "SELECT ts_flush('q');\nVACUUM q;\n\\sleep 20 ms\n");
+	append_to_file("$dir/compact.sql", "SELECT FROM ts_compact('q');\nVACUUM q;\nVACUUM q;\n");
 	my ($bench_out, $bench_err) = ('', '');
-	my $bench = IPC::Run::start([ 'pgbench', '--no-vacuum', '--client=4', '--time=7', "--file=$dir/few.sql\@200", "--file=$dir/many.sql\@2", "--file=$dir/gone.sql\@2", "--file=$dir/flush.sql\@8",
+	my $bench = IPC::Run::start([ 'pgbench', '--no-vacuum', '--client=4', '--time=7', "--file=$dir/few.sql\@200", "--file=$dir/many.sql\@2", "--file=$dir/gone.sql\@2", "--file=$dir/flush.sql\@8", "--file=$dir/compact.sql\@4",
 			$primary->connstr('postgres') ], '<', \undef, '>', \$bench_out, '2>', \$bench_err);
 	my ($right, $cancelled, @wrong) = (0, 0);
 	my $end = time() + 6;

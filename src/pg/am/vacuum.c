@@ -4,8 +4,8 @@
  * VACUUM walks the directory and the delta pages that still hold transaction ids. It
  * frees extents whose rows are gone for everybody (aborted, moved or killed before the
  * oldest snapshot), takes back what aborted, freezes old ids, joins free extents, cuts
- * free blocks off the file's end, and advances relfrozenxid to the oldest id that is
- * left. It flushes and compacts nothing: its own snapshot is ignored by other vacuums,
+ * free blocks off the file's end, for which it moves segments away from there, and
+ * advances relfrozenxid to the oldest id that is left. It flushes and compacts nothing: its own snapshot is ignored by other vacuums,
  * so what it moved might be removed under it.
  *
  * Caller holds ShareUpdateExclusiveLock: one maintenance at a time per table. Inserts
@@ -24,6 +24,7 @@
 #include "postmaster/autovacuum.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
+#include "storage/lock.h"
 #include "storage/procarray.h"
 #include "utils/lsyscache.h"
 #include "utils/pg_rusage.h"
@@ -42,15 +43,27 @@
 #define TRUNCATE_WAIT_MS 50
 #define TRUNCATE_TRIES 100
 
+/* Packing copies what it moves: worth it from this share of what is used, and this many blocks, on. */
+#define PACK_FRACTION 8
+#define PACK_BLOCKS 8
+/* Copied before the table is locked, so lost at most if it cannot be; and rounds of that in one VACUUM. */
+#define PACK_ROUND_BLOCKS (128 * 1024 * 1024 / BLCKSZ)
+#define PACK_ROUNDS 8
+
 typedef struct Vacuum
 {
 	Relation	rel;
 	BufferAccessStrategy strategy;
 	bool		delays;			/* as a vacuum: cost-based delay, progress */
 	bool		every_page;		/* frozen extents, too */
+	bool		verbose;
+	bool		in_use;			/* the table could not be locked */
 	NtsCleanup	cleanup;
 	uint64		blocks_done;	/* of extents looked at */
 	uint64		blocks_freed;
+	double		needed_rows;	/* dead ones that snapshots may see */
+	uint64		blocks_packed;
+	BlockNumber blocks_cut_off;
 } Vacuum;
 
 static void
@@ -272,14 +285,31 @@ nts_vacuum_reclaim_deltas(Relation rel, uint64 below, int max_extents)
 		pfree(entries);
 }
 
-/* Waits a moment for the lock that cutting off needs, as heap does. */
+/* ---- the file's end ---- */
+
+/* Is there anybody whose lock keeps us from locking the table? */
 static bool
-lock_for_truncation(Relation rel)
+is_in_use(Relation rel)
 {
-	for (int tries = 0; !ConditionalLockRelation(rel, AccessExclusiveLock); tries++)
+	LOCKTAG		tag;
+	VirtualTransactionId *holders;
+	int			count;
+
+	SET_LOCKTAG_RELATION(tag, rel->rd_lockInfo.lockRelId.dbId, rel->rd_lockInfo.lockRelId.relId);
+	holders = GetLockConflicts(&tag, AccessExclusiveLock, &count);
+	pfree(holders);
+	return count > 0;
+}
+
+/* Waits a moment until nobody uses the table; lock: and for the lock that keeps it so,
+ * as heap does. */
+static bool
+wait_until_unused(Relation rel, bool lock)
+{
+	for (int tries = 0; lock ? !ConditionalLockRelation(rel, AccessExclusiveLock) : is_in_use(rel); tries++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (tries >= TRUNCATE_TRIES)
+		if (tries >= TRUNCATE_TRIES || LockHasWaitersRelation(rel, ShareUpdateExclusiveLock))
 			return false;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 TRUNCATE_WAIT_MS, WAIT_EVENT_VACUUM_TRUNCATE);
@@ -288,54 +318,165 @@ lock_for_truncation(Relation rel)
 	return true;
 }
 
-/* Returns the blocks cut off. */
-static BlockNumber
-truncate_file(Relation rel, bool verbose)
+static void
+note_in_use(Vacuum *vacuum)
 {
+	vacuum->in_use = true;
+	ereport(vacuum->verbose ? INFO : DEBUG2,
+			(errmsg("\"%s\": free blocks at the end are kept, since the table is in use",
+					RelationGetRelationName(vacuum->rel))));
+}
+
+static void
+truncate_file(Vacuum *vacuum)
+{
+	Relation	rel = vacuum->rel;
 	BlockNumber tail = nts_extent_free_tail(rel);
 
-	if (tail == 0 || (tail < TRUNCATE_BLOCKS && tail < nts_file_blocks(rel) / TRUNCATE_FRACTION))
-		return 0;
-	pgstat_progress_update_param(PROGRESS_VACUUM_PHASE, PROGRESS_VACUUM_PHASE_TRUNCATE);
-	if (!lock_for_truncation(rel))
+	if (vacuum->in_use || tail == 0 || (tail < TRUNCATE_BLOCKS && tail < nts_file_blocks(rel) / TRUNCATE_FRACTION))
+		return;
+	if (!wait_until_unused(rel, true))
 	{
-		ereport(verbose ? INFO : DEBUG2,
-				(errmsg("\"%s\": free blocks at the end are kept, since the table is in use",
-						RelationGetRelationName(rel))));
-		return 0;
+		note_in_use(vacuum);
+		return;
 	}
 	NTS_FAULT(truncate_locked);
-	tail = nts_extent_truncate(rel);
+	vacuum->blocks_cut_off += nts_extent_truncate(rel);
 	UnlockRelation(rel, AccessExclusiveLock);
-	return tail;
+}
+
+static bool
+packing_pays(const NtsPackPlan *plan)
+{
+	BlockNumber gain = plan->used_end - plan->packed_end;
+
+	return gain >= PACK_BLOCKS && gain >= plan->used_end / PACK_FRACTION;
+}
+
+/* Copies what stands last in the file, then locks the table, lets the copies take its place and
+ * cuts the file. false: it could not be locked, or others have taken the room. */
+static bool
+pack_round(Vacuum *vacuum)
+{
+	Relation	rel = vacuum->rel;
+	NtsPacking *packing = nts_pack_begin(rel, vacuum->strategy, PACK_ROUND_BLOCKS);
+	bool		wanted = false;
+
+	while (!wanted && nts_pack_copy(packing))
+	{
+		CHECK_FOR_INTERRUPTS();
+		NTS_VACUUM_DELAY();
+		/* who waits for the table goes first */
+		wanted = LockHasWaitersRelation(rel, ShareUpdateExclusiveLock);
+	}
+	NTS_FAULT(pack_copied);
+	if (wanted || (nts_pack_is_ready(packing) && !wait_until_unused(rel, true)))
+		note_in_use(vacuum);
+	if (vacuum->in_use || !nts_pack_is_ready(packing))
+	{
+		nts_pack_abandon(packing);
+		return false;
+	}
+	NTS_FAULT(pack_locked);
+	vacuum->blocks_packed += nts_pack_finish(packing);
+	NTS_FAULT(truncate_locked);
+	vacuum->blocks_cut_off += nts_extent_truncate(rel);
+	UnlockRelation(rel, AccessExclusiveLock);
+	return true;
+}
+
+/* Packs as long as it pays. Returns whether the next VACUUM should come for more. */
+static bool
+pack(Vacuum *vacuum)
+{
+	NtsPackPlan plan;
+
+	nts_pack_plan(vacuum->rel, false, &plan);
+	if (packing_pays(&plan))
+	{
+		if (!wait_until_unused(vacuum->rel, false))
+		{
+			note_in_use(vacuum);
+			return true;
+		}
+		for (int rounds = 0; rounds < PACK_ROUNDS && plan.used_end - plan.packed_end >= PACK_BLOCKS; rounds++)
+		{
+			if (!pack_round(vacuum))
+				return false;	/* the next one might copy in vain as well */
+			nts_pack_plan(vacuum->rel, false, &plan);
+		}
+	}
+	/* what was freed just now may be used when every snapshot is younger */
+	nts_pack_plan(vacuum->rel, true, &plan);
+	if (!packing_pays(&plan))
+		return false;
+	/* which none is before another transaction id is given out: nobody else may come */
+	if (plan.youngest >= U64FromFullTransactionId(ReadNextFullTransactionId()))
+		(void) GetCurrentTransactionId();
+	return true;
+}
+
+/* Packs and cuts off, both under a lock that may need a transaction id. */
+static void
+shrink(Vacuum *vacuum)
+{
+	NtsCleanup *cleanup = &vacuum->cleanup;
+	NtsPackPlan plan;
+
+	if (NTS_VACUUM_FAILSAFE(vacuum->rel))
+		return;
+	pgstat_progress_update_param(PROGRESS_VACUUM_PHASE, PROGRESS_VACUUM_PHASE_TRUNCATE);
+	if (pack(vacuum))
+	{
+		/* so that autovacuum comes: the rows that would have room in what is free */
+		nts_pack_plan(vacuum->rel, true, &plan);
+		if (plan.packed_end > 0)
+			cleanup->dead_rows = Max(cleanup->dead_rows, cleanup->live_rows / plan.packed_end *
+									 (plan.used_end - plan.packed_end));
+	}
+	truncate_file(vacuum);
 }
 
 static void
 report(Vacuum *vacuum, const VacuumParams *params, const PGRUsage *usage, TimestampTz start,
-	   BlockNumber pages, BlockNumber cut_off, TransactionId frozen_xid, bool advanced)
+	   TransactionId frozen_xid, bool advanced)
 {
-	bool		verbose = (params->options & VACOPT_VERBOSE) != 0;
 	Relation	rel = vacuum->rel;
 	StringInfoData text;
 
-	if (!verbose && !(IsAutoVacuumWorkerProcess() && params->log_min_duration >= 0 &&
+	if (!vacuum->verbose && !(IsAutoVacuumWorkerProcess() && params->log_min_duration >= 0 &&
 					  TimestampDifferenceExceeds(start, GetCurrentTimestamp(),
 												 params->log_min_duration)))
 		return;
 	initStringInfo(&text);
-	appendStringInfo(&text, "pages: %u cut off, %u remain, " UINT64_FORMAT " freed for reuse\n",
-					 cut_off, pages, vacuum->blocks_freed);
+	appendStringInfo(&text, "pages: %u cut off, %u remain, " UINT64_FORMAT " freed for reuse, " UINT64_FORMAT
+					 " moved from the end of the file\n",
+					 vacuum->blocks_cut_off, nts_file_blocks(rel), vacuum->blocks_freed, vacuum->blocks_packed);
 	appendStringInfo(&text, "rows: %.0f remain, %.0f older copies are needed by snapshots\n",
-					 vacuum->cleanup.live_rows, vacuum->cleanup.dead_rows);
+					 vacuum->cleanup.live_rows, vacuum->needed_rows);
 	appendStringInfo(&text, "removable cutoff: %u", vacuum->cleanup.oldest_xmin);
 	if (advanced)
 		appendStringInfo(&text, "; new relfrozenxid: %u", frozen_xid);
 	appendStringInfo(&text, "\nsystem usage: %s", pg_rusage_show(usage));
-	ereport(verbose ? INFO : LOG,
+	ereport(vacuum->verbose ? INFO : LOG,
 			(errmsg("finished vacuuming \"%s.%s\"",
 					get_namespace_name(RelationGetNamespace(rel)), RelationGetRelationName(rel)),
 			 errdetail_internal("%s", text.data)));
 	pfree(text.data);
+}
+
+/* Returns whether relfrozenxid was advanced. */
+static bool
+update_statistics(const Vacuum *vacuum, TransactionId frozen_xid, MultiXactId oldest_multi)
+{
+	Relation	rel = vacuum->rel;
+	bool		frozen_advanced;
+	bool		multi_advanced;
+
+	/* no multixact is ever stored */
+	vac_update_relstats(rel, nts_file_blocks(rel), vacuum->cleanup.live_rows, 0, rel->rd_rel->relhasindex,
+						frozen_xid, oldest_multi, &frozen_advanced, &multi_advanced, false);
+	return frozen_advanced;
 }
 
 void
@@ -347,10 +488,7 @@ nts_am_vacuum(Relation rel, struct VacuumParams *params, BufferAccessStrategy st
 	TimestampTz start = GetCurrentTimestamp();
 	MultiXactId oldest_multi;
 	TransactionId frozen_xid;
-	BlockNumber pages;
-	BlockNumber cut_off = 0;
 	bool		frozen_advanced;
-	bool		multi_advanced;
 
 	pg_rusage_init(&usage);
 	pgstat_progress_start_command(PROGRESS_COMMAND_VACUUM, RelationGetRelid(rel));
@@ -360,27 +498,29 @@ nts_am_vacuum(Relation rel, struct VacuumParams *params, BufferAccessStrategy st
 	vacuum.strategy = strategy;
 	vacuum.delays = true;
 	vacuum.every_page = (params->options & VACOPT_DISABLE_PAGE_SKIPPING) != 0;
+	vacuum.verbose = (params->options & VACOPT_VERBOSE) != 0;
 	pgstat_progress_update_param(PROGRESS_VACUUM_PHASE, PROGRESS_VACUUM_PHASE_SCAN_HEAP);
 	pgstat_progress_update_param(PROGRESS_VACUUM_TOTAL_HEAP_BLKS, nts_file_blocks(rel));
 	clean(&vacuum);
-	if (params->truncate != VACOPTVALUE_DISABLED)
-		cut_off = truncate_file(rel, (params->options & VACOPT_VERBOSE) != 0);
+	vacuum.needed_rows = cleanup->dead_rows;
 
-	pgstat_progress_update_param(PROGRESS_VACUUM_PHASE, PROGRESS_VACUUM_PHASE_FINAL_CLEANUP);
 	/* who runs now, or comes later, writes no id older than oldest_xmin */
 	frozen_xid = cleanup->oldest_xmin;
 	if (TransactionIdIsValid(cleanup->remaining) &&
 		TransactionIdPrecedes(cleanup->remaining, frozen_xid))
 		frozen_xid = cleanup->remaining;
-	pages = nts_file_blocks(rel);
 	NTS_FAULT(vacuum_statistics);
-	/* no multixact is ever stored */
-	vac_update_relstats(rel, pages, cleanup->live_rows, 0, rel->rd_rel->relhasindex, frozen_xid,
-						oldest_multi, &frozen_advanced, &multi_advanced, false);
+	/* before packing, which reads what may be damaged: ids are frozen all the same */
+	frozen_advanced = update_statistics(&vacuum, frozen_xid, oldest_multi);
+	if (params->truncate != VACOPTVALUE_DISABLED)
+		shrink(&vacuum);
+	pgstat_progress_update_param(PROGRESS_VACUUM_PHASE, PROGRESS_VACUUM_PHASE_FINAL_CLEANUP);
+	if (vacuum.blocks_cut_off > 0)
+		(void) update_statistics(&vacuum, frozen_xid, oldest_multi);
 	pgstat_report_vacuum(RelationGetRelid(rel), rel->rd_rel->relisshared,
 						 (PgStat_Counter) cleanup->live_rows, (PgStat_Counter) cleanup->dead_rows);
 	pgstat_progress_end_command();
-	report(&vacuum, params, &usage, start, pages, cut_off, frozen_xid, frozen_advanced);
+	report(&vacuum, params, &usage, start, frozen_xid, frozen_advanced);
 }
 
 /* ---- VACUUM FULL ---- */

@@ -1,7 +1,7 @@
 /*
  * directory.c - the table of segments and delta extents: reading it, changing an entry.
  *
- * Invariants: entries never move while they are in use; the chain of directory pages
+ * Invariants: entries keep their slots while they are in use; the chain of directory pages
  * only grows. Readers lock one directory page at a time. Who gives blocks another owner
  * does that in extent.c.
  */

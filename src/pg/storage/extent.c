@@ -1,5 +1,5 @@
 /*
- * extent.c - who owns which blocks: allocating, freeing, joining, cutting off.
+ * extent.c - who owns which blocks: allocating, freeing, joining, swapping, cutting off.
  *
  * Every block below the metapage's allocated_end belongs to exactly one of: the
  * metapage, a directory page, the extent of one directory entry (perhaps a FREE one).
@@ -7,12 +7,15 @@
  * All of them hold the relation extension lock from their first look to their last
  * record; so what they have seen of free extents and empty slots stays true.
  *
+ * Swapping and cutting off need AccessExclusiveLock on the table besides (README, "Packing").
+ *
  * Locks: extension lock, metapage, directory pages. Only holders of the extension lock
  * hold two directory pages at once.
  */
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "access/xlog.h"
 #include "catalog/storage.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
@@ -99,19 +102,28 @@ add_directory_page(Relation rel)
  * horizon of temporary tables leaves out the own snapshots, which may read here, so the
  * one of shared tables is asked.
  */
-static bool
-is_reusable(Relation rel, const NtsEntry *entry)
+bool
+nts_extent_is_reusable(Relation rel, const NtsEntry *entry)
 {
 	return GlobalVisCheckRemovableFullXid(RelationUsesLocalBuffers(rel) ? NULL : rel,
 										  FullTransactionIdFromU64(entry->first_row_id));
 }
 
+static bool
+is_better(const NtsEntry *entry, const NtsEntry *best, bool tight)
+{
+	if (tight && entry->block_count != best->block_count)
+		return entry->block_count < best->block_count;
+	return entry->first_block < best->first_block;
+}
+
 /*
  * Looks for a free extent of at least `blocks` blocks, the first one in the file, so
- * that its end can be cut off some day; and for a slot. Caller holds the extension lock.
+ * that its end can be cut off some day; and for a slot. tight: the smallest one instead,
+ * so that the others remain for what is larger. Caller holds the extension lock.
  */
 static void
-search_directory(Relation rel, const NtsMeta *meta, uint32 blocks, Search *search)
+search_directory(Relation rel, const NtsMeta *meta, uint32 blocks, bool tight, Search *search)
 {
 	uint32		first_slot = 0;
 	bool		spare = false;
@@ -134,10 +146,10 @@ search_directory(Relation rel, const NtsMeta *meta, uint32 blocks, Search *searc
 				spare = true;
 			}
 			if (entry.state != NTS_ENTRY_FREE || entry.block_count < blocks ||
-				(search->found && search->extent.entry.first_block < entry.first_block))
+				(search->found && !is_better(&entry, &search->extent.entry, tight)))
 				continue;
 			nts_entry_check(rel, &entry, first_slot + i);
-			if (!is_reusable(rel, &entry))
+			if (!nts_extent_is_reusable(rel, &entry))
 				continue;
 			search->found = true;
 			search->extent.entry = entry;
@@ -230,8 +242,9 @@ free_entry(BlockNumber first, uint32 blocks, uint64 generation, uint64 next_full
 	return entry;
 }
 
-bool
-nts_extent_allocate(Relation rel, NtsEntryRef *ref, uint32 block_count, bool delta)
+/* below: only a free extent before that block will do; InvalidBlockNumber: any, or the relation's end. */
+static bool
+allocate(Relation rel, NtsEntryRef *ref, uint32 block_count, bool delta, BlockNumber below)
 {
 	NtsMeta    *meta;
 	NtsMeta		changed;
@@ -241,6 +254,7 @@ nts_extent_allocate(Relation rel, NtsEntryRef *ref, uint32 block_count, bool del
 	Place		place;
 	Pages		pages = {0};
 	Buffer		meta_buffer;
+	bool		packs = below != InvalidBlockNumber;
 	bool		split;
 
 	nts_meta_ensure(rel);
@@ -253,10 +267,22 @@ nts_extent_allocate(Relation rel, NtsEntryRef *ref, uint32 block_count, bool del
 		nts_unlock_extension(rel);
 		return false;
 	}
-	ensure_directory_room(rel, &changed);
-	if (!nts_meta_read(rel, &changed))
-		nts_error_corrupt(rel, "the metapage is gone");
-	search_directory(rel, &changed, changed.free_extents > 0 ? block_count : MaxBlockNumber, &search);
+	/* a new page would stand at the end, where packing wants to make room */
+	if (!packs)
+	{
+		ensure_directory_room(rel, &changed);
+		if (!nts_meta_read(rel, &changed))
+			nts_error_corrupt(rel, "the metapage is gone");
+	}
+	search_directory(rel, &changed, changed.free_extents > 0 ? block_count : MaxBlockNumber,
+					 packs && block_count > 1, &search);
+	if (packs && (!search.found || search.extent.entry.first_block >= below ||
+				  (search.extent.entry.block_count > block_count &&
+				   search.spare.index >= NTS_ENTRIES_PER_PAGE)))
+	{
+		nts_unlock_extension(rel);
+		return false;
+	}
 	if (search.found)
 	{
 		entry->first_block = search.extent.entry.first_block;
@@ -324,6 +350,18 @@ nts_extent_allocate(Relation rel, NtsEntryRef *ref, uint32 block_count, bool del
 	nts_unlock_extension(rel);
 	NTS_FAULT(allocate_done);
 	return true;
+}
+
+bool
+nts_extent_allocate(Relation rel, NtsEntryRef *ref, uint32 block_count, bool delta)
+{
+	return allocate(rel, ref, block_count, delta, InvalidBlockNumber);
+}
+
+bool
+nts_extent_allocate_below(Relation rel, NtsEntryRef *ref, uint32 block_count, BlockNumber below)
+{
+	return allocate(rel, ref, block_count, false, below);
 }
 
 static void
@@ -485,7 +523,7 @@ nts_extent_merge(Relation rel)
 		/* one that was freed just now would keep the other from being used */
 		if (refs[left].entry.first_block + refs[left].entry.block_count ==
 			refs[right].entry.first_block &&
-			is_reusable(rel, &refs[left].entry) && is_reusable(rel, &refs[right].entry))
+			nts_extent_is_reusable(rel, &refs[left].entry) && nts_extent_is_reusable(rel, &refs[right].entry))
 		{
 			join(rel, &refs[left], &refs[right]);
 			NTS_FAULT(join_done);
@@ -497,6 +535,138 @@ nts_extent_merge(Relation rel)
 	if (refs != NULL)
 		pfree(refs);
 }
+
+/* ---- packing: see pack.c ---- */
+
+/* The entry as it stands on its locked page; it must be what the caller has seen. */
+static NtsEntry
+current_entry(Relation rel, const Pages *pages, const NtsEntryRef *ref)
+{
+	int			i = pages->blocks[0] == ref->directory_block ? 0 : 1;
+	NtsEntry	entry;
+
+	memcpy(&entry, (char *) BufferGetPage(pages->buffers[i]) + NTS_PAGE_CONTENT + ref->index * sizeof(NtsEntry),
+		   sizeof(NtsEntry));
+	if (entry.generation != ref->entry.generation || entry.state != ref->entry.state ||
+		entry.first_block != ref->entry.first_block || entry.block_count != ref->entry.block_count)
+		nts_error_corrupt(rel, "directory entry %u has been taken over", ref->slot);
+	return entry;
+}
+
+void
+nts_extent_swap(Relation rel, const NtsEntryRef *used, const NtsEntryRef *copy)
+{
+	NtsMeta    *meta;
+	NtsMeta		changed;
+	Buffer		meta_buffer;
+	Pages		pages = {0};
+	NtsEntry	moved;
+	NtsEntry	freed;
+
+	Assert(used->entry.block_count == copy->entry.block_count);
+	nts_lock_extension(rel);
+	meta_buffer = nts_meta_lock(rel, BUFFER_LOCK_EXCLUSIVE, &meta);
+	changed = *meta;
+	lock_page(rel, &pages, used->directory_block);
+	lock_page(rel, &pages, copy->directory_block);
+	moved = current_entry(rel, &pages, used);
+	(void) current_entry(rel, &pages, copy);
+	/* nobody who has seen the old place is left, so it may be used at once */
+	freed = free_entry(moved.first_block, moved.block_count, copy->entry.generation, 0);
+	moved.first_block = copy->entry.first_block;
+	changed.free_extents++;
+	changed.cache_generation++;
+	NTS_FAULT(swap_record);
+	nts_wal_begin(rel);
+	stage_meta(meta_buffer, &changed);
+	stage_pages(&pages);
+	stage_entry(&pages, used->directory_block, used->index, false, &moved);
+	stage_entry(&pages, copy->directory_block, copy->index, false, &freed);
+	nts_wal_commit();
+	release_pages(&pages);
+	UnlockReleaseBuffer(meta_buffer);
+	nts_unlock_extension(rel);
+	NTS_FAULT(swap_done);
+}
+
+/* The directory page that points to this one. */
+static BlockNumber
+page_before(Relation rel, const NtsMeta *meta, BlockNumber block)
+{
+	BlockNumber before = meta->directory_head;
+
+	for (;;)
+	{
+		PGAlignedBlock copy;
+		BlockNumber next;
+
+		(void) nts_directory_copy(rel, before, copy.data);
+		next = nts_directory_next(rel, before, (Page) copy.data);
+		if (next == block)
+			return before;
+		if (next == InvalidBlockNumber)
+			nts_error_corrupt(rel, "block %u is no page of the directory", block);
+		before = next;
+	}
+}
+
+void
+nts_extent_swap_directory(Relation rel, BlockNumber block, const NtsEntryRef *copy)
+{
+	PGAlignedBlock image;
+	BlockNumber place = copy->entry.first_block;
+	NtsMeta    *meta;
+	NtsMeta		changed;
+	Buffer		meta_buffer;
+	Buffer		new_buffer;
+	Pages		pages = {0};
+	NtsEntry	freed;
+	BlockNumber before;
+
+	Assert(copy->entry.block_count == 1);
+	nts_lock_extension(rel);
+	if (!nts_meta_read(rel, &changed))
+		nts_error_corrupt(rel, "the metapage is gone");
+	before = page_before(rel, &changed, block);
+	(void) nts_directory_copy(rel, block, image.data);
+
+	meta_buffer = nts_meta_lock(rel, BUFFER_LOCK_EXCLUSIVE, &meta);
+	changed = *meta;
+	lock_page(rel, &pages, before);
+	freed = free_entry(block, 1, copy->entry.generation, 0);
+	if (copy->directory_block == block)
+	{
+		nts_entry_set_crc(&freed);
+		memcpy(image.data + NTS_PAGE_CONTENT + copy->index * sizeof(NtsEntry), &freed, sizeof(NtsEntry));
+	}
+	else
+	{
+		lock_page(rel, &pages, copy->directory_block);
+		(void) current_entry(rel, &pages, copy);
+	}
+	new_buffer = ReadBufferExtended(rel, MAIN_FORKNUM, place, RBM_ZERO_AND_LOCK, NULL);
+	if (changed.directory_tail == block)
+		changed.directory_tail = place;
+	changed.free_extents++;
+	changed.cache_generation++;
+	NTS_FAULT(swap_directory_record);
+	nts_wal_begin(rel);
+	stage_meta(meta_buffer, &changed);
+	stage_pages(&pages);
+	nts_wal_write(pages.staged[0], BLCKSZ - sizeof(NtsPageSpecial) + offsetof(NtsPageSpecial, next), &place,
+				  sizeof(place));
+	if (copy->directory_block != block)
+		stage_entry(&pages, copy->directory_block, copy->index, false, &freed);
+	nts_wal_new_page(new_buffer, image.data);
+	nts_wal_commit();
+	UnlockReleaseBuffer(new_buffer);
+	release_pages(&pages);
+	UnlockReleaseBuffer(meta_buffer);
+	nts_unlock_extension(rel);
+	NTS_FAULT(swap_directory_done);
+}
+
+/* ---- cutting off ---- */
 
 /* Where the free extents at the end of what is allocated begin. refs: the free extents
  * by place; *cut: how many of the last ones those are. */
@@ -579,6 +749,12 @@ nts_extent_truncate(Relation rel)
 	NTS_FAULT(truncate_disowned);
 	if (before <= end)
 		return 0;
+	/*
+	 * The file is cut at once, whatever becomes of WAL: so what says that nobody needs its end (frees, swaps, and
+	 * the records above) must be on disk before. RelationTruncate does not see to that in every version.
+	 */
+	if (RelationNeedsWAL(rel))
+		XLogFlush(XactLastRecEnd);
 	/* its record comes second: blocks at or beyond allocated_end may be anything. Other
 	 * backends forget their open pages there: it closes the file for them. */
 	RelationTruncate(rel, end);

@@ -112,7 +112,7 @@ StaticAssertDecl(sizeof(NtsMeta) == 72 + 16 * NTS_MAX_TAILS, "metapage");
  * Entry states. An EMPTY slot has no extent, and all members but the checksum are 0.
  * A FREE one owns an extent that nobody uses; nobody may use it before every snapshot
  * is younger than the transaction id in first_row_id (the next full one at the time
- * of freeing), since a scan that began earlier may still look at its pages.
+ * of freeing; 0: at once), since a scan that began earlier may still look at its pages.
  */
 #define NTS_ENTRY_EMPTY 0
 #define NTS_ENTRY_BUILDING 1
@@ -136,7 +136,7 @@ StaticAssertDecl(sizeof(NtsMeta) == 72 + 16 * NTS_MAX_TAILS, "metapage");
 								 * transaction id any more; rows is set */
 
 /*
- * One segment or delta extent. Never changes place while it is in use. A
+ * One segment or delta extent. Keeps its slot while it is in use. A
  * reference to an entry is (slot, generation).
  */
 typedef struct NtsEntry

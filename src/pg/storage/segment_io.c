@@ -86,6 +86,19 @@ nts_segment_begin(Relation rel, const NtsEntry *template, uint64 length, NtsSegm
 }
 
 void
+nts_segment_rewrite_begin(Relation rel, const NtsEntry *entry, BufferAccessStrategy strategy,
+						  NtsSegmentWriter *writer)
+{
+	memset(writer, 0, sizeof(*writer));
+	writer->rel = rel;
+	writer->pages = group_size();
+	writer->piece = writer->pages * NTS_SEGMENT_PAYLOAD;
+	writer->left = entry->byte_length;
+	writer->strategy = strategy;
+	writer->ref.entry = *entry;
+}
+
+void
 nts_segment_append(NtsSegmentWriter *writer, const uint8 *bytes)
 {
 	uint32		pages = (Min(writer->left, writer->piece) + NTS_SEGMENT_PAYLOAD - 1) / NTS_SEGMENT_PAYLOAD;

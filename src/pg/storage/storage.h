@@ -83,6 +83,13 @@ extern uint32 nts_delta_pages(const NtsMeta *meta, const NtsEntry *entry);
 extern bool nts_extent_allocate(Relation rel, NtsEntryRef *ref, uint32 block_count, bool delta);
 
 /*
+ * The same, but only a free extent before block `below` will do: the smallest one that
+ * fits, for a single block the first one. false: there is none; nothing was done.
+ */
+extern bool nts_extent_allocate_below(Relation rel, NtsEntryRef *ref, uint32 block_count,
+									  BlockNumber below);
+
+/*
  * Gives an entry's extent back. delta extents: delta_pages pages, all the initialized
  * ones, are sealed and gone for everybody. false: another page has come since, or the
  * entry's state has changed; nothing was done.
@@ -97,6 +104,43 @@ extern void nts_extent_merge(Relation rel);
 extern BlockNumber nts_extent_free_tail(Relation rel);
 /* Cuts them off; returns how many. REQUIRES: AccessExclusiveLock. */
 extern BlockNumber nts_extent_truncate(Relation rel);
+
+/*
+ * The entry `used` takes over the extent of `copy`, which is building and as long, and holds the same bytes; that of
+ * `copy` becomes a free extent with the blocks that `used` had. One record. REQUIRES: AccessExclusiveLock.
+ */
+extern void nts_extent_swap(Relation rel, const NtsEntryRef *used, const NtsEntryRef *copy);
+/* The directory's page (not its first one) moves to the extent of `copy`, of one block, likewise. Same requirement. */
+extern void nts_extent_swap_directory(Relation rel, BlockNumber block, const NtsEntryRef *copy);
+
+/* ---- packing (pack.c) ---- */
+
+/* What moving segments and directory pages from the file's end into free extents would give. */
+typedef struct NtsPackPlan
+{
+	BlockNumber used_end;		/* first block behind what is in use now, */
+	BlockNumber packed_end;		/* and then */
+	uint64		youngest;		/* largest next full xid of the free extents that were counted */
+} NtsPackPlan;
+
+/* all: count free extents, too, that may not be used again yet. */
+extern void nts_pack_plan(Relation rel, bool all, NtsPackPlan *plan);
+
+/* One round of packing. */
+typedef struct NtsPacking NtsPacking;
+
+/* Plans to move at most max_blocks blocks (or one segment). Frees with the current memory context.
+ * REQUIRES of all that follow: ShareUpdateExclusiveLock. */
+extern NtsPacking *nts_pack_begin(Relation rel, BufferAccessStrategy strategy, uint64 max_blocks);
+/* Copies the next few pages; false: all are copied, or there is no room for more. */
+extern bool nts_pack_copy(NtsPacking *packing);
+/* Is anything copied as a whole? */
+extern bool nts_pack_is_ready(const NtsPacking *packing);
+/* Lets the copies take the places of what was copied; returns how many blocks moved.
+ * REQUIRES: AccessExclusiveLock. */
+extern uint64 nts_pack_finish(NtsPacking *packing);
+/* Frees the copies. */
+extern void nts_pack_abandon(NtsPacking *packing);
 
 /* Overwrites an entry in place (its checksum is set here). conflict_check: make
  * the serializable conflict-in check under the page's lock first. */
@@ -240,6 +284,10 @@ extern void nts_segment_publish(NtsSegmentWriter *writer, uint8 state, bool conf
 extern void nts_segment_write(Relation rel, const NtsEntry *template, const uint8 *bytes,
 							  uint64 length);
 
+/* To write a segment again, byte by byte, in another extent: the one that `entry` names (VACUUM's packing). */
+extern void nts_segment_rewrite_begin(Relation rel, const NtsEntry *entry, BufferAccessStrategy strategy,
+									  NtsSegmentWriter *writer);
+
 /* Copies a segment of another relation, entry and all but its place (VACUUM FULL). */
 extern void nts_segment_copy(Relation from, const NtsEntry *entry, Relation to);
 
@@ -291,6 +339,8 @@ extern const char *nts_entry_problem(const NtsEntry *entry, BlockNumber allocate
 
 /* ---- shared inside the room ---- */
 
+/* May a free extent be used again? */
+extern bool nts_extent_is_reusable(Relation rel, const NtsEntry *entry);
 extern bool nts_tail_is_open(const NtsMeta *meta, BlockNumber block);
 /* Makes a fresh page of the relation a sealed copy of this one. */
 extern void nts_delta_put_page(Relation rel, NtsStorage *storage, const char *page);
