@@ -232,7 +232,7 @@ for my $mode (qw(cancel wait))
 {
 	$standby->adjust_conf('postgresql.conf', 'max_standby_streaming_delay', $mode eq 'wait' ? '-1' : '50ms');
 	$standby->reload;
-	sql(q{TRUNCATE q; INSERT INTO q SELECT '2024-01-01'::timestamptz + i * interval '1 s', i, repeat('x', i % 10) FROM generate_series(1, 60000) i;
+	sql(q{TRUNCATE q; INSERT INTO q SELECT '2024-01-01'::timestamptz + i * interval '1 s', hashint4(i), 'x' FROM generate_series(1, 60000) i;
 		SELECT FROM ts_compact('q', before => 'infinity'); VACUUM q;});
 	same_on_standby("$mode, before packing", 'q');
 	my $whole = sql('SELECT count(*), sum(i) FROM q');
@@ -245,7 +245,7 @@ for my $mode (qw(cancel wait))
 	cmp_ok(sql($size), '<', 0.6 * $long, "$mode: packed on the primary");
 	if ($mode eq 'wait')
 	{
-		ok($standby->poll_query_until('postgres', $waiting), 'wait: replay waits for the cursor');
+		ok($standby->poll_query_until('postgres', q{SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE backend_type = 'startup'}), 'wait: replay waits for the cursor');
 		is(standby_sql($size), $long, 'wait: so nothing is cut off there');
 	}
 	else
@@ -261,7 +261,7 @@ for my $mode (qw(cancel wait))
 	is($snapshot->ask('SELECT count(*), sum(i) FROM q; COMMIT;'), $whole, "$mode: an older snapshot reads the new places");
 	$_->quit for ($cursor, $snapshot);
 	same_on_standby("$mode, after packing", 'q');
-	tables_are_sound($standby, "$mode, after packing");
+	is(standby_sql(q{SELECT count(*) FROM ts_verify('q')}), 0, "$mode, after packing: the table is sound there");
 }
 
 # ---- VACUUM FULL below an old snapshot
@@ -288,9 +288,9 @@ $old->quit;
 	append_to_file("$dir/many.sql", q{INSERT INTO q SELECT now(), CASE i % 2 WHEN 0 THEN i ELSE 1 - i END, 'x' FROM generate_series(0, 1999) i;});
 	append_to_file("$dir/gone.sql", q{BEGIN; INSERT INTO q SELECT now(), i, md5(i::text) FROM generate_series(1, 3000) i; ROLLBACK;});
 	append_to_file("$dir/flush.sql", "SELECT ts_flush('q');\nVACUUM q;\n\\sleep 20 ms\n");
-	append_to_file("$dir/compact.sql", "SELECT FROM ts_compact('q');\nVACUUM q;\nVACUUM q;\n");
+	append_to_file("$dir/compact.sql", "SELECT FROM ts_compact('q');\nVACUUM q;\nVACUUM q;\n\\sleep 100 ms\n");
 	my ($bench_out, $bench_err) = ('', '');
-	my $bench = IPC::Run::start([ 'pgbench', '--no-vacuum', '--client=4', '--time=7', "--file=$dir/few.sql\@200", "--file=$dir/many.sql\@2", "--file=$dir/gone.sql\@2", "--file=$dir/flush.sql\@8", "--file=$dir/compact.sql\@4",
+	my $bench = IPC::Run::start([ 'pgbench', '--no-vacuum', '--client=4', '--time=7', "--file=$dir/few.sql\@200", "--file=$dir/many.sql\@2", "--file=$dir/gone.sql\@2", "--file=$dir/flush.sql\@8", "--file=$dir/compact.sql\@1",
 			$primary->connstr('postgres') ], '<', \undef, '>', \$bench_out, '2>', \$bench_err);
 	my ($right, $cancelled, @wrong) = (0, 0);
 	my $end = time() + 6;
@@ -305,7 +305,7 @@ $old->quit;
 		{
 			my $a = $s->answer;
 			if ($a =~ /^0\|0?\|(\d+)\nf\n0\|0?\|\1$/) { $right++; }
-			elsif ($a =~ $conflict) { $cancelled++; }
+			elsif ($a =~ $conflict || $a =~ /connection to server .* conflict with recovery/) { $cancelled++; }
 			else { push @wrong, $a; }
 			if (!$s->{run}->pumpable) { $s->quit; $s = Session->new($standby); }
 		}
