@@ -3,10 +3,11 @@
  *
  * VACUUM walks the directory and the delta pages that still hold transaction ids. It
  * frees extents whose rows are gone for everybody (aborted, moved or killed before the
- * oldest snapshot), takes back what aborted, freezes old ids, joins free extents, cuts
- * free blocks off the file's end, for which it moves segments away from there, and
- * advances relfrozenxid to the oldest id that is left. It flushes and compacts nothing: its own snapshot is ignored by other vacuums,
- * so what it moved might be removed under it.
+ * oldest snapshot), takes back what aborted, freezes old ids, joins free extents,
+ * advances relfrozenxid to the oldest id that is left, and cuts free blocks off the
+ * file's end, for which it moves segments away from there. It flushes and compacts
+ * nothing: its own snapshot is ignored by other vacuums, so what it moved, as far as
+ * snapshots are concerned, might be removed under it.
  *
  * Caller holds ShareUpdateExclusiveLock: one maintenance at a time per table. Inserts
  * go on; they may take free extents, and append to delta pages.
@@ -385,6 +386,17 @@ pack_round(Vacuum *vacuum)
 	return true;
 }
 
+double
+nts_vacuum_packable_rows(Relation rel, double live_rows)
+{
+	NtsPackPlan plan;
+
+	nts_pack_plan(rel, true, &plan);
+	if (!packing_pays(&plan) || plan.packed_end == 0)
+		return 0;
+	return live_rows / plan.packed_end * (plan.used_end - plan.packed_end);
+}
+
 /* Packs as long as it pays. Returns whether the next VACUUM should come for more. */
 static bool
 pack(Vacuum *vacuum)
@@ -421,19 +433,13 @@ static void
 shrink(Vacuum *vacuum)
 {
 	NtsCleanup *cleanup = &vacuum->cleanup;
-	NtsPackPlan plan;
 
 	if (NTS_VACUUM_FAILSAFE(vacuum->rel))
 		return;
 	pgstat_progress_update_param(PROGRESS_VACUUM_PHASE, PROGRESS_VACUUM_PHASE_TRUNCATE);
+	/* so that autovacuum comes */
 	if (pack(vacuum))
-	{
-		/* so that autovacuum comes: the rows that would have room in what is free */
-		nts_pack_plan(vacuum->rel, true, &plan);
-		if (plan.packed_end > 0)
-			cleanup->dead_rows = Max(cleanup->dead_rows, cleanup->live_rows / plan.packed_end *
-									 (plan.used_end - plan.packed_end));
-	}
+		cleanup->dead_rows = Max(cleanup->dead_rows, nts_vacuum_packable_rows(vacuum->rel, cleanup->live_rows));
 	truncate_file(vacuum);
 }
 

@@ -288,8 +288,10 @@ allocate(Relation rel, NtsEntryRef *ref, uint32 block_count, bool delta, BlockNu
 		entry->first_block = search.extent.entry.first_block;
 		place = (Place) {.block = search.extent.directory_block,.index = search.extent.index,
 		.slot = search.extent.slot};
-		nts_wal_conflict(rel, entry->first_block,
-						 FullTransactionIdFromU64(search.extent.entry.first_row_id));
+		/* 0: nobody has looked at it since it was swapped */
+		if (search.extent.entry.first_row_id != 0)
+			nts_wal_conflict(rel, entry->first_block,
+							 FullTransactionIdFromU64(search.extent.entry.first_row_id));
 		NTS_FAULT(reuse_conflict);
 	}
 	else

@@ -239,14 +239,14 @@ find_hole(const Layout *layout, const Used *item)
 
 /*
  * The blocks that an item would come forward by way of the file's end: those of the hole
- * right before it. Copied twice, so only if that is at least a quarter as long as the item.
+ * right before it. Copied twice, so only if that is at least an eighth of the item.
  */
 static uint32
 detour_gain(const Layout *layout, const Used *item)
 {
 	for (int i = 0; i < layout->hole_count; i++)
 		if (layout->holes[i].count > 0 && layout->holes[i].first + layout->holes[i].count == item->first)
-			return layout->holes[i].count >= item->count / 4 ? layout->holes[i].count : 0;
+			return layout->holes[i].count >= item->count / 8 ? layout->holes[i].count : 0;
 	return 0;
 }
 
