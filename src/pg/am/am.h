@@ -260,6 +260,8 @@ typedef struct NtsAnalyzeState
 	int			entry;
 	uint64		next_row;		/* share of a segment being read */
 	uint64		end_row;
+	double		dead_per_block;
+	bool		dead_told;		/* those of the current block */
 } NtsAnalyzeState;
 
 /* ddl.c */
@@ -277,6 +279,8 @@ extern void nts_am_copy_for_cluster(Relation old_table, Relation new_table, Rela
 									bool use_sort, TransactionId oldest_xmin,
 									TransactionId *xid_cutoff, MultiXactId *multi_cutoff,
 									double *tuples, double *vacuumed, double *recently_dead);
+/* Rows that would have room in what packing would cut off the file; 0 if it would not pay. */
+extern double nts_vacuum_packable_rows(Relation rel, double live_rows);
 /* Frees what nobody needs any more, without freezing. REQUIRES: ShareUpdateExclusiveLock,
  * in a transaction that no vacuum ignores. */
 extern void nts_vacuum_reclaim(Relation rel);

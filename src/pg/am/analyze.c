@@ -4,7 +4,8 @@
  * ANALYZE samples physical blocks. A delta page stands for its own rows; a block of
  * a segment stands for an equal share of the segment's rows (rows are spread over
  * column chunks, no block holds whole ones). Compressed blocks stand for thousands
- * of rows, so only every step-th is decoded and offered, while all are counted.
+ * of rows, so only every step-th is decoded and offered, while all are counted. Dead
+ * rows are not where blocks are: each block tells its share of them.
  */
 #include "postgres.h"
 
@@ -18,6 +19,32 @@
 
 #define OFFERED_ROWS 300000		/* at most about this many in all */
 
+/* Rows for which VACUUM should come; ANALYZE, which often follows it, must not forget them. */
+static double
+dead_rows(Relation rel)
+{
+	NtsMeta		meta;
+	int			count;
+	NtsEntryRef *entries = nts_directory_read(rel, &meta, false, &count);
+	double		live = 0;
+	double		dead = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		const NtsEntry *e = &entries[i].entry;
+
+		if (e->level == NTS_LEVEL_DELTA)
+			continue;
+		if (nts_entry_visible(rel, e, SnapshotSelf))
+			live += e->rows;
+		else if (e->state == NTS_ENTRY_MOVED || e->state == NTS_ENTRY_KILLED)
+			dead += e->rows;
+	}
+	if (entries != NULL)
+		pfree(entries);
+	return dead + nts_vacuum_packable_rows(rel, live);
+}
+
 static void
 open_analyze(NtsScan *scan)
 {
@@ -30,6 +57,7 @@ open_analyze(NtsScan *scan)
 	for (int i = 0; i < nts_reader_entry_count(state->reader); i++)
 		rows += nts_reader_entry(state->reader, i)->rows;
 	state->step = Max(1, rows / OFFERED_ROWS);
+	state->dead_per_block = dead_rows(scan->base.rs_rd) / Max(1, nts_file_blocks(scan->base.rs_rd));
 }
 
 bool
@@ -45,6 +73,7 @@ nts_am_analyze_next_block(TableScanDesc sscan, BlockNumber block, BufferAccessSt
 	state->page = NULL;
 	state->next_in_page = 0;
 	state->next_row = state->end_row = 0;
+	state->dead_told = false;
 	if (nts_reader_block_share(state->reader, block, &state->entry, &state->next_row, &rows))
 		state->end_row = state->next_row + rows;
 	else if (state->entry >= 0)
@@ -54,8 +83,8 @@ nts_am_analyze_next_block(TableScanDesc sscan, BlockNumber block, BufferAccessSt
 }
 
 bool
-nts_am_analyze_next_tuple(TableScanDesc sscan, TransactionId oldest_xmin, double *live_rows,
-						  double *dead_rows, TupleTableSlot *slot)
+nts_am_analyze_next_tuple(TableScanDesc sscan, TransactionId oldest_xmin, double *live,
+						  double *dead, TupleTableSlot *slot)
 {
 	NtsScan    *scan = (NtsScan *) sscan;
 	NtsAnalyzeState *state = &scan->analyze;
@@ -63,9 +92,12 @@ nts_am_analyze_next_tuple(TableScanDesc sscan, TransactionId oldest_xmin, double
 	uint32		offset;
 	uint64		skip;
 
+	if (!state->dead_told)
+		*dead += state->dead_per_block;
+	state->dead_told = true;
 	if (state->page != NULL && state->next_in_page < state->page->rows)
 	{
-		*live_rows += 1;
+		*live += 1;
 		nts_slot_store(slot, state->page, state->next_in_page++, RelationGetRelid(sscan->rs_rd));
 		return true;
 	}
@@ -75,7 +107,7 @@ nts_am_analyze_next_tuple(TableScanDesc sscan, TransactionId oldest_xmin, double
 	if (!scan->started)
 	{
 		/* a random start, so that no row of a series is preferred */
-		*live_rows += state->end_row - state->next_row;
+		*live += state->end_row - state->next_row;
 		skip = state->step == 1 ? 0 : (uint64) random() % state->step;
 		scan->started = true;
 		state->next_row += skip;

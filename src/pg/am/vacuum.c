@@ -3,10 +3,11 @@
  *
  * VACUUM walks the directory and the delta pages that still hold transaction ids. It
  * frees extents whose rows are gone for everybody (aborted, moved or killed before the
- * oldest snapshot), takes back what aborted, freezes old ids, joins free extents, cuts
- * free blocks off the file's end, for which it moves segments away from there, and
- * advances relfrozenxid to the oldest id that is left. It flushes and compacts nothing: its own snapshot is ignored by other vacuums,
- * so what it moved might be removed under it.
+ * oldest snapshot), takes back what aborted, freezes old ids, joins free extents,
+ * advances relfrozenxid to the oldest id that is left, and cuts free blocks off the
+ * file's end, for which it moves segments away from there. It flushes and compacts
+ * nothing: its own snapshot is ignored by other vacuums, so what it moved, as far as
+ * snapshots are concerned, might be removed under it.
  *
  * Caller holds ShareUpdateExclusiveLock: one maintenance at a time per table. Inserts
  * go on; they may take free extents, and append to delta pages.
@@ -24,7 +25,6 @@
 #include "postmaster/autovacuum.h"
 #include "storage/latch.h"
 #include "storage/lmgr.h"
-#include "storage/lock.h"
 #include "storage/procarray.h"
 #include "utils/lsyscache.h"
 #include "utils/pg_rusage.h"
@@ -287,26 +287,11 @@ nts_vacuum_reclaim_deltas(Relation rel, uint64 below, int max_extents)
 
 /* ---- the file's end ---- */
 
-/* Is there anybody whose lock keeps us from locking the table? */
+/* Waits a moment until nobody uses the table, for the lock that keeps it so, as heap does. */
 static bool
-is_in_use(Relation rel)
+lock_unused(Relation rel)
 {
-	LOCKTAG		tag;
-	VirtualTransactionId *holders;
-	int			count;
-
-	SET_LOCKTAG_RELATION(tag, rel->rd_lockInfo.lockRelId.dbId, rel->rd_lockInfo.lockRelId.relId);
-	holders = GetLockConflicts(&tag, AccessExclusiveLock, &count);
-	pfree(holders);
-	return count > 0;
-}
-
-/* Waits a moment until nobody uses the table; lock: and for the lock that keeps it so,
- * as heap does. */
-static bool
-wait_until_unused(Relation rel, bool lock)
-{
-	for (int tries = 0; lock ? !ConditionalLockRelation(rel, AccessExclusiveLock) : is_in_use(rel); tries++)
+	for (int tries = 0; !ConditionalLockRelation(rel, AccessExclusiveLock); tries++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (tries >= TRUNCATE_TRIES || LockHasWaitersRelation(rel, ShareUpdateExclusiveLock))
@@ -335,7 +320,7 @@ truncate_file(Vacuum *vacuum)
 
 	if (vacuum->in_use || tail == 0 || (tail < TRUNCATE_BLOCKS && tail < nts_file_blocks(rel) / TRUNCATE_FRACTION))
 		return;
-	if (!wait_until_unused(rel, true))
+	if (!lock_unused(rel))
 	{
 		note_in_use(vacuum);
 		return;
@@ -370,7 +355,7 @@ pack_round(Vacuum *vacuum)
 		wanted = LockHasWaitersRelation(rel, ShareUpdateExclusiveLock);
 	}
 	NTS_FAULT(pack_copied);
-	if (wanted || (nts_pack_is_ready(packing) && !wait_until_unused(rel, true)))
+	if (wanted || (nts_pack_is_ready(packing) && !lock_unused(rel)))
 		note_in_use(vacuum);
 	if (vacuum->in_use || !nts_pack_is_ready(packing))
 	{
@@ -385,35 +370,42 @@ pack_round(Vacuum *vacuum)
 	return true;
 }
 
+double
+nts_vacuum_packable_rows(Relation rel, double live_rows)
+{
+	NtsPackPlan plan;
+
+	nts_pack_plan(rel, &plan);
+	if (!packing_pays(&plan) || plan.packed_end == 0)
+		return 0;
+	return live_rows / plan.packed_end * (plan.used_end - plan.packed_end);
+}
+
 /* Packs as long as it pays. Returns whether the next VACUUM should come for more. */
 static bool
 pack(Vacuum *vacuum)
 {
+	Relation	rel = vacuum->rel;
 	NtsPackPlan plan;
 
-	nts_pack_plan(vacuum->rel, false, &plan);
-	if (packing_pays(&plan))
-	{
-		if (!wait_until_unused(vacuum->rel, false))
-		{
-			note_in_use(vacuum);
-			return true;
-		}
-		for (int rounds = 0; rounds < PACK_ROUNDS && plan.used_end - plan.packed_end >= PACK_BLOCKS; rounds++)
-		{
-			if (!pack_round(vacuum))
-				return false;	/* the next one might copy in vain as well */
-			nts_pack_plan(vacuum->rel, false, &plan);
-		}
-	}
-	/* what was freed just now may be used when every snapshot is younger */
-	nts_pack_plan(vacuum->rel, true, &plan);
+	nts_pack_plan(rel, &plan);
 	if (!packing_pays(&plan))
 		return false;
-	/* which none is before another transaction id is given out: nobody else may come */
-	if (plan.youngest >= U64FromFullTransactionId(ReadNextFullTransactionId()))
-		(void) GetCurrentTransactionId();
-	return true;
+	if (!lock_unused(rel))
+	{
+		note_in_use(vacuum);
+		return true;
+	}
+	NTS_FAULT(release_locked);
+	nts_extent_release(rel);
+	UnlockRelation(rel, AccessExclusiveLock);
+	for (int rounds = 0; rounds < PACK_ROUNDS && plan.used_end - plan.packed_end >= PACK_BLOCKS; rounds++)
+	{
+		if (!pack_round(vacuum))
+			return false;		/* the next one might copy in vain as well */
+		nts_pack_plan(rel, &plan);
+	}
+	return packing_pays(&plan);
 }
 
 /* Packs and cuts off, both under a lock that may need a transaction id. */
@@ -421,19 +413,13 @@ static void
 shrink(Vacuum *vacuum)
 {
 	NtsCleanup *cleanup = &vacuum->cleanup;
-	NtsPackPlan plan;
 
 	if (NTS_VACUUM_FAILSAFE(vacuum->rel))
 		return;
 	pgstat_progress_update_param(PROGRESS_VACUUM_PHASE, PROGRESS_VACUUM_PHASE_TRUNCATE);
+	/* so that autovacuum comes */
 	if (pack(vacuum))
-	{
-		/* so that autovacuum comes: the rows that would have room in what is free */
-		nts_pack_plan(vacuum->rel, true, &plan);
-		if (plan.packed_end > 0)
-			cleanup->dead_rows = Max(cleanup->dead_rows, cleanup->live_rows / plan.packed_end *
-									 (plan.used_end - plan.packed_end));
-	}
+		cleanup->dead_rows = Max(cleanup->dead_rows, nts_vacuum_packable_rows(vacuum->rel, cleanup->live_rows));
 	truncate_file(vacuum);
 }
 

@@ -105,6 +105,8 @@ add_directory_page(Relation rel)
 bool
 nts_extent_is_reusable(Relation rel, const NtsEntry *entry)
 {
+	if (entry->first_row_id == 0)
+		return true;
 	return GlobalVisCheckRemovableFullXid(RelationUsesLocalBuffers(rel) ? NULL : rel,
 										  FullTransactionIdFromU64(entry->first_row_id));
 }
@@ -288,8 +290,10 @@ allocate(Relation rel, NtsEntryRef *ref, uint32 block_count, bool delta, BlockNu
 		entry->first_block = search.extent.entry.first_block;
 		place = (Place) {.block = search.extent.directory_block,.index = search.extent.index,
 		.slot = search.extent.slot};
-		nts_wal_conflict(rel, entry->first_block,
-						 FullTransactionIdFromU64(search.extent.entry.first_row_id));
+		/* 0: nobody who could look at it is left, on standbys neither */
+		if (search.extent.entry.first_row_id != 0)
+			nts_wal_conflict(rel, entry->first_block,
+							 FullTransactionIdFromU64(search.extent.entry.first_row_id));
 		NTS_FAULT(reuse_conflict);
 	}
 	else
@@ -538,6 +542,52 @@ nts_extent_merge(Relation rel)
 
 /* ---- packing: see pack.c ---- */
 
+void
+nts_extent_release(Relation rel)
+{
+	NtsMeta		meta;
+
+	nts_lock_extension(rel);
+	if (!nts_meta_read(rel, &meta))
+		nts_error_corrupt(rel, "the metapage is gone");
+	for (BlockNumber block = meta.directory_head; block != InvalidBlockNumber;)
+	{
+		PGAlignedBlock copy;
+		int			entries = nts_directory_copy(rel, block, copy.data);
+		Pages		pages = {0};
+
+		for (int i = 0; i < entries; i++)
+		{
+			Size		at = NTS_PAGE_CONTENT + i * sizeof(NtsEntry);
+			NtsEntry	entry;
+
+			memcpy(&entry, copy.data + at, sizeof(NtsEntry));
+			if (entry.state != NTS_ENTRY_FREE || entry.first_row_id == 0)
+				continue;
+			if (pages.count == 0)
+			{
+				lock_page(rel, &pages, block);
+				nts_wal_begin(rel);
+				stage_pages(&pages);
+			}
+			entry.first_row_id = 0;
+			nts_entry_set_crc(&entry);
+			nts_wal_write(pages.staged[0], at + offsetof(NtsEntry, first_row_id), &entry.first_row_id,
+						  sizeof(entry.first_row_id));
+			nts_wal_write(pages.staged[0], at + offsetof(NtsEntry, crc32c), &entry.crc32c, sizeof(entry.crc32c));
+		}
+		if (pages.count > 0)
+		{
+			NTS_FAULT(release_record);
+			nts_wal_commit();
+			release_pages(&pages);
+			NTS_FAULT(release_done);
+		}
+		block = nts_directory_next(rel, block, (Page) copy.data);
+	}
+	nts_unlock_extension(rel);
+}
+
 /* The entry as it stands on its locked page; it must be what the caller has seen. */
 static NtsEntry
 current_entry(Relation rel, const Pages *pages, const NtsEntryRef *ref)
@@ -571,7 +621,7 @@ nts_extent_swap(Relation rel, const NtsEntryRef *used, const NtsEntryRef *copy)
 	lock_page(rel, &pages, copy->directory_block);
 	moved = current_entry(rel, &pages, used);
 	(void) current_entry(rel, &pages, copy);
-	/* nobody who has seen the old place is left, so it may be used at once */
+	/* nobody who has seen the old place is left */
 	freed = free_entry(moved.first_block, moved.block_count, copy->entry.generation, 0);
 	moved.first_block = copy->entry.first_block;
 	changed.free_extents++;

@@ -3,12 +3,14 @@
  * free extents before them, so that the end can be cut off.
  *
  * A move is physical: entry, generation, xids and bytes stay, only the place changes. So
- * it is none of MVCC's business, and takes two steps instead:
+ * it is none of MVCC's business, and takes three steps instead:
  *
- *   1. Copying, beside readers and inserters. The copy's extent is allocated as any
+ *   1. Releasing: for a moment under AccessExclusiveLock. Nobody is left then who has seen
+ *      what VACUUM has freed, so that may be used at once (nts_extent_release).
+ *   2. Copying, beside readers and inserters. The copy's extent is allocated as any
  *      other, by an entry of its own that is "building" and of a frozen xmin: nobody
  *      reads it, and whoever cleans up next frees it, should we not come to an end.
- *   2. Swapping, under AccessExclusiveLock, one record each: the entry gets the copy's
+ *   3. Swapping, under AccessExclusiveLock, one record each: the entry gets the copy's
  *      extent, the copy's entry becomes a free extent with the old blocks.
  *
  * The lock is what makes the swap safe: readers look at the directory when they open, and
@@ -62,7 +64,6 @@ typedef struct Layout
 	int			used_room;
 	Hole	   *holes;			/* by place */
 	int			hole_count;
-	uint64		youngest;
 } Layout;
 
 struct NtsPacking
@@ -165,7 +166,6 @@ read_layout(Relation rel, bool all, Layout *layout)
 			if (!all && !nts_extent_is_reusable(rel, entry))
 				continue;
 			layout->holes[layout->hole_count++] = (Hole) {entry->first_block, entry->block_count};
-			layout->youngest = Max(layout->youngest, entry->first_row_id);
 			continue;
 		}
 		item = add_item(layout, entry->first_block, entry->block_count);
@@ -239,14 +239,14 @@ find_hole(const Layout *layout, const Used *item)
 
 /*
  * The blocks that an item would come forward by way of the file's end: those of the hole
- * right before it. Copied twice, so only if that is at least a quarter as long as the item.
+ * right before it. Copied twice, so only if that is at least an eighth of the item.
  */
 static uint32
 detour_gain(const Layout *layout, const Used *item)
 {
 	for (int i = 0; i < layout->hole_count; i++)
 		if (layout->holes[i].count > 0 && layout->holes[i].first + layout->holes[i].count == item->first)
-			return layout->holes[i].count >= item->count / 4 ? layout->holes[i].count : 0;
+			return layout->holes[i].count >= item->count / 8 ? layout->holes[i].count : 0;
 	return 0;
 }
 
@@ -305,7 +305,7 @@ choose_moves(Layout *layout, uint64 max_blocks, Used *moves, BlockNumber *packed
 }
 
 void
-nts_pack_plan(Relation rel, bool all, NtsPackPlan *plan)
+nts_pack_plan(Relation rel, NtsPackPlan *plan)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "nodedb_ts packing plan",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -313,8 +313,7 @@ nts_pack_plan(Relation rel, bool all, NtsPackPlan *plan)
 	Layout		layout;
 
 	memset(plan, 0, sizeof(*plan));
-	read_layout(rel, all, &layout);
-	plan->youngest = layout.youngest;
+	read_layout(rel, true, &layout);
 	if (layout.used_count > 0)
 	{
 		const Used *last = &layout.used[layout.used_count - 1];

@@ -105,6 +105,10 @@ extern BlockNumber nts_extent_free_tail(Relation rel);
 /* Cuts them off; returns how many. REQUIRES: AccessExclusiveLock. */
 extern BlockNumber nts_extent_truncate(Relation rel);
 
+/* All free extents may be used at once: nobody has a list of entries that is older.
+ * REQUIRES: AccessExclusiveLock. */
+extern void nts_extent_release(Relation rel);
+
 /*
  * The entry `used` takes over the extent of `copy`, which is building and as long, and holds the same bytes; that of
  * `copy` becomes a free extent with the blocks that `used` had. One record. REQUIRES: AccessExclusiveLock.
@@ -120,11 +124,10 @@ typedef struct NtsPackPlan
 {
 	BlockNumber used_end;		/* first block behind what is in use now, */
 	BlockNumber packed_end;		/* and then */
-	uint64		youngest;		/* largest next full xid of the free extents that were counted */
 } NtsPackPlan;
 
-/* all: count free extents, too, that may not be used again yet. */
-extern void nts_pack_plan(Relation rel, bool all, NtsPackPlan *plan);
+/* Counts free extents, too, that may not be used again yet: see nts_extent_release. */
+extern void nts_pack_plan(Relation rel, NtsPackPlan *plan);
 
 /* One round of packing. */
 typedef struct NtsPacking NtsPacking;
