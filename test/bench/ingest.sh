@@ -15,10 +15,11 @@ install_null_am() {
   nts_psql -c "CREATE EXTENSION null_am" -c "CREATE SCHEMA s_null"
 }
 
-# Runs the statement $1; sets ms and wal to its time and the bytes it logged.
+# Runs the statement $1; sets ms and wal to its time and the bytes it logged. There is a CHECKPOINT before, unless
+# $2 is "on": then pages that have been logged since the last one are not logged whole again.
 time_and_wal() {
   local lsn
-  nts_psql -c CHECKPOINT
+  if [ "${2:-}" != on ]; then nts_psql -c CHECKPOINT; fi
   lsn=$(nts_value "SELECT pg_current_wal_insert_lsn()")
   ms=$(nts_time_ms "$1")
   wal=$(nts_value "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '$lsn')")
@@ -32,7 +33,7 @@ put_wal() { wal_lines+=("| $1 | $2 | $(nts_mb "$wal") | $(nts_mb "$4") | $(fract
 segment_bytes() { nts_value "SELECT coalesce(sum(bytes), 0) FROM ts_segments('$1') WHERE level = $2"; }
 
 measure_ingest() {
-  local set=$1 triple order kind ms wal rows l0
+  local set=$1 triple order kind ms wal rows l0 checkpoint lsn start
   local -A of=()
   local null=() heap=() ts=() to_null=() to_heap=()
   for triple in $(seq 1 "$COPY_PAIRS"); do
@@ -64,13 +65,26 @@ measure_ingest() {
   l0=$(nts_value "SELECT l0_bytes FROM ts_table_stats('s_ts.$set')")
   put_wal "$set" "COPY into nodedb_ts" "$rows" "$(($(segment_bytes "s_ts.$set" 1) + l0))"
   # The same rows from small transactions: all of them go through L0, ts_flush and ts_compact.
-  make_table "$set" s_ts "$AM"
-  note "$set: small transactions"
-  load_in_batches "s_ts.$set" "s_heap.$set"
-  time_and_wal "SELECT ts_flush('s_ts.$set')"
-  put_wal "$set" "ts_flush, L0 to L1" "$rows" "$(segment_bytes "s_ts.$set" 1)"
-  time_and_wal "$(compact_statement "s_ts.$set")"
-  put_wal "$set" "ts_compact, L1 to L2" "$rows" "$(segment_bytes "s_ts.$set" 2)"
+  for checkpoint in before none; do
+    make_table "$set" s_ts "$AM"
+    note "$set: small transactions"
+    nts_psql -c CHECKPOINT
+    lsn=$(nts_value "SELECT pg_current_wal_insert_lsn()") start=$(nts_now)
+    load_in_batches "s_ts.$set" "s_heap.$set"
+    ms=$(awk -v a="$start" -v b="$(nts_now)" 'BEGIN { print (b - a) * 1000 }')
+    wal=$(nts_value "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '$lsn')")
+    if [ "$checkpoint" = before ]; then
+      put_wal "$set" "small transactions into L0" "$rows" "$(nts_value "SELECT l0_bytes FROM ts_table_stats('s_ts.$set')")"
+      time_and_wal "SELECT ts_flush('s_ts.$set')"
+      put_wal "$set" "ts_flush right after a checkpoint" "$rows" "$(segment_bytes "s_ts.$set" 1)"
+    fi
+  done
+  time_and_wal "SELECT ts_flush('s_ts.$set')" on
+  put_wal "$set" "ts_flush" "$rows" "$(segment_bytes "s_ts.$set" 1)"
+  time_and_wal "VACUUM s_ts.$set" on
+  put_wal "$set" "VACUUM after it" "$rows" "$(segment_bytes "s_ts.$set" 1)"
+  time_and_wal "$(compact_statement "s_ts.$set")" on
+  put_wal "$set" "ts_compact" "$rows" "$(segment_bytes "s_ts.$set" 2)"
   nts_psql -c "DROP TABLE s_ts.$set, s_heap.$set, s_null.$set"
 }
 
@@ -91,9 +105,10 @@ done
 put ""
 put "## What loading and maintenance log"
 put ""
-put "Segments: bytes of what was written: segments of L1 (and what COPY left in L0), of L2; of heap the table."
-put "ts_flush and ts_compact work on the same rows loaded in small transactions."
+put "Written: bytes of the segments, of L1 (and what COPY left in L0) or L2; of L0 and heap pages. ts_flush, VACUUM and"
+put "ts_compact work on the same rows loaded in small transactions; unless said otherwise, since the last checkpoint, so"
+put "that the pages of L0 which they mark as moved are not logged whole again."
 put ""
-put "| set | | WAL, MB | segments, MB | WAL / segments | rows/s |"
+put "| set | | WAL, MB | written, MB | WAL / written | rows/s |"
 put "|---|---|---|---|---|---|"
 for line in ${wal_lines[@]+"${wal_lines[@]}"}; do put "$line"; done
