@@ -50,7 +50,9 @@ note() { printf '      ... %s\n' "$*" >&2; }
 "$NTS_ROOT/test/scripts/install-deps.sh" build
 nts_temp_create
 nts_build "$NTS_TEMP/build.log"
-nts_quietly "$NTS_TEMP/tools.log" "building the tools" nts_tools metrics_gen batch_load
+tools=(metrics_gen)
+if wanted batch; then tools+=(batch_load); fi
+nts_quietly "$NTS_TEMP/tools.log" "building the tools" nts_tools "${tools[@]}"
 nts_private_install
 nts_server_init "shared_buffers = '1GB'" "max_wal_size = '16GB'" "checkpoint_timeout = '1h'" "autovacuum = off" \
   "work_mem = '64MB'" "max_connections = 20"

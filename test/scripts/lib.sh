@@ -293,7 +293,8 @@ nts_tools() {
     if [ -x "$program" ] && [ "$program" -nt "$source" ]; then continue; fi
     flags=()
     if grep -q '^// link: pq$' "$source"; then
-      flags=(-isystem "$("$PG_CONFIG" --includedir)" -pthread "-L$("$PG_CONFIG" --libdir)" -lpq)
+      flags=(-isystem "$("$PG_CONFIG" --includedir)" -pthread "-L$("$PG_CONFIG" --libdir)" -lpq
+        "-Wl,-rpath,$("$PG_CONFIG" --libdir)")
     fi
     "${CXX:-g++}" -std=c++20 -O2 -Wall -Wextra -o "$program" "$source" ${flags[@]+"${flags[@]}"} || return 1
   done
