@@ -82,7 +82,7 @@ measure_ingest() {
   time_and_wal "SELECT ts_flush('s_ts.$set')" on
   put_wal "$set" "ts_flush" "$rows" "$(segment_bytes "s_ts.$set" 1)"
   time_and_wal "VACUUM s_ts.$set" on
-  put_wal "$set" "VACUUM after it" "$rows" "$(segment_bytes "s_ts.$set" 1)"
+  put_wal "$set" "VACUUM after it" 0 "$(segment_bytes "s_ts.$set" 1)"
   time_and_wal "$(compact_statement "s_ts.$set")" on
   put_wal "$set" "ts_compact" "$rows" "$(segment_bytes "s_ts.$set" 2)"
   nts_psql -c "DROP TABLE s_ts.$set, s_heap.$set, s_null.$set"

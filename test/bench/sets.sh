@@ -109,4 +109,4 @@ compact_statement() {
 }
 
 live_bytes() { nts_value "SELECT l0_bytes + l1_bytes + l2_bytes FROM ts_table_stats('$1')"; }
-rows_per_second() { awk -v r="$1" -v m="$2" 'BEGIN { if (m > 0) printf "%d", r / m * 1000; else print "-" }'; }
+rows_per_second() { awk -v r="$1" -v m="$2" 'BEGIN { if (r > 0 && m > 0) printf "%d", r / m * 1000; else print "-" }'; }

@@ -41,10 +41,10 @@ sort_key() {
   echo "$key"
 }
 
-# Sets duckdb_bytes and parquet_bytes of a set that has $2 rows.
+# Sets duckdb_bytes, newest_bytes and parquet_bytes of a set that has $2 rows.
 measure_duckdb() {
   local set=$1 rows=$2 key found
-  duckdb_bytes=skipped parquet_bytes=skipped
+  duckdb_bytes=skipped newest_bytes=skipped parquet_bytes=skipped
   if [ -n "$duckdb_skip" ]; then return; fi
   key=$(sort_key "$set")
   rm -rf "$NTS_TEMP/duckdb/work"
@@ -55,7 +55,7 @@ measure_duckdb() {
     cat "$NTS_TEMP/duckdb.log" >&2
     nts_die "$set: DuckDB failed"
   }
-  read -r found duckdb_bytes parquet_bytes <<<"$found"
+  read -r found duckdb_bytes newest_bytes parquet_bytes <<<"$found"
   if [ "$found" != "$rows" ]; then nts_die "$set: DuckDB has $found rows, heap $rows"; fi
   rm -r "$NTS_TEMP/duckdb/work"
 }
@@ -116,7 +116,7 @@ measure_sizes() {
   if [ "$(nts_value "SELECT count(*) FROM s_ts.$set")" != "$rows" ]; then nts_die "$set: the numbers of rows differ"; fi
   measure_duckdb "$set" "$rows"
   nts_psql -c "INSERT INTO bench_sizes VALUES ('$set', $rows)" -c "DROP TABLE s_ts.$set"
-  put "| $set | $rows | $(nts_mb "$heap") | $(nts_mb "$l1") | $(nts_mb "$l1_live") | $(nts_mb "$l2") | $(nts_mb "$l2_live") | $(mb_or_word "$duckdb_bytes") | $(mb_or_word "$parquet_bytes") | $flush | $compact |"
+  put "| $set | $rows | $(nts_mb "$heap") | $(nts_mb "$l1") | $(nts_mb "$l1_live") | $(nts_mb "$l2") | $(nts_mb "$l2_live") | $(mb_or_word "$duckdb_bytes") | $(mb_or_word "$newest_bytes") | $(mb_or_word "$parquet_bytes") | $flush | $compact |"
 }
 
 if ! has_function ts_table_stats; then
@@ -132,11 +132,11 @@ else
   if [ -n "$duckdb_skip" ]; then
     put "DuckDB and Parquet: skipped, $duckdb_skip."
   else
-    put "DuckDB $duckdb_version: database file of a sorted table after CHECKPOINT; Parquet: its export, zstd level 19."
+    put "DuckDB $duckdb_version: database file of a sorted table after CHECKPOINT, in the default and the newest storage format; Parquet: its export, zstd level 19."
   fi
   put ""
-  put "| set | rows | heap | L1 file | L1 live | L2 file | L2 live | DuckDB | Parquet | ts_flush, rows/s | ts_compact, rows/s |"
-  put "|---|---|---|---|---|---|---|---|---|---|---|"
+  put "| set | rows | heap | L1 file | L1 live | L2 file | L2 live | DuckDB | DuckDB, newest format | Parquet | ts_flush, rows/s | ts_compact, rows/s |"
+  put "|---|---|---|---|---|---|---|---|---|---|---|---|"
   nts_psql -c "CREATE TABLE bench_columns (set text, level int, place int, name text, codecs text, bytes numeric)" \
     -c "CREATE TABLE bench_sizes (set text, rows bigint)"
   for set in "${sets[@]}" tsbs; do
