@@ -2,27 +2,35 @@
 # Measures nodedb_ts side by side with heap on one throwaway server, in one run, and prints Markdown.
 #
 #   make bench                                   everything
-#   make bench PARTS="insert copy"               a subset of: insert segments copy memory maintenance query
+#   make bench PARTS="insert copy"               a subset of: insert segments batch copy sizes ingest memory
+#                                                maintenance query
 #   make bench BENCH_DATA=/path/to/sets          also real sets: NAME.csv.zst files (anywhere below the folder;
 #                                                CSV without header, empty = NULL) and schema.sql beside or above
 #                                                them with a CREATE TABLE NAME for each
 #
-# Variables: PAIRS (7) and SECONDS_EACH (10) of the INSERT runs; COPY_PAIRS (3); ROWS (1728000) of the generated set;
-# MEMORY_ROWS (10000000); SETS (names; default: all found); OUT (a file that gets the Markdown too); PG_CONFIG.
+# Variables: PAIRS (7) and SECONDS_EACH (10) of the INSERT runs; COPY_PAIRS (3), of ingest triples; BATCH_PAIRS (5) and
+# BATCH_SECONDS (3); BATCH_SYNC (on: synchronous_commit of the batches, "on off" for both); ROWS (1728000) of the
+# generated set; TSBS_ROWS (8640000) of the generated set like TSBS's; MEMORY_ROWS (10000000); SETS (names of real sets;
+# default: all found); OUT (a file that gets the Markdown too); PG_CONFIG.
 #
 # How: heap and nodedb_ts alternate, and so does which of the two goes first; a ratio is taken within a pair,
 # and the median of the ratios is printed. There is a CHECKPOINT before each timed run; autovacuum is off; apart
 # from memory settings the server is configured as by default, fsync included.
 set -euo pipefail
+bench=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=test/scripts/lib.sh
-source "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+source "$bench/../scripts/lib.sh"
 
 AM=${NODEDB_AM:-nodedb_ts}
-PARTS=${PARTS:-insert segments copy memory maintenance query}
+PARTS=${PARTS:-insert segments batch copy sizes ingest memory maintenance query}
 PAIRS=${PAIRS:-7}
 SECONDS_EACH=${SECONDS_EACH:-10}
 COPY_PAIRS=${COPY_PAIRS:-3}
+BATCH_PAIRS=${BATCH_PAIRS:-5}
+BATCH_SECONDS=${BATCH_SECONDS:-3}
+BATCH_SYNC=${BATCH_SYNC:-on}
 ROWS=${ROWS:-1728000}
+TSBS_ROWS=${TSBS_ROWS:-8640000}
 MEMORY_ROWS=${MEMORY_ROWS:-10000000}
 BENCH_DATA=${BENCH_DATA:-}
 SETS=${SETS:-}
@@ -30,7 +38,7 @@ OUT=${OUT:-/dev/null}
 
 for part in $PARTS; do
   case $part in
-    insert | segments | copy | memory | maintenance | query) ;;
+    insert | segments | copy | memory | maintenance | sizes | ingest | batch | query) ;;
     *) nts_die "PARTS: no part is called $part" ;;
   esac
 done
@@ -42,7 +50,9 @@ note() { printf '      ... %s\n' "$*" >&2; }
 "$NTS_ROOT/test/scripts/install-deps.sh" build
 nts_temp_create
 nts_build "$NTS_TEMP/build.log"
-nts_quietly "$NTS_TEMP/tools.log" "building the tools" nts_tools metrics_gen
+tools=(metrics_gen)
+if wanted batch; then tools+=(batch_load); fi
+nts_quietly "$NTS_TEMP/tools.log" "building the tools" nts_tools "${tools[@]}"
 nts_private_install
 nts_server_init "shared_buffers = '1GB'" "max_wal_size = '16GB'" "checkpoint_timeout = '1h'" "autovacuum = off" \
   "work_mem = '64MB'" "max_connections = 20"
@@ -59,6 +69,13 @@ put ""
 put "- $(nts_value "SELECT split_part(version(), ' on ', 1)"), $(nproc) cores ($(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)), $(awk '/^MemTotal/ { printf "%.0f GB", $2 / 1048576 }' /proc/meminfo) memory, $(uname -sr)"
 put "- commit: $commit; access method: $AM; $(date -u +%F)"
 put "- shared_buffers 1GB, max_wal_size 16GB, autovacuum off, fsync on; data in $(df --output=fstype "$NTS_DATA" | tail -n 1)"
+
+# shellcheck source=test/bench/sets.sh
+source "$bench/sets.sh"
+if wanted copy || wanted query || wanted sizes || wanted ingest; then
+  load_sets
+  for line in ${skips[@]+"${skips[@]}"}; do put "- $line"; done
+fi
 
 # ---- one-row INSERTs ------------------------------------------------------
 
@@ -164,56 +181,6 @@ fi
 
 # ---- COPY -----------------------------------------------------------------
 
-nts_psql -c "CREATE SCHEMA s_heap" -c "CREATE SCHEMA s_ts"
-data=$NTS_TEMP/run/data_sets
-mkdir "$data"
-sets=()
-
-# Makes both tables of a set, from the generated set's columns or the CREATE TABLE in schema.sql.
-make_set() {
-  local set=$1 kind
-  for kind in heap ts; do
-    nts_psql -c "SET client_min_messages = warning" -c "DROP TABLE IF EXISTS s_$kind.$set" \
-      -c "SET default_table_access_method = $(using $kind)" -c "SET search_path = s_$kind, public" \
-      -c "$(cat "$data/$set.sql")"
-  done
-}
-if wanted copy || wanted query; then
-  note "generating $(nts_thousands "$ROWS") rows"
-  "$NTS_ROOT/build/tools/metrics_gen" --rows "$ROWS" --no-header >"$data/metrics.csv"
-  echo "CREATE TABLE metrics ($NTS_METRICS_COLUMNS)" >"$data/metrics.sql"
-  sets=(metrics)
-  skips=()
-  if [ -z "$BENCH_DATA" ]; then
-    skips+=("real sets: skipped, BENCH_DATA is not set")
-  elif [ ! -d "$BENCH_DATA" ]; then
-    skips+=("real sets: skipped, BENCH_DATA=$BENCH_DATA is not a folder")
-  elif ! command -v zstd >/dev/null; then
-    skips+=("real sets: skipped, the program zstd is not installed")
-  else
-    schema=$(find "$BENCH_DATA" -name schema.sql | head -n 1)
-    if [ -z "$schema" ]; then
-      skips+=("real sets: skipped, no schema.sql below $BENCH_DATA")
-    else
-      # The tables that schema.sql makes: each statement runs to its semicolon.
-      known=$(sed -nE 's/^CREATE TABLE ([a-z_0-9]+) .*/\1/p' "$schema")
-      for set in ${SETS:-$known}; do
-        # A file may be named for its table with more behind it (planetlab: planetlab_cpu.csv.zst).
-        file=$(find "$BENCH_DATA" -name "$set.csv.zst" -o -name "${set}_*.csv.zst" | sort | head -n 1)
-        awk -v name="$set" '$0 ~ "^CREATE TABLE " name " " { on = 1 } on { print } on && /;[[:space:]]*$/ { exit }' "$schema" >"$data/$set.sql"
-        if [ -z "$file" ]; then
-          skips+=("$set: skipped, no $set.csv.zst below $BENCH_DATA")
-        elif [ ! -s "$data/$set.sql" ]; then
-          skips+=("$set: skipped, no CREATE TABLE $set in $schema")
-        else
-          zstd -dcq "$file" >"$data/$set.csv"
-          sets+=("$set")
-        fi
-      done
-    fi
-  fi
-fi
-
 if wanted copy; then
   put ""
   put "## COPY of a whole set in one transaction, no index ($COPY_PAIRS alternating pairs, medians)"
@@ -244,8 +211,6 @@ if wanted copy; then
     if [ "$rows" != "$(nts_value "SELECT count(*) FROM s_ts.$set")" ]; then nts_die "$set: the numbers of rows differ"; fi
     put "| $set | $rows | $(awk -v v="$h" 'BEGIN { printf "%.2f", v / 1000 }') | $(awk -v v="$t" 'BEGIN { printf "%.2f", v / 1000 }') | $(printf '%s\n' "${ratios[@]}" | nts_median) | $(nts_mb "$wh") | $(nts_mb "$wt") | $(awk -v a="$wt" -v b="$wh" 'BEGIN { printf "%.3f", a / b }') | $(nts_mb "$sh") | $(nts_mb "$st") | $(awk -v a="$st" -v b="$sh" 'BEGIN { printf "%.3f", a / b }') |"
   done
-  put ""
-  for line in ${skips[@]+"${skips[@]}"}; do put "- $line"; done
 fi
 
 # ---- memory ---------------------------------------------------------------
@@ -254,7 +219,7 @@ fi
 private_kb() { awk '/^RssAnon:/ { print $2 }' "/proc/$1/status" 2>/dev/null || true; }
 # The session of the background job $1, which sleeps first, until it ends: its memory before and at its peak, in kB.
 watch_memory() {
-  local job=$1 what=$2 pid= now
+  local job=$1 what=$2 pid='' now
   for _ in $(seq 1 100); do
     pid=$(nts_value "SELECT pid FROM pg_stat_activity WHERE application_name = 'bench_memory' AND query LIKE 'SELECT pg_sleep%'")
     if [ -n "$pid" ]; then break; fi
@@ -342,6 +307,15 @@ if wanted maintenance && has_function ts_table_stats; then
   measure_maintenance "ts_enforce_retention, the first day" "$((ROWS / 2))" "SELECT ts_enforce_retention('maintenance', interval '1 day', $as_of)"
   nts_psql -c "DROP TABLE maintenance"
 fi
+
+# ---- parts with files of their own ------------------------------------------
+
+# shellcheck source=test/bench/sizes.sh
+if wanted sizes; then source "$bench/sizes.sh"; fi
+# shellcheck source=test/bench/ingest.sh
+if wanted ingest; then source "$bench/ingest.sh"; fi
+# shellcheck source=test/bench/batch.sh
+if wanted batch; then source "$bench/batch.sh"; fi
 
 # ---- queries --------------------------------------------------------------
 

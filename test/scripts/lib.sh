@@ -283,20 +283,32 @@ nts_time_ms() {
 
 # ---- data -------------------------------------------------------------------
 
-# Compiles test/tools/NAME.cpp to build/tools/NAME for each NAME that is out of date.
+# Compiles test/tools/NAME.cpp to build/tools/NAME for each NAME that is out of date. A program that needs more
+# than the C++ library says so: `// link: pq`, found where PG_CONFIG says.
 nts_tools() {
-  local name source program
+  local name source program flags
   mkdir -p "$NTS_ROOT/build/tools"
   for name in "$@"; do
     source=$NTS_ROOT/test/tools/$name.cpp program=$NTS_ROOT/build/tools/$name
     if [ -x "$program" ] && [ "$program" -nt "$source" ]; then continue; fi
-    "${CXX:-g++}" -std=c++20 -O2 -Wall -Wextra -o "$program" "$source" || return 1
+    flags=()
+    if grep -q '^// link: pq$' "$source"; then
+      flags=(-isystem "$("$PG_CONFIG" --includedir)" -pthread "-L$("$PG_CONFIG" --libdir)" -lpq
+        "-Wl,-rpath,$("$PG_CONFIG" --libdir)")
+    fi
+    "${CXX:-g++}" -std=c++20 -O2 -Wall -Wextra -o "$program" "$source" ${flags[@]+"${flags[@]}"} || return 1
   done
 }
 
 # The columns of what metrics_gen writes.
 NTS_METRICS_COLUMNS='ts timestamptz NOT NULL, host text NOT NULL, region text, service text, cpu float8, mem float8,
   disk_free bigint, net_in bigint, net_out bigint, errors int, temperature float4'
+
+# The columns of what metrics_gen --tsbs writes.
+NTS_TSBS_COLUMNS='time timestamptz NOT NULL, hostname text, region text, datacenter text, rack text, os text, arch text,
+  team text, service text, service_version text, service_environment text, usage_user bigint, usage_system bigint,
+  usage_idle bigint, usage_nice bigint, usage_iowait bigint, usage_irq bigint, usage_softirq bigint,
+  usage_steal bigint, usage_guest bigint, usage_guest_nice bigint'
 
 # Writes file $1 to standard output, unpacked.
 nts_cat() {

@@ -1,6 +1,6 @@
 # Clients that insert, a session that flushes, and readers that check what must
 # always hold: the two rows of a transaction are seen together, counts never
-# fall, and a snapshot does not change.
+# fall, and a snapshot does not change. Then batches, while columns come and go.
 use strict;
 use warnings;
 
@@ -187,6 +187,41 @@ is(sql('SELECT count(*) FROM (TABLE s EXCEPT ALL TABLE h) x'), 0, 'the same rows
 is(sql(q{SELECT sum(rows), min(rows) >= 1000 FROM ts_segments('s') WHERE level > 0}), '100000|t', 'no segment of fewer than 1000 rows');
 sql('VACUUM s; VACUUM h');
 cmp_ok(sql(q{SELECT pg_total_relation_size('s')}), '<', sql(q{SELECT pg_total_relation_size('h')}), 'smaller than the same rows in heap');
+
+# ---- batches of 100 rows in all ways, while columns come and go
+sql('CREATE TABLE b (ts timestamptz, host text, v float8) USING nodedb_ts');
+my $values = script('batch_values', 'INSERT INTO b (ts, host, v) VALUES ' . join(', ', map { "(now(), 'host-$_', :client_id + $_)" } 1 .. 100) . ";\n");
+my $unnest = script('batch_unnest', q{
+INSERT INTO b (host, ts, v) SELECT h, t, v FROM unnest(ARRAY(SELECT 'host-' || i FROM generate_series(1, 100) i),
+  array_fill(now(), ARRAY[100]), ARRAY(SELECT i + :client_id FROM generate_series(1, 100) i)) x(h, t, v);
+});
+append_to_file("$dir/batch.csv", join('', map { "2024-01-01 00:00:00+00,host-$_,$_.5\n" } 1 .. 100));
+my $copy = script('batch_copy', "COPY b (ts, host, v) FROM '$dir/batch.csv' CSV;\n");
+my ($batch_out, $batch_err) = ('', '');
+my $batches = IPC::Run::start([ 'pgbench', '--no-vacuum', '--time=8', '--protocol=prepared', '--client=4', '--jobs=2', "--file=$values", "--file=$unnest", "--file=$copy", $connstr ], '<', \undef, '>', \$batch_out, '2>', \$batch_err);
+my ($n, $seen, $end) = (0, 0, time + 6);
+while ($n < 2 || time < $end && $n < 20)
+{
+	$n++;
+	# rows have come since the last change
+	$node->poll_query_until('postgres', "SELECT count(*) > $seen FROM b") or die 'no rows come';
+	sql("ALTER TABLE b ADD COLUMN n$n int DEFAULT $n, ADD COLUMN t$n text, ADD COLUMN gone$n text DEFAULT 'gone'");
+	# a default that rewrites the table
+	sql("ALTER TABLE b ADD COLUMN r$n float8 NOT NULL DEFAULT random()") if $n % 4 == 2;
+	sql("ALTER TABLE b DROP COLUMN gone$n") if $n % 3 == 0;
+	$seen = sql('SELECT count(*) FROM b');
+}
+note "$n changes, $seen rows at the last";
+cmp_ok($n, '>=', 2, 'columns were added while rows came');
+ok($batches->finish, 'batches met no error while columns were added') or diag $batch_err;
+unlike($batch_err, qr/error|fatal|panic/i, 'and report none') or diag $batch_err;
+my ($batch_count) = $batch_out =~ /transactions actually processed: (\d+)/ or diag $batch_out;
+is(sql('SELECT count(*) FROM b'), 100 * $batch_count, 'every batch is there, once');
+my $defaults = join(' AND ', map { "n$_ IS NOT DISTINCT FROM $_ AND t$_ IS NULL" } 1 .. $n);
+is(sql("SELECT count(*) FROM b WHERE NOT ($defaults AND gone1 IS NOT DISTINCT FROM 'gone' AND r2 IS NOT NULL)"), 0, 'every row has the default of each column');
+is(sql("SELECT count(*) FROM (SELECT host, count(*) FROM b GROUP BY host HAVING count(*) <> $batch_count) x"), 0, 'and each host its share');
+sql(q{SELECT ts_flush('b')});
+is(sql("SELECT count(*), count(*) FILTER (WHERE NOT ($defaults)) FROM b"), 100 * $batch_count . '|0', 'the same after a flush');
 tables_are_sound($node, 'at the end');
 $node->stop;
 done_testing();
