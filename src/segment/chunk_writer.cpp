@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "base/bits.h"
 #include "segment/statistics.h"
@@ -16,6 +17,12 @@ constexpr WordShape kCodeShape = {WordKind::kInt, 8};
 constexpr size_t kMaxWordEntries = 8192;
 constexpr size_t kMaxBytesEntries = 65536;
 constexpr uint64_t kMaxDictionaryBytes = kMaxVectorBytes;
+constexpr double kNever = std::numeric_limits<double>::infinity();
+constexpr uint64_t kMinPackedBytes = 512;    // less is not worth a frame
+constexpr uint64_t kMinTokensBytes = 2048;
+constexpr uint64_t kMaxTokensBytes = kMaxRowGroupBytes * 2;
+constexpr double kWorthTokens = 1024;        // what other codecs take
+constexpr uint64_t kZstdDictionaryBytes = uint64_t{64} << 10;
 constexpr size_t kSampleVectors = 3;
 constexpr size_t kSampleRows = 512;
 
@@ -75,6 +82,13 @@ void ForSampleVectors(std::span<const uint32_t> vector_rows, F&& f) {
     if (n <= kSampleVectors || v == 0 || v == n / 2 || v == n - 1) f(first_row, vector_rows[v]);
     first_row += vector_rows[v];
   }
+}
+
+// Rows for each row of the sample vectors.
+double ShareOfSample(std::span<const uint32_t> vector_rows) {
+  size_t sampled = 0;
+  ForSampleVectors(vector_rows, [&](size_t, size_t n) { sampled += n; });
+  return static_cast<double>(TotalRows(vector_rows)) / static_cast<double>(sampled);
 }
 
 // Few enough distinct values in a strided sample that a dictionary may pay?
@@ -154,7 +168,7 @@ uint8_t ChunkWriter::MostUsedCodec() const {
 }
 
 void ChunkWriter::Finish(bool has_dictionary, size_t dictionary_bytes, size_t statistics_bytes,
-                         base::ByteWriter* out) {
+                         base::ByteWriter* out, size_t shared_bytes) {
   uint8_t flags = 0;
   if (ends_.size() > 1) {
     const uint64_t largest = ends_[ends_.size() - 2];
@@ -164,6 +178,10 @@ void ChunkWriter::Finish(bool has_dictionary, size_t dictionary_bytes, size_t st
     for (size_t v = 0; v + 1 < ends_.size(); v++) {
       base::StoreLeWidth(offsets + v * width, ends_[v], width);
     }
+  }
+  if (shared_bytes > 0) {
+    flags |= kChunkHasShared;
+    out->U32(static_cast<uint32_t>(shared_bytes));
   }
   if (has_dictionary) {
     flags |= kChunkHasDictionary;
@@ -208,31 +226,177 @@ bool ChunkWriter::ChooseWordDictionary(const WordShape& shape, const uint64_t* w
   return with < static_cast<double>(direct) * share * 0.9;
 }
 
-bool ChunkWriter::ChooseBytesDictionary(uint32_t fixed_width, const std::string_view* values,
-                                        const uint8_t* nulls,
-                                        std::span<const uint32_t> vector_rows) {
+uint64_t ChunkWriter::SampleBytes(uint32_t fixed_width, const std::string_view* values,
+                                  const uint8_t* nulls, std::span<const uint32_t> vector_rows) {
+  scratch_.clear();
+  base::ByteWriter writer(&scratch_);
+  ForSampleVectors(vector_rows, [&](size_t at, size_t n) {
+    WriteBytesVector(fixed_width, values + at, nulls + at, n, &writer);
+  });
+  return scratch_.size();
+}
+
+double ChunkWriter::TryBytesDictionary(uint32_t fixed_width, const std::string_view* values,
+                                       const uint8_t* nulls,
+                                       std::span<const uint32_t> vector_rows) {
+  shared_.clear();
   const size_t rows = TotalRows(vector_rows);
-  if (rows < 4) return false;
-  if (!SampleRepeats(&bytes_dictionary_, values, nulls, rows, &codes_)) return false;
+  if (rows < 4) return kNever;
+  if (!SampleRepeats(&bytes_dictionary_, values, nulls, rows, &codes_)) return kNever;
   const size_t limit = std::min(kMaxBytesEntries, rows / 2);
-  if (!bytes_dictionary_.Build(values, nulls, rows, limit, &codes_)) return false;
+  if (!bytes_dictionary_.Build(values, nulls, rows, limit, &codes_)) return kNever;
   uint64_t dictionary = 8;
   for (const std::string_view v : bytes_dictionary_.entries()) {
     dictionary += v.size() + (fixed_width == 0 ? 2 : 0);
   }
-  if (dictionary > kMaxDictionaryBytes) return false;
-  const uint64_t codes = SampleCodes(nulls, vector_rows);
-  scratch_.clear();
-  base::ByteWriter writer(&scratch_);
-  size_t sampled = 0;
-  ForSampleVectors(vector_rows, [&](size_t at, size_t n) {
-    WriteBytesVector(fixed_width, values + at, nulls + at, n, &writer);
-    sampled += n;
-  });
-  const double share = static_cast<double>(rows) / static_cast<double>(sampled);
+  if (dictionary > kMaxDictionaryBytes) return kNever;
+  if (level_ >= 2 && dictionary >= kMinPackedBytes) {
+    scratch_.clear();
+    base::ByteWriter writer(&scratch_);
+    codec::WriteFrontCoded(bytes_dictionary_.entries(), &writer);
+    bytes_encoder_.Pack(scratch_, &shared_);
+    // A plain one is read without a copy.
+    if (shared_.size() < dictionary - dictionary / 4) {
+      dictionary = shared_.size();
+    } else {
+      shared_.clear();
+    }
+  }
+  const double codes = static_cast<double>(SampleCodes(nulls, vector_rows));
+  return codes * ShareOfSample(vector_rows) + static_cast<double>(dictionary);
+}
+
+// Decodes what was encoded: the coder is too intricate to be trusted with the only copy.
+bool ChunkWriter::TokensAreSound(std::span<const std::string_view> dense) const {
+  codec::TokenModel model;
+  if (!model.Open({shared_.data(), shared_.size()})) return false;
+  std::vector<uint8_t> bytes;
+  uint64_t lengths[kMaxVectorRows];
+  size_t begin = 0;
+  size_t next = 0;
+  for (size_t v = 0; v < vector_values_.size(); v++) {
+    const uint32_t n = vector_values_[v];
+    base::ByteReader in(token_bytes_.data() + begin, token_ends_[v] - begin);
+    begin = token_ends_[v];
+    if (n == 0) continue;
+    uint64_t total;
+    uint64_t expected = 0;
+    for (size_t i = 0; i < n; i++) expected += dense[next + i].size();
+    if (!in.ReadVarint(&total) || total != expected || total > kMaxVectorBytes) return false;
+    if (total / kMaxTokensRatio > in.remaining() + shared_.size()) return false;
+    bytes.resize(total);
+    if (!model.Decode(in, {lengths, n}, bytes.data(), total)) return false;
+    const uint8_t* at = bytes.data();
+    for (size_t i = 0; i < n; i++) {
+      const std::string_view v_in = dense[next + i];
+      if (lengths[i] != v_in.size()) return false;
+      if (!v_in.empty() && std::memcmp(at, v_in.data(), v_in.size()) != 0) return false;
+      at += lengths[i];
+    }
+    next += n;
+  }
+  return true;
+}
+
+double ChunkWriter::TryTokens(const std::string_view* values, const uint8_t* nulls,
+                              std::span<const uint32_t> vector_rows) {
+  std::vector<std::string_view> dense;
+  vector_values_.clear();
+  uint64_t raw = 0;
+  size_t at = 0;
+  for (const uint32_t n : vector_rows) {
+    uint64_t bytes = 0;
+    const size_t before = dense.size();
+    for (size_t i = at; i < at + n; i++) {
+      if (nulls[i]) continue;
+      dense.push_back(values[i]);
+      bytes += values[i].size();
+    }
+    if (bytes > kMaxVectorBytes) return kNever;
+    vector_values_.push_back(static_cast<uint32_t>(dense.size() - before));
+    raw += bytes;
+    at += n;
+  }
+  if (raw < kMinTokensBytes || raw > kMaxTokensBytes) return kNever;
+  codec::TokenEncoder encoder;
+  if (!encoder.Learn(dense, vector_values_)) return kNever;
+  token_bytes_.clear();
+  token_ends_.clear();
+  base::ByteWriter writer(&token_bytes_);
+  size_t next = 0;
+  for (size_t v = 0; v < vector_values_.size(); v++) {
+    if (vector_values_[v] > 0) {
+      uint64_t total = 0;
+      for (size_t i = 0; i < vector_values_[v]; i++) total += dense[next++].size();
+      writer.Varint(total);
+      encoder.Encode(v, &token_bytes_);
+    }
+    token_ends_.push_back(token_bytes_.size());
+  }
+  shared_ = encoder.shared();
+  if (!TokensAreSound(dense)) return kNever;
+  return static_cast<double>(token_bytes_.size() + shared_.size());
+}
+
+double ChunkWriter::TryZstdDictionary(uint32_t fixed_width, const std::string_view* values,
+                                      const uint8_t* nulls,
+                                      std::span<const uint32_t> vector_rows, double share) {
+  // Rows from all over the chunk.
+  const size_t rows = TotalRows(vector_rows);
+  uint64_t raw = 0;
+  for (size_t i = 0; i < rows; i++) raw += nulls[i] ? 0 : values[i].size();
+  const uint64_t want = std::min<uint64_t>(kZstdDictionaryBytes, raw / 16);
+  if (want < kMinPackedBytes || vector_rows.size() < 4) return kNever;
+  std::vector<uint8_t> content;
+  const size_t step = std::max<size_t>(1, static_cast<size_t>(raw / want));
+  for (size_t i = step / 2; i < rows && content.size() < want; i += step) {
+    if (!nulls[i]) content.insert(content.end(), values[i].begin(), values[i].end());
+  }
+  if (content.size() > codec::kMaxZstdDictionary) content.resize(codec::kMaxZstdDictionary);
+  shared_.clear();
+  bytes_encoder_.Pack(content, &shared_);
+  bytes_encoder_.UseDictionary(content);
+  const uint64_t sample = SampleBytes(fixed_width, values, nulls, vector_rows);
+  return static_cast<double>(sample) * share + static_cast<double>(shared_.size());
+}
+
+ChunkWriter::BytesForm ChunkWriter::ChooseBytesForm(uint32_t fixed_width,
+                                                    const std::string_view* values,
+                                                    const uint8_t* nulls,
+                                                    std::span<const uint32_t> vector_rows) {
+  double best = TryBytesDictionary(fixed_width, values, nulls, vector_rows);
+  BytesForm form = BytesForm::kDictionary;
+  if (level_ < 2 && best == kNever) return BytesForm::kVectors;
+  const double share = ShareOfSample(vector_rows);
+  const double plain =
+      static_cast<double>(SampleBytes(fixed_width, values, nulls, vector_rows)) * share;
   // Codes decode far faster than strings and serve as group keys: ties go to them.
-  return static_cast<double>(codes) * share + static_cast<double>(dictionary) <
-         static_cast<double>(scratch_.size()) * share * 1.1;
+  if (best >= plain * 1.1) {
+    best = plain;
+    form = BytesForm::kVectors;
+  }
+  if (level_ < 2) return form;
+  std::vector<uint8_t> packed_dictionary = std::move(shared_);
+  if (fixed_width == 0 && best >= kWorthTokens) {
+    const double tokens = TryTokens(values, nulls, vector_rows);
+    if (tokens < best * (form == BytesForm::kDictionary ? 0.7 : 0.9)) return BytesForm::kTokens;
+  }
+  if (form == BytesForm::kVectors) {
+    const double dictionary = TryZstdDictionary(fixed_width, values, nulls, vector_rows, share);
+    if (dictionary < best * 0.95) return BytesForm::kZstdDictionary;
+    bytes_encoder_.UseDictionary({});
+  }
+  shared_ = std::move(packed_dictionary);
+  return form;
+}
+
+void ChunkWriter::WriteTokensVector(size_t vector, const uint8_t* nulls, size_t count,
+                                    base::ByteWriter* out) {
+  const size_t head = WriteVectorHead(nulls, count, CountNulls(nulls, count), out);
+  if (vector_values_[vector] == 0) return;
+  (*out->vector())[head] |= codec::kBytesTokens;
+  const size_t begin = vector == 0 ? 0 : token_ends_[vector - 1];
+  out->Bytes(token_bytes_.data() + begin, token_ends_[vector] - begin);
 }
 
 ChunkSummary ChunkWriter::WriteWords(const ColumnShape& shape, uint64_t* words,
@@ -290,20 +454,44 @@ ChunkSummary ChunkWriter::WriteBytes(const ColumnShape& shape, const std::string
     writer.Bytes(values[0].data(), values[0].size());
     return summary;
   }
-  const bool dictionary = ChooseBytesDictionary(width, values, nulls, vector_rows);
+  const BytesForm form = ChooseBytesForm(width, values, nulls, vector_rows);
   BeginVectors(out->size());
   size_t at = 0;
-  for (const uint32_t n : vector_rows) {
-    const uint8_t number =
-        dictionary ? WriteWordVector(kCodeShape, codes_.data() + at, nulls + at, n, &writer)
-                   : WriteBytesVector(width, values + at, nulls + at, n, &writer);
+  for (size_t v = 0; v < vector_rows.size(); v++) {
+    const uint32_t n = vector_rows[v];
+    uint8_t number = codec::kBytesTokens;
+    if (form == BytesForm::kDictionary) {
+      number = WriteWordVector(kCodeShape, codes_.data() + at, nulls + at, n, &writer);
+    } else if (form == BytesForm::kTokens) {
+      WriteTokensVector(v, nulls + at, n, &writer);
+    } else {
+      number = WriteBytesVector(width, values + at, nulls + at, n, &writer);
+    }
     EndVector(number, out->size());
     at += n;
   }
-  summary.codec = dictionary ? uint8_t{codec::kDictionary} : MostUsedCodec();
   const size_t dictionary_at = out->size();
-  if (dictionary) codec::WriteDictionary(bytes_dictionary_.entries(), width, &writer);
-  Finish(dictionary, out->size() - dictionary_at, 0, &writer);
+  switch (form) {
+    case BytesForm::kVectors:
+      summary.codec = MostUsedCodec();
+      Finish(false, 0, 0, &writer);
+      return summary;
+    case BytesForm::kDictionary:
+      summary.codec = codec::kDictionary;
+      if (shared_.empty()) {
+        codec::WriteDictionary(bytes_dictionary_.entries(), width, &writer);
+        Finish(true, out->size() - dictionary_at, 0, &writer);
+        return summary;
+      }
+      break;
+    case BytesForm::kTokens: summary.codec = codec::kBytesTokens; break;
+    case BytesForm::kZstdDictionary:
+      summary.codec = codec::kBytesZstdDictionary;
+      bytes_encoder_.UseDictionary({});
+      break;
+  }
+  writer.Bytes(shared_.data(), shared_.size());
+  Finish(false, 0, 0, &writer, shared_.size());
   return summary;
 }
 

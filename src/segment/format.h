@@ -46,6 +46,10 @@ inline constexpr unsigned kNullModeShift = 6;
 inline constexpr uint8_t kChunkOffsetWidthMask = 3;  // log2 of the bytes of an offset
 inline constexpr uint8_t kChunkHasDictionary = 4;
 inline constexpr uint8_t kChunkHasStatistics = 8;
+inline constexpr uint8_t kChunkHasShared = 32;  // what byte strings share; a dictionary is packed
+
+// A vector of tokens inflates at most that much, counting its chunk's model.
+inline constexpr uint64_t kMaxTokensRatio = uint64_t{1} << 16;
 
 // Set in the codec byte of a chunk's footer entry when min and max follow.
 inline constexpr uint8_t kChunkEntryHasRange = 0x80;

@@ -105,6 +105,8 @@ const char* CodecName(uint8_t number) {
     case kDictionary: return "dictionary";
     case kBytesPlain: return "bytes";
     case kBytesZstd: return "zstd";
+    case kBytesTokens: return "tokens";
+    case kBytesZstdDictionary: return "zstd dictionary";
     default: return "unknown";
   }
 }
