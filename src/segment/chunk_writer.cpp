@@ -21,7 +21,8 @@ constexpr double kNever = std::numeric_limits<double>::infinity();
 constexpr uint64_t kMinPackedBytes = 512;    // less is not worth a frame
 constexpr uint64_t kMinTokensBytes = 2048;
 constexpr uint64_t kMaxTokensBytes = kMaxRowGroupBytes * 2;
-constexpr double kWorthTokens = 1024;        // what other codecs take
+constexpr double kWorthTokens = 1024;        // what others take
+constexpr double kWorthTokensForCodes = 16384;
 constexpr uint64_t kZstdDictionaryBytes = uint64_t{64} << 10;
 constexpr size_t kSampleVectors = 3;
 constexpr size_t kSampleRows = 512;
@@ -242,7 +243,10 @@ double ChunkWriter::TryBytesDictionary(uint32_t fixed_width, const std::string_v
   shared_.clear();
   const size_t rows = TotalRows(vector_rows);
   if (rows < 4) return kNever;
-  if (!SampleRepeats(&bytes_dictionary_, values, nulls, rows, &codes_)) return kNever;
+  // A sample misses the repetitions of sorted rows, so level 2 has a look at all.
+  if (level_ < 2 && !SampleRepeats(&bytes_dictionary_, values, nulls, rows, &codes_)) {
+    return kNever;
+  }
   const size_t limit = std::min(kMaxBytesEntries, rows / 2);
   if (!bytes_dictionary_.Build(values, nulls, rows, limit, &codes_)) return kNever;
   uint64_t dictionary = 8;
@@ -303,6 +307,7 @@ double ChunkWriter::TryTokens(const std::string_view* values, const uint8_t* nul
   std::vector<std::string_view> dense;
   vector_values_.clear();
   uint64_t raw = 0;
+  uint64_t bitmaps = 0;
   size_t at = 0;
   for (const uint32_t n : vector_rows) {
     uint64_t bytes = 0;
@@ -313,7 +318,9 @@ double ChunkWriter::TryTokens(const std::string_view* values, const uint8_t* nul
       bytes += values[i].size();
     }
     if (bytes > kMaxVectorBytes) return kNever;
-    vector_values_.push_back(static_cast<uint32_t>(dense.size() - before));
+    const size_t present = dense.size() - before;
+    if (present > 0 && present < n) bitmaps += (n + 7) / 8;
+    vector_values_.push_back(static_cast<uint32_t>(present));
     raw += bytes;
     at += n;
   }
@@ -335,7 +342,7 @@ double ChunkWriter::TryTokens(const std::string_view* values, const uint8_t* nul
   }
   shared_ = encoder.shared();
   if (!TokensAreSound(dense)) return kNever;
-  return static_cast<double>(token_bytes_.size() + shared_.size());
+  return static_cast<double>(token_bytes_.size() + shared_.size() + bitmaps);
 }
 
 double ChunkWriter::TryZstdDictionary(uint32_t fixed_width, const std::string_view* values,
@@ -377,9 +384,10 @@ ChunkWriter::BytesForm ChunkWriter::ChooseBytesForm(uint32_t fixed_width,
   }
   if (level_ < 2) return form;
   std::vector<uint8_t> packed_dictionary = std::move(shared_);
-  if (fixed_width == 0 && best >= kWorthTokens) {
+  const bool codes = form == BytesForm::kDictionary;
+  if (fixed_width == 0 && best >= (codes ? kWorthTokensForCodes : kWorthTokens)) {
     const double tokens = TryTokens(values, nulls, vector_rows);
-    if (tokens < best * (form == BytesForm::kDictionary ? 0.7 : 0.9)) return BytesForm::kTokens;
+    if (tokens < best * (codes ? 0.6 : 0.9)) return BytesForm::kTokens;
   }
   if (form == BytesForm::kVectors) {
     const double dictionary = TryZstdDictionary(fixed_width, values, nulls, vector_rows, share);

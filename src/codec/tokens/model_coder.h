@@ -9,12 +9,17 @@
 
 namespace nodedb_ts::codec {
 
-// Limits of a model, which bound what hostile bytes can ask for.
-inline constexpr uint64_t kMaxModelWords = 1u << 22;
-inline constexpr uint64_t kMaxModelText = 1u << 24;
-inline constexpr uint64_t kMaxModelStates = 1u << 21;
-inline constexpr uint64_t kMaxModelTransitions = 1u << 22;
-inline constexpr uint64_t kMaxModelBits = 1u << 23;
+// What a model may take: a multiple of its bytes, which bounds what hostile bytes can ask for.
+struct ModelLimits {
+  uint64_t words, text, states, transitions, classes, bits;
+};
+inline ModelLimits LimitsOf(uint64_t stored) {
+  const auto at_most = [&](uint64_t factor, uint64_t most) {
+    return std::min(stored * factor + 1024, most);
+  };
+  return {at_most(16, 1u << 22), at_most(256, 1u << 24), at_most(32, 1u << 21),
+          at_most(32, 1u << 22), at_most(16, 1u << 16),  kSpellingBits + at_most(1024, 1u << 23)};
+}
 
 inline uint64_t Mix64(uint64_t v) {
   v ^= v >> 32;
@@ -64,6 +69,7 @@ class KeyMap {
     while (slots_[at].key != 0 && slots_[at].key != key) at = (at + 1) & (slots_.size() - 1);
     return slots_[at].key == 0 ? nullptr : &slots_[at].number;
   }
+  void Prefetch(uint64_t key) const { __builtin_prefetch(&slots_[key >> shift_]); }
   template <typename F>
   void ForEach(F&& f) const {
     for (const Slot& s : slots_) {
@@ -124,7 +130,9 @@ inline Bit StartOf(uint32_t step) {
 template <typename Io>
 class ModelCoder {
  public:
-  ModelCoder(TokenModel* model, Io* io) : m_(*model), io_(*io) {}
+  // stored: bytes of the model, when decoding.
+  ModelCoder(TokenModel* model, Io* io, uint64_t stored)
+      : m_(*model), io_(*io), limits_(LimitsOf(stored)) {}
 
   // starts: a step for each adaptive bit; filled when decoding.
   bool Code(std::vector<uint8_t>* starts) {
@@ -134,9 +142,10 @@ class ModelCoder {
  private:
   bool Places() {
     if constexpr (Io::kDecode) {
-      uint64_t bits = kSpellingBits;
-      for (const ModelState& s : m_.states_) bits += s.count > 1 ? m_.StateBits(s) : 0;
-      if (bits > kMaxModelBits || m_.classes_.size() > kMaxModelBits / 1024) return false;
+      uint64_t bits = GammaBits(m_.dictionary_words_ + 1) + kSpellingBits;
+      for (const ModelState& s : m_.states_) bits += m_.StateBits(s);
+      for (const ValueClass& c : m_.classes_) bits += TokenModel::ClassBits(c);
+      if (bits > limits_.bits) return false;
       m_.PlaceBits();
     }
     return true;
@@ -149,9 +158,11 @@ class ModelCoder {
   bool Words() {
     uint64_t count = io_.Raw(m_.words_.size(), 24);
     m_.dictionary_words_ = static_cast<uint32_t>(io_.Raw(m_.dictionary_words_, 24));
-    if (count > kMaxModelWords || m_.dictionary_words_ > count) return false;
+    if constexpr (Io::kDecode) {
+      if (count > limits_.words || m_.dictionary_words_ > count) return false;
+    }
     std::vector<Bit> kinds(256);
-    std::vector<Bit> letters(1u << 20);
+    std::vector<Bit> letters(1u << 18);
     uint8_t kind_before = 0;
     for (uint64_t i = 0; i < count; i++) {
       ModelWord word;
@@ -163,7 +174,7 @@ class ModelCoder {
       for (size_t j = 0;; j++) {
         uint32_t context = (h1 | h2 << 8) * 0x9E3779B1u;
         const auto slot = [&](uint32_t node) {
-          return &letters[((context + node) * 0x85EBCA6Bu) >> 12];
+          return &letters[((context + node) * 0x85EBCA6Bu) >> 14];
         };
         if (j > 0 && io_.Code(slot(0), j == word.size)) break;
         uint32_t node = 1;
@@ -173,7 +184,7 @@ class ModelCoder {
         h2 = h1;
         h1 = node & 255;
         if constexpr (Io::kDecode) {
-          if (m_.text_.size() >= kMaxModelText || io_.Exhausted()) return false;
+          if (m_.text_.size() >= limits_.text || io_.Exhausted()) return false;
           m_.text_.push_back(static_cast<char>(h1));
           word.size++;
         }
@@ -246,7 +257,7 @@ class ModelCoder {
       if (io_.Code(&exist_bits_[order * 8 + longest], exists)) {
         *state = created_count_++;
         if constexpr (Io::kDecode) {
-          if (m_.states_.size() >= kMaxModelStates) return false;
+          if (m_.states_.size() >= limits_.states) return false;
           ModelState next;
           next.order = static_cast<uint8_t>(order);
           std::copy_n(context, order, next.context);
@@ -275,7 +286,7 @@ class ModelCoder {
       s.wide = io_.Code(&wide_bits_[s.count > 1], s.wide);
       if constexpr (Io::kDecode) {
         s.first = static_cast<uint32_t>(m_.transitions_.size());
-        if (s.count > kMaxModelTransitions - s.first || io_.Exhausted()) return false;
+        if (s.first + uint64_t{s.count} > limits_.transitions || io_.Exhausted()) return false;
         m_.states_[i] = s;
       }
       for (uint32_t k = 0; k < s.count; k++) {
@@ -284,7 +295,7 @@ class ModelCoder {
         if (!Symbol(s, &t.symbol) || !Next(s, &t)) return false;
         if (t.symbol < kFirstWord && t.symbol != kSymbolEnd) {
           if constexpr (Io::kDecode) {
-            if (io_.Exhausted()) return false;
+            if (m_.classes_.size() >= limits_.classes) return false;
             t.value_class = static_cast<uint32_t>(class_number);
             m_.classes_.emplace_back();
             m_.classes_.back().kind = static_cast<uint8_t>(t.symbol);
@@ -303,10 +314,14 @@ class ModelCoder {
   bool Class(ValueClass* c) {
     if (c->kind >= kTokenUuid) return true;
     Bit* bits = &class_bits_[c->kind * 256];
-    c->mode = static_cast<uint8_t>(CodeTree(io_, bits, 2, c->mode));
-    c->max_bits = static_cast<uint8_t>(CodeTree(io_, bits + 64 + (c->mode & 1) * 64, 7 - (c->mode & 1) * 0, c->max_bits));
-    c->width_mode = static_cast<uint8_t>(CodeTree(io_, bits + 4, 2, c->width_mode));
-    if (c->width_mode == kWidthFixed) c->width = static_cast<uint8_t>(CodeTree(io_, bits + 8, 5, c->width));
+    Bit* few = &mode_bits_[c->kind * 64];
+    c->mode = static_cast<uint8_t>(CodeTree(io_, few, 2, c->mode));
+    c->max_bits = static_cast<uint8_t>(
+        CodeTree(io_, bits + (c->mode == kNumberDelta ? 128 : 0), 7, c->max_bits));
+    c->width_mode = static_cast<uint8_t>(CodeTree(io_, few + 4, 2, c->width_mode));
+    if (c->width_mode == kWidthFixed) {
+      c->width = static_cast<uint8_t>(CodeTree(io_, few + 8, 5, c->width));
+    }
     if (c->mode > kNumberSmall || c->max_bits > (c->mode == kNumberSmall ? 8 : 64)) return false;
     return c->width_mode <= kWidthMixed;
   }
@@ -345,6 +360,7 @@ class ModelCoder {
 
   TokenModel& m_;
   Io& io_;
+  const ModelLimits limits_;
   uint32_t known_ = 0;  // words that transitions may name
   uint32_t created_count_ = 0;
   KeyMap created_;
@@ -357,6 +373,7 @@ class ModelCoder {
   Bit wide_bits_[2];
   Bit exist_bits_[64];
   Bit class_bits_[16 * 256];
+  Bit mode_bits_[16 * 64];
   Bit start_bits_[256];
   Bit any_bits_[8];
   uint32_t any_before_ = 0;

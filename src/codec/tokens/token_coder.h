@@ -13,7 +13,7 @@ namespace nodedb_ts::codec {
 
 inline constexpr size_t kRecentValues = 4;
 inline constexpr size_t kPlaces = 4096;  // slots for values by their place in the row
-inline constexpr size_t kPaths = 16384;
+inline constexpr size_t kPaths = 8192;
 #ifndef DECS
 #define DECS 3
 #endif

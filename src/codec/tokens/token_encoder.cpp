@@ -263,42 +263,54 @@ void TokenEncoder::FindWideContexts(Contexts* contexts) {
 
 // Finds the contexts that become states.
 void TokenEncoder::CountContexts(Contexts* contexts) {
+  // Some tokens at a time: where a context is counted is fetched while others are looked up.
+  struct Place {
+    uint32_t context[kMaxOrder];
+    uint32_t order;
+    uint64_t key;
+  };
   const auto walk = [&](auto&& visit) {
-    uint32_t context[kMaxOrder] = {kSymbolStart};
-    uint32_t order = 1;
-    for (const uint32_t token : tokens_) {
-      visit(context, order);
-      if (token == 0) {
-        context[0] = kSymbolStart;
-        order = 1;
-        continue;
+    constexpr size_t kBlock = 32;
+    Place places[kBlock + 1] = {};
+    places[0].order = 1;
+    for (size_t at = 0; at < tokens_.size(); at += kBlock) {
+      const size_t n = std::min(kBlock, tokens_.size() - at);
+      for (size_t i = 0; i < n; i++) {
+        Place& place = places[i];
+        Place& next = places[i + 1];
+        place.key = ContextKey(place.context, place.order);
+        contexts->counts.Prefetch(place.key);
+        const uint32_t token = tokens_[at + i];
+        if (token == 0) {
+          next.context[0] = kSymbolStart;
+          next.order = 1;
+          continue;
+        }
+        uint32_t symbol = kFirstWord + token;
+        const uint8_t kind = infos_[token].kind;
+        if (IsValueToken(kind)) {
+          symbol = kind;
+        } else if (counts_[token] < 2 ||
+                   (kind == kTokenWord && contexts->IsWide(place.context, place.order))) {
+          symbol = kSymbolDictionary;
+        }
+        next.order = PushContext(place.context, place.order, symbol, next.context);
       }
-      uint32_t symbol = kFirstWord + token;
-      const uint8_t kind = infos_[token].kind;
-      if (kind == kTokenWord) {
-        if (counts_[token] < 2 || contexts->IsWide(context, order)) symbol = kSymbolDictionary;
-      } else if (IsValueToken(kind)) {
-        symbol = kind;
-      } else if (counts_[token] < 2) {
-        symbol = kSymbolDictionary;
-      }
-      uint32_t next[kMaxOrder];
-      order = PushContext(context, order, symbol, next);
-      std::copy_n(next, order, context);
+      for (size_t i = 0; i < n; i++) visit(places[i]);
+      places[0] = places[n];
     }
   };
-  walk([&](const uint32_t* context, uint32_t order) {
-    ++*contexts->counts.Find(ContextKey(context, order), 0);
-  });
+  walk([&](const Place& place) { ++*contexts->counts.Find(place.key, 0); });
   KeyMap shorter;
   uint32_t known = kMaxOrder;
-  walk([&](const uint32_t* context, uint32_t order) {
+  walk([&](const Place& place) {
+    const uint32_t order = place.order;
     if (order == 1) known = 0;
     known = std::min(known + 1, order);
-    if (known == order && *contexts->counts.Get(ContextKey(context, order)) >= kMinContext) return;
+    if (known == order && *contexts->counts.Get(place.key) >= kMinContext) return;
     uint32_t found = 0;
     uint64_t keys[kMaxOrder + 1];
-    ContextKeys(context, order, keys);
+    ContextKeys(place.context, order, keys);
     for (uint32_t o = std::min(known, order - 1); o > 0; o--) {
       const uint32_t count = ++*shorter.Find(keys[o], 0);
       if (found == 0 && count >= kMinContext) found = o;
@@ -593,17 +605,17 @@ void TokenEncoder::Train() {
 }
 
 bool TokenEncoder::WriteShared() {
+  if (model_.words_.size() >= (1u << 22)) return false;
   shared_.clear();
   EncodeIo io(&shared_);
-  auto coder = std::make_unique<ModelCoder<EncodeIo>>(&model_, &io);
-  if (model_.words_.size() >= kMaxModelWords || model_.text_.size() >= kMaxModelText ||
-      model_.states_.size() >= kMaxModelStates || model_.transitions_.size() >= kMaxModelTransitions ||
-      model_.initial_.size() >= kMaxModelBits) {
-    return false;
-  }
+  auto coder = std::make_unique<ModelCoder<EncodeIo>>(&model_, &io, UINT32_MAX);
   if (!coder->Code(&starts_)) return false;
   io.Finish();
-  return true;
+  const ModelLimits limits = LimitsOf(shared_.size());
+  return model_.words_.size() < limits.words && model_.text_.size() < limits.text &&
+         model_.states_.size() < limits.states &&
+         model_.transitions_.size() < limits.transitions &&
+         model_.classes_.size() < limits.classes && model_.initial_.size() < limits.bits;
 }
 
 bool TokenEncoder::Learn(std::span<const std::string_view> values,

@@ -16,8 +16,18 @@ struct DecodeIo : BinaryDecoder {
 
 }  // namespace
 
-uint32_t TokenModel::StateBits(const ModelState& s) const {
+uint32_t TokenModel::StateBits(const ModelState& s) {
   return s.count > 1 ? kChoiceBits + GammaBits(s.count) : 0;
+}
+
+uint32_t TokenModel::ClassBits(const ValueClass& c) {
+  if (c.kind >= kTokenUuid) return kHitBits;
+  const uint32_t bits = kHitBits + (c.width_mode == kWidthMixed ? kWidthBits : 0);
+  switch (c.mode) {
+    case kNumberSmall: return bits + (1u << c.max_bits);
+    case kNumberDirect: return bits + MagnitudeBits(c.max_bits);
+    default: return bits + 1 + MagnitudeBits(c.max_bits);
+  }
 }
 
 void TokenModel::PlaceBits() {
@@ -28,13 +38,7 @@ void TokenModel::PlaceBits() {
   }
   for (ValueClass& c : classes_) {
     c.bits = at;
-    c.bit_count = kHitBits;
-    if (c.kind < kTokenUuid) {
-      if (c.width_mode == kWidthMixed) c.bit_count += kWidthBits;
-      if (c.mode == kNumberSmall) c.bit_count += 1u << c.max_bits;
-      if (c.mode == kNumberDirect) c.bit_count += MagnitudeBits(c.max_bits);
-      if (c.mode == kNumberDelta) c.bit_count += 1 + MagnitudeBits(c.max_bits);
-    }
+    c.bit_count = ClassBits(c);
     at += c.bit_count;
   }
   dictionary_bits_ = at;
@@ -47,7 +51,7 @@ void TokenModel::PlaceBits() {
 bool TokenModel::Open(base::ByteReader in) {
   *this = TokenModel();
   DecodeIo io(in);
-  auto coder = std::make_unique<ModelCoder<DecodeIo>>(this, &io);
+  auto coder = std::make_unique<ModelCoder<DecodeIo>>(this, &io, in.remaining());
   if (!coder->Code(nullptr) || !io.AtEnd()) return false;
   MakeJumps();
   return true;

@@ -78,7 +78,8 @@ class TokenModel {
   template <typename Io>
   friend class ModelCoder;
 
-  uint32_t StateBits(const ModelState& s) const;
+  static uint32_t StateBits(const ModelState& s);
+  static uint32_t ClassBits(const ValueClass& c);
   void MakeJumps();
   void PlaceBits();  // decides where every state's and class's bits are
 
