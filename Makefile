@@ -8,6 +8,7 @@
 #   make units-sanitize   the same under AddressSanitizer and UndefinedBehaviorSanitizer
 #   make torture          random statements on tables and their heap twins, with kills; DURATION=minutes
 #   make bench            figures side by side with heap
+#   make bench-codecs     speed of the codecs (Google Benchmark; no PostgreSQL); BENCH_OPTIONS
 #   make installcheck     pg_regress and isolation tests against a running, installed server
 #   make clean
 #
@@ -17,7 +18,7 @@
 
 PG_CONFIG ?= pg_config
 
-PROJECT_GOALS := demo check torture bench units units-sanitize
+PROJECT_GOALS := demo check torture bench bench-codecs units units-sanitize
 
 ifneq (,$(filter $(PROJECT_GOALS),$(MAKECMDGOALS)))
 
@@ -33,6 +34,8 @@ torture:
 	@test/scripts/torture.sh
 bench:
 	@test/bench/run.sh
+bench-codecs:
+	@test/bench/codecs.sh
 units:
 	@test/scripts/units.sh
 units-sanitize:
@@ -62,7 +65,8 @@ PG_CPPFLAGS = -Iinclude -Isrc
 # Callbacks have fixed signatures, hence -Wno-unused-parameter.
 PG_CFLAGS = -std=gnu11 -Wall -Wextra -Werror=implicit-function-declaration -Wno-unused-parameter -Wno-declaration-after-statement
 # PGDLLEXPORT is empty before PostgreSQL 16, so only the C++ side may be hidden.
-PG_CXXFLAGS = -std=c++20 -O2 -Wall -Wextra -fvisibility=hidden -fvisibility-inlines-hidden
+# No fused multiply-add: codecs of floats must give the same bits on every machine.
+PG_CXXFLAGS = -std=c++20 -O2 -ffp-contract=off -Wall -Wextra -fvisibility=hidden -fvisibility-inlines-hidden
 SHLIB_LINK += -lstdc++ -lzstd
 
 REGRESS = $(sort $(patsubst sql/%.sql,%,$(filter-out sql/nodedb_ts--%.sql,$(wildcard sql/*.sql))))

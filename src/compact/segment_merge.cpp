@@ -91,10 +91,7 @@ Status SegmentMerge::Next(NtsMergeStep* step) {
       if (!status.ok()) return status;
     }
     if (buffer_.full() || (done && buffer_.rows() > 0)) return WriteGroup(step);
-    if (builder_ && (done || SegmentIsFull())) {
-      EndSegment(step);
-      return Status::Ok();
-    }
+    if (builder_ && (done || SegmentIsFull())) return EndSegment(step);
     if (done) return Status::Ok();  // END
     Status status = Status::Ok();
     if (!waiting_.empty()) {
@@ -262,9 +259,10 @@ Status SegmentMerge::WriteGroup(NtsMergeStep* step) {
   return Status::Ok();
 }
 
-void SegmentMerge::EndSegment(NtsMergeStep* step) {
+Status SegmentMerge::EndSegment(NtsMergeStep* step) {
   segment::SegmentSummary summary;
-  builder_->Finish(&summary);
+  Status status = builder_->Finish(&summary);
+  if (!status.ok()) return status;
   const segment::TimeRange times = builder_->times();
   step->kind = NTS_MERGE_SEGMENT;
   step->bytes = bytes_.data();
@@ -278,6 +276,7 @@ void SegmentMerge::EndSegment(NtsMergeStep* step) {
   step->output.footer_offset = summary.footer_offset;
   step->output.length = summary.footer_offset + bytes_.size();
   builder_.reset();
+  return Status::Ok();
 }
 
 }  // namespace nodedb_ts::compact

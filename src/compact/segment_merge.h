@@ -49,7 +49,7 @@ class SegmentMerge {
   base::Status WantBytes(uint32_t input, NtsMergeStep* step);
   base::Status WriteGroup(NtsMergeStep* step);
   base::Status BeginSegment();
-  void EndSegment(NtsMergeStep* step);
+  base::Status EndSegment(NtsMergeStep* step);
   bool SegmentIsFull() const;
 
   std::vector<NtsColumn> columns_;

@@ -8,6 +8,7 @@
 
 #include "base/bits.h"
 #include "codec/dictionary/dictionary.h"
+#include "codec/shared/word_chunk.h"
 #include "segment/shared_strings.h"
 
 namespace nodedb_ts::segment {
@@ -29,6 +30,8 @@ struct Parts {
   base::ByteReader dictionary;
   base::ByteReader statistics;
   base::ByteReader shared;  // of byte strings
+  base::ByteReader model;
+  bool stepped = false;
   const uint8_t* offsets = nullptr;
   size_t offset_width = 1;
 };
@@ -44,11 +47,12 @@ bool OpenParts(const ChunkRef& chunk, Parts* parts) {
   const uint8_t* tail;
   uint32_t statistics_bytes = 0;
   uint32_t dictionary_bytes = 0;
+  uint32_t model_bytes = 0;
   uint32_t shared_bytes = 0;
   if (chunk.vectors == 0 || !in.TakeTail(1, &tail)) return false;
   const uint8_t flags = *tail;
   if (flags & ~(kChunkOffsetWidthMask | kChunkHasDictionary | kChunkHasStatistics |
-                kChunkHasShared)) {
+                kChunkHasModel | kChunkHasShared | kChunkStepped)) {
     return false;
   }
   const bool has_shared = flags & kChunkHasShared;
@@ -56,6 +60,10 @@ bool OpenParts(const ChunkRef& chunk, Parts* parts) {
   // A packed dictionary is a shared part.
   if ((flags & kChunkHasDictionary || has_shared) != NeedsShared(chunk.codec)) return false;
   if (flags & kChunkHasDictionary && (has_shared || chunk.codec != codec::kDictionary)) return false;
+  if (flags & kChunkHasModel) {
+    if (!in.TakeTail(4, &tail)) return false;
+    model_bytes = base::LoadLe<uint32_t>(tail);
+  }
   if (flags & kChunkHasStatistics) {
     if (!in.TakeTail(4, &tail)) return false;
     statistics_bytes = base::LoadLe<uint32_t>(tail);
@@ -69,7 +77,11 @@ bool OpenParts(const ChunkRef& chunk, Parts* parts) {
     shared_bytes = base::LoadLe<uint32_t>(tail);
   }
   parts->offset_width = size_t{1} << (flags & kChunkOffsetWidthMask);
-  if (!in.TakeTail((chunk.vectors - 1) * parts->offset_width, &parts->offsets)) return false;
+  parts->stepped = flags & kChunkStepped;
+  const uint64_t offsets = parts->stepped ? 0 : chunk.vectors - 1;
+  if (!in.TakeTail(offsets * parts->offset_width, &parts->offsets)) return false;
+  if (!in.TakeTail(model_bytes, &tail)) return false;
+  parts->model = base::ByteReader(tail, model_bytes);
   if (!in.TakeTail(statistics_bytes, &tail)) return false;
   parts->statistics = base::ByteReader(tail, statistics_bytes);
   if (!in.TakeTail(dictionary_bytes, &tail)) return false;
@@ -101,6 +113,50 @@ bool FindVector(const ChunkRef& chunk, const Parts& parts, uint32_t vector,
   return true;
 }
 
+bool IsMapped(const ChunkModel& model) { return model.base != 0 || model.scale != 1; }
+
+bool ParseModel(const ChunkRef& chunk, base::ByteReader in, ChunkModel* model) {
+  *model = {};
+  uint8_t flags;
+  if (!in.ReadU8(&flags) || flags == 0 || flags > (kModelMapping | kModelTables)) return false;
+  if (flags & kModelMapping) {
+    int64_t base;
+    if (!in.ReadZigZag(&base) || !in.ReadVarint(&model->scale) || model->scale == 0) return false;
+    model->base = static_cast<uint64_t>(base);
+  }
+  if ((flags & kModelTables) && !codec::ReadTables(&in, &model->tables)) return false;
+  const bool may_map = chunk.shape.kind == NTS_KIND_INT && chunk.codec != codec::kDictionary;
+  return in.empty() && (may_map || !IsMapped(*model));
+}
+
+// The model of a chunk, from its cache when it has one. `own` takes it otherwise. NULL
+// when the bytes are wrong.
+const ChunkModel* FindModel(const ChunkRef& chunk, const Parts& parts, ChunkModel* own) {
+  if (parts.model.empty()) return own;
+  if (chunk.cache == nullptr) return ParseModel(chunk, parts.model, own) ? own : nullptr;
+  if (!chunk.cache->parsed) {
+    if (!ParseModel(chunk, parts.model, &chunk.cache->model)) return nullptr;
+    chunk.cache->parsed = true;
+  }
+  return &chunk.cache->model;
+}
+
+// Which shape the integers of the vectors have.
+codec::WordShape StoredShape(const ChunkRef& chunk, const ChunkModel& model) {
+  return IsMapped(model) ? kCodeShape : WordShapeOf(chunk.shape);
+}
+
+// From stored integers to values of the column; false when one is not canonical.
+bool MapUp(const ChunkRef& chunk, const ChunkModel& model, std::span<uint64_t> words) {
+  if (!IsMapped(model)) return true;
+  for (uint64_t& v : words) v = model.base + model.scale * v;
+  uint64_t wrong = 0;
+  if (chunk.shape.width < 8) {
+    for (const uint64_t v : words) wrong |= v ^ base::SignExtend(v, chunk.shape.width);
+  }
+  return wrong == 0;
+}
+
 // One flag for each bit; returns the number of ones.
 size_t ExpandBitmap(const uint8_t* bitmap, size_t count, uint8_t* nulls) {
   size_t ones = 0;
@@ -116,6 +172,23 @@ size_t ExpandBitmap(const uint8_t* bitmap, size_t count, uint8_t* nulls) {
     ones += nulls[i];
   }
   return ones;
+}
+
+// Runs of values and of NULLs, which alternate. Returns the number of NULLs; 0 also when
+// the bytes are wrong.
+size_t ReadNullRuns(base::ByteReader* in, size_t count, uint8_t* nulls) {
+  uint64_t runs;
+  if (!in->ReadVarint(&runs) || runs < 2 || runs > count + 1) return 0;
+  size_t at = 0;
+  size_t missing = 0;
+  for (uint64_t r = 0; r < runs; r++) {
+    uint64_t length;
+    if (!in->ReadVarint(&length) || length > count - at || (length == 0 && r > 0)) return 0;
+    std::memset(nulls + at, r % 2 == 1, length);
+    if (r % 2 == 1) missing += length;
+    at += length;
+  }
+  return at == count ? missing : 0;
 }
 
 // Reads a vector's first byte and NULLs; *present is the number of values.
@@ -140,8 +213,11 @@ bool ReadVectorHead(base::ByteReader* in, size_t count, uint8_t* nulls, uint8_t*
       *present = count - missing;
       return missing > 0 && missing < count;
     }
-    default:
-      return false;
+    default: {
+      const size_t missing = ReadNullRuns(in, count, nulls);
+      *present = count - missing;
+      return missing > 0 && missing < count;
+    }
   }
 }
 
@@ -379,6 +455,42 @@ Status ConstantVector(const ChunkRef& chunk, uint32_t rows, const Room& room, ui
   return Status::Ok();
 }
 
+// The rows of a vector out of a chunk's runs of equal values: words with their NULLs.
+bool ReadSteps(const ChunkRef& chunk, const codec::WordShape& shape, base::ByteReader in,
+               uint32_t first_row, uint32_t rows, uint64_t* words, uint8_t* nulls) {
+  uint64_t runs;
+  std::vector<uint64_t> lengths;
+  std::vector<uint64_t> values;
+  std::vector<uint8_t> no_nulls;
+  std::vector<uint8_t> missing;
+  if (!in.ReadVarint(&runs) || runs == 0 || runs > chunk.rows) return false;
+  if (!ReadWordList(kCodeShape, &in, runs, &lengths, &no_nulls)) return false;
+  if (!ReadWordList(shape, &in, runs, &values, &missing) || !in.empty()) return false;
+  uint64_t begin = 0;
+  uint64_t at = first_row;
+  const uint64_t end = uint64_t{first_row} + rows;
+  for (uint64_t r = 0; r < runs && at < end; r++) {
+    if (lengths[r] == 0 || lengths[r] > chunk.rows) return false;
+    begin += lengths[r];
+    if (begin <= at) continue;
+    const uint64_t n = std::min(begin, end) - at;
+    std::fill_n(words + (at - first_row), n, values[r]);
+    std::memset(nulls + (at - first_row), missing[r], n);
+    at += n;
+  }
+  return at == end;
+}
+
+// Gathers the values of the rows that are not NULL; returns their number.
+size_t Gather(const uint8_t* nulls, size_t count, uint64_t* values) {
+  size_t n = 0;
+  for (size_t i = 0; i < count; i++) {
+    values[n] = values[i];
+    n += nulls[i] ^ 1;
+  }
+  return n;
+}
+
 // Decodes or, for byte strings without room.data, only measures.
 Status VisitVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows, const Room& room,
                    uint64_t* values, uint8_t* nulls, bool* any_null) {
@@ -395,23 +507,36 @@ Status VisitVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows, const 
   if (chunk.codec == codec::kConstant) return ConstantVector(chunk, rows, room, values, nulls);
   Parts parts;
   base::ByteReader in;
-  uint8_t number;
+  uint8_t number = codec::kNone;
   size_t present;
-  if (!OpenParts(chunk, &parts) || !FindVector(chunk, parts, vector, &in)) {
-    return Wrong("bad offsets");
-  }
-  if (!ReadVectorHead(&in, rows, nulls, &number, &present)) return Wrong("bad vector header");
-  *any_null = present < rows;
+  ChunkModel own;
+  const ChunkModel* model;
+  if (!OpenParts(chunk, &parts)) return Wrong("bad offsets");
+  if ((model = FindModel(chunk, parts, &own)) == nullptr) return Wrong("bad model");
   const bool words = IsWord(chunk.shape.kind);
-  if (present > 0 && chunk.codec == codec::kDictionary) {
-    if (!codec::DecodeWords(kCodeShape, number, in, {values, present})) return Wrong("bad codes");
+  const bool dictionary = chunk.codec == codec::kDictionary;
+  const codec::WordShape shape = dictionary ? kCodeShape : StoredShape(chunk, *model);
+  if (parts.stepped) {
+    if (!words && !dictionary) return Wrong("runs of byte strings");
+    if (!ReadSteps(chunk, shape, parts.vectors, chunk.VectorStart(vector), rows, values, nulls)) {
+      return Wrong("bad runs");
+    }
+    present = Gather(nulls, rows, values);
+  } else {
+    if (!FindVector(chunk, parts, vector, &in)) return Wrong("bad offsets");
+    if (!ReadVectorHead(&in, rows, nulls, &number, &present)) return Wrong("bad vector header");
+    if (present > 0 && (words || dictionary) &&
+        !codec::DecodeWords(shape, number, in, {values, present}, model->tables)) {
+      return Wrong(dictionary ? "bad codes" : "bad vector");
+    }
+  }
+  *any_null = present < rows;
+  if (present > 0 && dictionary) {
     Status status = words ? WordsOfDictionary(chunk, parts, present, values)
                           : BytesOfDictionary(chunk, parts, present, room, values);
     if (!status.ok()) return status;
   } else if (present > 0 && words) {
-    if (!codec::DecodeWords(WordShapeOf(chunk.shape), number, in, {values, present})) {
-      return Wrong("bad vector");
-    }
+    if (!MapUp(chunk, *model, {values, present})) return Wrong("bad vector");
   } else if (present > 0) {
     return BytesOfVector(chunk, parts, in, number, nulls, rows, present, room, values);
   }
@@ -484,9 +609,21 @@ Status ReadChunkStatistics(const ChunkRef& chunk, std::vector<VectorStatistics>*
   if (parts.statistics.empty()) return Status::Ok();
   // Every vector takes a byte, and an offset each: the list is bounded by the chunk.
   vectors->resize(chunk.vectors);
-  if (!ReadStatistics(WordShapeOf(chunk.shape), parts.statistics, vectors)) {
+  ChunkModel own;
+  const ChunkModel* model = FindModel(chunk, parts, &own);
+  if (model == nullptr ||
+      !ReadStatistics(StoredShape(chunk, *model), parts.statistics, vectors)) {
     vectors->clear();
     return Wrong("bad statistics");
+  }
+  for (uint32_t v = 0; v < chunk.vectors && IsMapped(*model); v++) {
+    VectorStatistics& s = (*vectors)[v];
+    if (!s.has_range) continue;
+    const uint64_t rows = chunk.VectorStart(v + 1) - chunk.VectorStart(v) - s.null_count;
+    s.min = model->base + model->scale * s.min;
+    s.max = model->base + model->scale * s.max;
+    if (!s.has_sum) continue;
+    s.sum = static_cast<int64_t>(model->base * rows + model->scale * static_cast<uint64_t>(s.sum));
   }
   return Status::Ok();
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -15,14 +16,37 @@
 
 namespace nodedb_ts::segment {
 
+// What all words of a chunk share, parsed (FORMAT.md: model).
+struct ChunkModel {
+  uint64_t base = 0;   // a value is base + scale * stored integer
+  uint64_t scale = 1;
+  std::vector<codec::EntropyDecoder> tables;
+};
+
+// Keeps a chunk's model between reads of its vectors.
+struct ChunkCache {
+  bool parsed = false;
+  ChunkModel model;
+};
+
 // A chunk in memory (borrowed).
 struct ChunkRef {
   ColumnShape shape;
   uint8_t codec = codec::kNone;
   uint8_t align = 1;  // of decoded byte values
   uint32_t vectors = 0;
+  uint32_t rows = 0;                        // of all vectors
+  const uint32_t* vector_starts = nullptr;  // first row of each; NULL: all full but the last
   const uint8_t* bytes = nullptr;
   size_t length = 0;
+  ChunkCache* cache = nullptr;  // of this chunk; NULL: parse anew each time
+
+  // vector: up to the number of vectors, which is where the rows end.
+  uint32_t VectorStart(uint32_t vector) const {
+    if (vector == vectors) return rows;
+    return vector_starts == nullptr ? vector * static_cast<uint32_t>(kMaxVectorRows)
+                                    : vector_starts[vector];
+  }
 };
 
 // Decodes a vector of words with its NULLs. False when the bytes are wrong.

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
+#include <numeric>
 
 #include "base/bits.h"
-#include "segment/statistics.h"
+#include "segment/chunk_writer_helpers.h"
 
 namespace nodedb_ts::segment {
 namespace {
@@ -15,17 +15,7 @@ using codec::WordShape;
 
 constexpr WordShape kCodeShape = {WordKind::kInt, 8};
 constexpr size_t kMaxWordEntries = 8192;
-constexpr size_t kMaxBytesEntries = 65536;
-constexpr uint64_t kMaxDictionaryBytes = kMaxVectorBytes;
-constexpr double kNever = std::numeric_limits<double>::infinity();
-constexpr uint64_t kMinPackedBytes = 512;    // less is not worth a frame
-constexpr uint64_t kMinTokensBytes = 2048;
-constexpr uint64_t kMaxTokensBytes = kMaxRowGroupBytes * 2;
-constexpr double kWorthTokens = 1024;        // what others take
-constexpr double kWorthTokensForCodes = 16384;
-constexpr uint64_t kZstdDictionaryBytes = uint64_t{64} << 10;
-constexpr size_t kSampleVectors = 3;
-constexpr size_t kSampleRows = 512;
+constexpr size_t kRunsPerVector = 2;  // up to these runs a chunk may be stepped
 
 void MakeCanonical(const ColumnShape& shape, uint64_t* words, size_t count) {
   if (shape.kind == NTS_KIND_FLOAT4) {
@@ -33,81 +23,6 @@ void MakeCanonical(const ColumnShape& shape, uint64_t* words, size_t count) {
   } else if (shape.kind == NTS_KIND_INT) {
     base::SignExtendAll({words, count}, shape.width);
   }
-}
-
-size_t CountNulls(const uint8_t* nulls, size_t count) {
-  size_t n = 0;
-  for (size_t i = 0; i < count; i++) n += nulls[i];
-  return n;
-}
-
-// The byte that a vector starts with and, when needed, the bitmap of its NULLs.
-// Returns where the byte is, for the codec to be filled in.
-size_t WriteVectorHead(const uint8_t* nulls, size_t count, size_t null_count,
-                       base::ByteWriter* out) {
-  const size_t at = out->size();
-  if (null_count == 0) {
-    out->U8(kNoNulls << kNullModeShift);
-  } else if (null_count == count) {
-    out->U8(kAllNulls << kNullModeShift);
-  } else {
-    out->U8(kNullBitmap << kNullModeShift);
-    uint8_t* bitmap = out->Extend((count + 7) / 8);
-    for (size_t i = 0; i < count; i++) {
-      bitmap[i / 8] = static_cast<uint8_t>(bitmap[i / 8] | nulls[i] << (i % 8));
-    }
-  }
-  return at;
-}
-
-template <typename Value>
-bool AllEqual(const Value* values, size_t count) {
-  for (size_t i = 1; i < count; i++) {
-    if (values[i] != values[0]) return false;
-  }
-  return true;
-}
-
-size_t TotalRows(std::span<const uint32_t> vector_rows) {
-  size_t rows = 0;
-  for (const uint32_t n : vector_rows) rows += n;
-  return rows;
-}
-
-// Calls f(first row, rows) for the first, middle and last vector.
-template <typename F>
-void ForSampleVectors(std::span<const uint32_t> vector_rows, F&& f) {
-  const size_t n = vector_rows.size();
-  size_t first_row = 0;
-  for (size_t v = 0; v < n; v++) {
-    if (n <= kSampleVectors || v == 0 || v == n / 2 || v == n - 1) f(first_row, vector_rows[v]);
-    first_row += vector_rows[v];
-  }
-}
-
-// Rows for each row of the sample vectors.
-double ShareOfSample(std::span<const uint32_t> vector_rows) {
-  size_t sampled = 0;
-  ForSampleVectors(vector_rows, [&](size_t, size_t n) { sampled += n; });
-  return static_cast<double>(TotalRows(vector_rows)) / static_cast<double>(sampled);
-}
-
-// Few enough distinct values in a strided sample that a dictionary may pay?
-template <typename Value>
-bool SampleRepeats(codec::DictionaryBuilder<Value>* builder, const Value* values,
-                   const uint8_t* nulls, size_t rows, std::vector<uint64_t>* codes) {
-  if (rows <= kSampleRows) {
-    const size_t present = rows - CountNulls(nulls, rows);
-    return builder->Build(values, nulls, rows, std::max<size_t>(1, present / 2), codes);
-  }
-  std::vector<Value> sample;
-  const size_t step = rows / kSampleRows;
-  for (size_t i = 0; i < rows; i += step) {
-    if (!nulls[i]) sample.push_back(values[i]);
-  }
-  const std::vector<uint8_t> none(sample.size(), 0);
-  return builder->Build(sample.data(), none.data(), sample.size(),
-                        std::max<size_t>(1, sample.size() / 2), codes);
 }
 
 }  // namespace
@@ -133,21 +48,6 @@ uint8_t WriteWordVector(const WordShape& shape, const uint64_t* words, const uin
   return number;
 }
 
-uint8_t ChunkWriter::WriteBytesVector(uint32_t fixed_width, const std::string_view* values,
-                                      const uint8_t* nulls, size_t count, base::ByteWriter* out) {
-  const size_t null_count = CountNulls(nulls, count);
-  const size_t head = WriteVectorHead(nulls, count, null_count, out);
-  if (null_count == count) return codec::kNone;
-  std::string_view dense[kMaxVectorRows];
-  size_t n = 0;
-  for (size_t i = 0; i < count; i++) {
-    if (!nulls[i]) dense[n++] = values[i];
-  }
-  const uint8_t number = bytes_encoder_.Encode(fixed_width, {dense, n}, out);
-  (*out->vector())[head] |= number;
-  return number;
-}
-
 void ChunkWriter::BeginVectors(size_t start) {
   start_ = start;
   ends_.clear();
@@ -168,10 +68,11 @@ uint8_t ChunkWriter::MostUsedCodec() const {
   return static_cast<uint8_t>(best);
 }
 
-void ChunkWriter::Finish(bool has_dictionary, size_t dictionary_bytes, size_t statistics_bytes,
-                         base::ByteWriter* out, size_t shared_bytes) {
+void ChunkWriter::Finish(const Parts& parts, base::ByteWriter* out) {
   uint8_t flags = 0;
-  if (ends_.size() > 1) {
+  if (parts.stepped) {
+    flags = kChunkStepped;
+  } else if (ends_.size() > 1) {
     const uint64_t largest = ends_[ends_.size() - 2];
     flags = largest < 256 ? 0 : largest < 65536 ? 1 : largest <= UINT32_MAX ? 2 : 3;
     const size_t width = size_t{1} << flags;
@@ -180,17 +81,21 @@ void ChunkWriter::Finish(bool has_dictionary, size_t dictionary_bytes, size_t st
       base::StoreLeWidth(offsets + v * width, ends_[v], width);
     }
   }
-  if (shared_bytes > 0) {
+  if (parts.shared_bytes > 0) {
     flags |= kChunkHasShared;
-    out->U32(static_cast<uint32_t>(shared_bytes));
+    out->U32(static_cast<uint32_t>(parts.shared_bytes));
   }
-  if (has_dictionary) {
+  if (parts.has_dictionary) {
     flags |= kChunkHasDictionary;
-    out->U32(static_cast<uint32_t>(dictionary_bytes));
+    out->U32(static_cast<uint32_t>(parts.dictionary_bytes));
   }
-  if (statistics_bytes > 0) {
+  if (parts.statistics_bytes > 0) {
     flags |= kChunkHasStatistics;
-    out->U32(static_cast<uint32_t>(statistics_bytes));
+    out->U32(static_cast<uint32_t>(parts.statistics_bytes));
+  }
+  if (parts.model_bytes > 0) {
+    flags |= kChunkHasModel;
+    out->U32(static_cast<uint32_t>(parts.model_bytes));
   }
   out->U8(flags);
 }
@@ -227,186 +132,6 @@ bool ChunkWriter::ChooseWordDictionary(const WordShape& shape, const uint64_t* w
   return with < static_cast<double>(direct) * share * 0.9;
 }
 
-uint64_t ChunkWriter::SampleBytes(uint32_t fixed_width, const std::string_view* values,
-                                  const uint8_t* nulls, std::span<const uint32_t> vector_rows) {
-  scratch_.clear();
-  base::ByteWriter writer(&scratch_);
-  ForSampleVectors(vector_rows, [&](size_t at, size_t n) {
-    WriteBytesVector(fixed_width, values + at, nulls + at, n, &writer);
-  });
-  return scratch_.size();
-}
-
-double ChunkWriter::TryBytesDictionary(uint32_t fixed_width, const std::string_view* values,
-                                       const uint8_t* nulls,
-                                       std::span<const uint32_t> vector_rows) {
-  shared_.clear();
-  const size_t rows = TotalRows(vector_rows);
-  if (rows < 4) return kNever;
-  // A sample misses the repetitions of sorted rows, so level 2 has a look at all.
-  if (level_ < 2 && !SampleRepeats(&bytes_dictionary_, values, nulls, rows, &codes_)) {
-    return kNever;
-  }
-  const size_t limit = std::min(kMaxBytesEntries, rows / 2);
-  if (!bytes_dictionary_.Build(values, nulls, rows, limit, &codes_)) return kNever;
-  uint64_t dictionary = 8;
-  for (const std::string_view v : bytes_dictionary_.entries()) {
-    dictionary += v.size() + (fixed_width == 0 ? 2 : 0);
-  }
-  if (dictionary > kMaxDictionaryBytes) return kNever;
-  if (level_ >= 2 && dictionary >= kMinPackedBytes) {
-    scratch_.clear();
-    base::ByteWriter writer(&scratch_);
-    codec::WriteFrontCoded(bytes_dictionary_.entries(), &writer);
-    bytes_encoder_.Pack(scratch_, &shared_);
-    // A plain one is read without a copy.
-    if (shared_.size() < dictionary - dictionary / 4) {
-      dictionary = shared_.size();
-    } else {
-      shared_.clear();
-    }
-  }
-  const double codes = static_cast<double>(SampleCodes(nulls, vector_rows));
-  return codes * ShareOfSample(vector_rows) + static_cast<double>(dictionary);
-}
-
-// Decodes what was encoded: the coder is too intricate to be trusted with the only copy.
-bool ChunkWriter::TokensAreSound(std::span<const std::string_view> dense) const {
-  codec::TokenModel model;
-  if (!model.Open({shared_.data(), shared_.size()})) return false;
-  std::vector<uint8_t> bytes;
-  uint64_t lengths[kMaxVectorRows];
-  size_t begin = 0;
-  size_t next = 0;
-  for (size_t v = 0; v < vector_values_.size(); v++) {
-    const uint32_t n = vector_values_[v];
-    base::ByteReader in(token_bytes_.data() + begin, token_ends_[v] - begin);
-    begin = token_ends_[v];
-    if (n == 0) continue;
-    uint64_t total;
-    uint64_t expected = 0;
-    for (size_t i = 0; i < n; i++) expected += dense[next + i].size();
-    if (!in.ReadVarint(&total) || total != expected || total > kMaxVectorBytes) return false;
-    if (total / kMaxTokensRatio > in.remaining() + shared_.size()) return false;
-    bytes.resize(total);
-    if (!model.Decode(in, {lengths, n}, bytes.data(), total)) return false;
-    const uint8_t* at = bytes.data();
-    for (size_t i = 0; i < n; i++) {
-      const std::string_view v_in = dense[next + i];
-      if (lengths[i] != v_in.size()) return false;
-      if (!v_in.empty() && std::memcmp(at, v_in.data(), v_in.size()) != 0) return false;
-      at += lengths[i];
-    }
-    next += n;
-  }
-  return true;
-}
-
-double ChunkWriter::TryTokens(const std::string_view* values, const uint8_t* nulls,
-                              std::span<const uint32_t> vector_rows) {
-  std::vector<std::string_view> dense;
-  vector_values_.clear();
-  uint64_t raw = 0;
-  uint64_t bitmaps = 0;
-  size_t at = 0;
-  for (const uint32_t n : vector_rows) {
-    uint64_t bytes = 0;
-    const size_t before = dense.size();
-    for (size_t i = at; i < at + n; i++) {
-      if (nulls[i]) continue;
-      dense.push_back(values[i]);
-      bytes += values[i].size();
-    }
-    if (bytes > kMaxVectorBytes) return kNever;
-    const size_t present = dense.size() - before;
-    if (present > 0 && present < n) bitmaps += (n + 7) / 8;
-    vector_values_.push_back(static_cast<uint32_t>(present));
-    raw += bytes;
-    at += n;
-  }
-  if (raw < kMinTokensBytes || raw > kMaxTokensBytes) return kNever;
-  codec::TokenEncoder encoder;
-  if (!encoder.Learn(dense, vector_values_)) return kNever;
-  token_bytes_.clear();
-  token_ends_.clear();
-  base::ByteWriter writer(&token_bytes_);
-  size_t next = 0;
-  for (size_t v = 0; v < vector_values_.size(); v++) {
-    if (vector_values_[v] > 0) {
-      uint64_t total = 0;
-      for (size_t i = 0; i < vector_values_[v]; i++) total += dense[next++].size();
-      writer.Varint(total);
-      encoder.Encode(v, &token_bytes_);
-    }
-    token_ends_.push_back(token_bytes_.size());
-  }
-  shared_ = encoder.shared();
-  if (!TokensAreSound(dense)) return kNever;
-  return static_cast<double>(token_bytes_.size() + shared_.size() + bitmaps);
-}
-
-double ChunkWriter::TryZstdDictionary(uint32_t fixed_width, const std::string_view* values,
-                                      const uint8_t* nulls,
-                                      std::span<const uint32_t> vector_rows, double share) {
-  // Rows from all over the chunk.
-  const size_t rows = TotalRows(vector_rows);
-  uint64_t raw = 0;
-  for (size_t i = 0; i < rows; i++) raw += nulls[i] ? 0 : values[i].size();
-  const uint64_t want = std::min<uint64_t>(kZstdDictionaryBytes, raw / 16);
-  if (want < kMinPackedBytes || vector_rows.size() < 4) return kNever;
-  std::vector<uint8_t> content;
-  const size_t step = std::max<size_t>(1, static_cast<size_t>(raw / want));
-  for (size_t i = step / 2; i < rows && content.size() < want; i += step) {
-    if (!nulls[i]) content.insert(content.end(), values[i].begin(), values[i].end());
-  }
-  if (content.size() > codec::kMaxZstdDictionary) content.resize(codec::kMaxZstdDictionary);
-  shared_.clear();
-  bytes_encoder_.Pack(content, &shared_);
-  bytes_encoder_.UseDictionary(content);
-  const uint64_t sample = SampleBytes(fixed_width, values, nulls, vector_rows);
-  return static_cast<double>(sample) * share + static_cast<double>(shared_.size());
-}
-
-ChunkWriter::BytesForm ChunkWriter::ChooseBytesForm(uint32_t fixed_width,
-                                                    const std::string_view* values,
-                                                    const uint8_t* nulls,
-                                                    std::span<const uint32_t> vector_rows) {
-  double best = TryBytesDictionary(fixed_width, values, nulls, vector_rows);
-  BytesForm form = BytesForm::kDictionary;
-  if (level_ < 2 && best == kNever) return BytesForm::kVectors;
-  const double share = ShareOfSample(vector_rows);
-  const double plain =
-      static_cast<double>(SampleBytes(fixed_width, values, nulls, vector_rows)) * share;
-  // Codes decode far faster than strings and serve as group keys: ties go to them.
-  if (best >= plain * 1.1) {
-    best = plain;
-    form = BytesForm::kVectors;
-  }
-  if (level_ < 2) return form;
-  std::vector<uint8_t> packed_dictionary = std::move(shared_);
-  const bool codes = form == BytesForm::kDictionary;
-  if (fixed_width == 0 && best >= (codes ? kWorthTokensForCodes : kWorthTokens)) {
-    const double tokens = TryTokens(values, nulls, vector_rows);
-    if (tokens < best * (codes ? 0.6 : 0.9)) return BytesForm::kTokens;
-  }
-  if (form == BytesForm::kVectors) {
-    const double dictionary = TryZstdDictionary(fixed_width, values, nulls, vector_rows, share);
-    if (dictionary < best * 0.95) return BytesForm::kZstdDictionary;
-    bytes_encoder_.UseDictionary({});
-  }
-  shared_ = std::move(packed_dictionary);
-  return form;
-}
-
-void ChunkWriter::WriteTokensVector(size_t vector, const uint8_t* nulls, size_t count,
-                                    base::ByteWriter* out) {
-  const size_t head = WriteVectorHead(nulls, count, CountNulls(nulls, count), out);
-  if (vector_values_[vector] == 0) return;
-  (*out->vector())[head] |= codec::kBytesTokens;
-  const size_t begin = vector == 0 ? 0 : token_ends_[vector - 1];
-  out->Bytes(token_bytes_.data() + begin, token_ends_[vector] - begin);
-}
-
 ChunkSummary ChunkWriter::WriteWords(const ColumnShape& shape, uint64_t* words,
                                      const uint8_t* nulls, std::span<const uint32_t> vector_rows,
                                      bool statistics, std::vector<uint8_t>* out) {
@@ -424,14 +149,23 @@ ChunkSummary ChunkWriter::WriteWords(const ColumnShape& shape, uint64_t* words,
     writer.Width(words[0], shape.width);
     return summary;
   }
-  const bool dictionary = ChooseWordDictionary(word_shape, words, nulls, vector_rows);
   std::vector<VectorStatistics> all;
-  BeginVectors(out->size());
   size_t at = 0;
   for (const uint32_t n : vector_rows) {
     const VectorStatistics s = ComputeStatistics(word_shape, words + at, nulls + at, n);
     MergeRange(word_shape, s, &summary.has_range, &summary.min, &summary.max);
     all.push_back(s);
+    at += n;
+  }
+  if (!statistics || vector_rows.size() == 1) all.clear();
+  if (level_ >= 2) {
+    WriteSmallWords(word_shape, words, nulls, vector_rows, all, &summary, &writer);
+    return summary;
+  }
+  const bool dictionary = ChooseWordDictionary(word_shape, words, nulls, vector_rows);
+  BeginVectors(out->size());
+  at = 0;
+  for (const uint32_t n : vector_rows) {
     const uint8_t number =
         dictionary ? WriteWordVector(kCodeShape, codes_.data() + at, nulls + at, n, &writer)
                    : WriteWordVector(word_shape, words + at, nulls + at, n, &writer);
@@ -439,68 +173,194 @@ ChunkSummary ChunkWriter::WriteWords(const ColumnShape& shape, uint64_t* words,
     at += n;
   }
   summary.codec = dictionary ? uint8_t{codec::kDictionary} : MostUsedCodec();
+  Parts parts;
   const size_t dictionary_at = out->size();
   if (dictionary) codec::WriteDictionary(word_dictionary_.entries(), shape.width, &writer);
   const size_t statistics_at = out->size();
-  if (statistics && vector_rows.size() > 1) WriteStatistics(word_shape, all, &writer);
-  Finish(dictionary, statistics_at - dictionary_at, out->size() - statistics_at, &writer);
+  if (!all.empty()) WriteStatistics(word_shape, all, &writer);
+  parts.has_dictionary = dictionary;
+  parts.dictionary_bytes = statistics_at - dictionary_at;
+  parts.statistics_bytes = out->size() - statistics_at;
+  Finish(parts, &writer);
   return summary;
 }
 
-ChunkSummary ChunkWriter::WriteBytes(const ColumnShape& shape, const std::string_view* values,
-                                     const uint8_t* nulls, std::span<const uint32_t> vector_rows,
-                                     std::vector<uint8_t>* out) {
-  ChunkSummary summary;
-  const size_t rows = TotalRows(vector_rows);
-  summary.null_count = CountNulls(nulls, rows);
-  if (summary.null_count == rows) return summary;
-  const uint32_t width = FixedWidth(shape);
-  base::ByteWriter writer(out);
-  if (summary.null_count == 0 && values[0].size() <= kMaxConstantBytes &&
-      AllEqual(values, rows)) {
-    summary.codec = codec::kConstant;
-    writer.Bytes(values[0].data(), values[0].size());
-    return summary;
+// ---- level 2 ---------------------------------------------------------------
+
+namespace {
+
+// Integers of a column as base + scale * smaller ones.
+struct Mapping {
+  uint64_t base = 0;
+  uint64_t scale = 1;
+  bool used() const { return base != 0 || scale != 1; }
+  uint64_t Down(uint64_t v) const { return (v - base) / scale; }
+};
+
+// min, max: of the chunk.
+Mapping ChooseMapping(uint64_t min, uint64_t max, const uint64_t* words, const uint8_t* nulls,
+                      size_t rows) {
+  Mapping mapping;
+  if (max - min > INT64_MAX) return mapping;  // offsets must stay positive
+  uint64_t divisor = 0;
+  for (size_t i = 0; i < rows && divisor != 1; i++) {
+    const uint64_t offset = words[i] - min;
+    if (nulls[i] || (divisor != 0 && offset % divisor == 0)) continue;
+    divisor = std::gcd(divisor, offset);
   }
-  const BytesForm form = ChooseBytesForm(width, values, nulls, vector_rows);
-  BeginVectors(out->size());
-  size_t at = 0;
-  for (size_t v = 0; v < vector_rows.size(); v++) {
-    const uint32_t n = vector_rows[v];
-    uint8_t number = codec::kBytesTokens;
-    if (form == BytesForm::kDictionary) {
-      number = WriteWordVector(kCodeShape, codes_.data() + at, nulls + at, n, &writer);
-    } else if (form == BytesForm::kTokens) {
-      WriteTokensVector(v, nulls + at, n, &writer);
-    } else {
-      number = WriteBytesVector(width, values + at, nulls + at, n, &writer);
-    }
-    EndVector(number, out->size());
-    at += n;
-  }
-  const size_t dictionary_at = out->size();
-  switch (form) {
-    case BytesForm::kVectors:
-      summary.codec = MostUsedCodec();
-      Finish(false, 0, 0, &writer);
-      return summary;
-    case BytesForm::kDictionary:
-      summary.codec = codec::kDictionary;
-      if (shared_.empty()) {
-        codec::WriteDictionary(bytes_dictionary_.entries(), width, &writer);
-        Finish(true, out->size() - dictionary_at, 0, &writer);
-        return summary;
-      }
-      break;
-    case BytesForm::kTokens: summary.codec = codec::kBytesTokens; break;
-    case BytesForm::kZstdDictionary:
-      summary.codec = codec::kBytesZstdDictionary;
-      bytes_encoder_.UseDictionary({});
-      break;
-  }
-  writer.Bytes(shared_.data(), shared_.size());
-  Finish(false, 0, 0, &writer, shared_.size());
-  return summary;
+  mapping.scale = std::max<uint64_t>(divisor, 1);
+  const auto smallest = static_cast<int64_t>(min);
+  if (mapping.scale > 1 || smallest < 0 || smallest >= 64) mapping.base = min;
+  return mapping;
 }
+
+// Statistics of the mapped integers.
+std::vector<VectorStatistics> MapStatistics(const Mapping& mapping,
+                                            std::span<const VectorStatistics> statistics,
+                                            std::span<const uint32_t> vector_rows) {
+  std::vector<VectorStatistics> mapped(statistics.begin(), statistics.end());
+  for (size_t v = 0; v < mapped.size() && mapping.used(); v++) {
+    VectorStatistics& s = mapped[v];
+    if (!s.has_range) continue;
+    __extension__ typedef __int128 Int128;
+    const auto base = static_cast<int64_t>(mapping.base);
+    const Int128 offsets = Int128{s.sum} - Int128{base} * (vector_rows[v] - s.null_count);
+    s.min = mapping.Down(s.min);
+    s.max = mapping.Down(s.max);
+    s.sum = static_cast<int64_t>(offsets / static_cast<Int128>(mapping.scale));
+  }
+  return mapped;
+}
+
+}  // namespace
+
+bool ChunkWriter::EncodeRuns(const WordShape& shape, const uint64_t* words, const uint8_t* nulls,
+                             std::span<const uint32_t> vector_rows, Body* body) {
+  const size_t rows = TotalRows(vector_rows);
+  std::vector<uint64_t> lengths;
+  std::vector<uint64_t> values;
+  std::vector<uint8_t> missing;
+  for (size_t i = 0; i < rows;) {
+    if (lengths.size() == vector_rows.size() * kRunsPerVector) return false;
+    size_t end = i + 1;
+    while (end < rows && nulls[end] == nulls[i] && (nulls[i] || words[end] == words[i])) end++;
+    lengths.push_back(end - i);
+    values.push_back(nulls[i] ? 0 : words[i]);
+    missing.push_back(nulls[i]);
+    i = end;
+  }
+  const std::vector<uint8_t> none(lengths.size(), 0);
+  base::ByteWriter out(&body->bytes);
+  out.Varint(lengths.size());
+  WriteWordList(kCodeShape, lengths, none, &out);
+  WriteWordList(shape, values, missing, &out);
+  body->stepped = true;
+  body->codec = codec::kRuns;
+  return true;
+}
+
+ChunkWriter::Body ChunkWriter::EncodeBody(const WordShape& shape, const uint64_t* words,
+                                          const uint8_t* nulls,
+                                          std::span<const uint32_t> vector_rows) {
+  Body runs;
+  const bool stepped = EncodeRuns(shape, words, nulls, vector_rows, &runs);
+  codec::WordChunkEncoder encoder(shape);
+  uint64_t dense[kMaxVectorRows];
+  size_t at = 0;
+  for (const uint32_t rows : vector_rows) {
+    size_t n = 0;
+    for (size_t i = at; i < at + rows; i++) {
+      if (!nulls[i]) dense[n++] = words[i];
+    }
+    if (n > 0) encoder.Add({dense, n});
+    at += rows;
+  }
+  encoder.Plan();
+  Body body;
+  base::ByteWriter out(&body.bytes);
+  BeginVectors(0);
+  at = 0;
+  size_t next = 0;  // of the vectors with values
+  for (const uint32_t rows : vector_rows) {
+    const size_t null_count = CountNulls(nulls + at, rows);
+    const size_t head = WriteVectorHead(nulls + at, rows, null_count, &out);
+    uint8_t number = codec::kNone;
+    if (null_count < rows) {
+      number = encoder.EncodeVector(next++, &out);
+      body.bytes[head] |= number;
+    }
+    EndVector(number, body.bytes.size());
+    at += rows;
+  }
+  body.codec = MostUsedCodec();
+  body.ends = ends_;
+  base::ByteWriter tables(&body.tables);
+  if (encoder.tables() > 0) encoder.WriteTables(&tables);
+  return stepped && runs.size() <= body.size() ? runs : body;
+}
+
+void ChunkWriter::WriteSmallWords(const WordShape& shape, const uint64_t* words,
+                                  const uint8_t* nulls, std::span<const uint32_t> vector_rows,
+                                  std::span<const VectorStatistics> statistics,
+                                  ChunkSummary* summary, base::ByteWriter* out) {
+  const size_t rows = TotalRows(vector_rows);
+  Mapping mapping;
+  WordShape body_shape = shape;
+  std::vector<uint64_t> mapped;
+  const uint64_t* body_words = words;
+  if (shape.kind == WordKind::kInt) {
+    mapping = ChooseMapping(summary->min, summary->max, words, nulls, rows);
+    if (mapping.used()) {
+      mapped.resize(rows);
+      for (size_t i = 0; i < rows; i++) mapped[i] = nulls[i] ? 0 : mapping.Down(words[i]);
+      body_words = mapped.data();
+      body_shape = kCodeShape;
+    }
+  }
+  Body body = EncodeBody(body_shape, body_words, nulls, vector_rows);
+  bool dictionary = false;
+  // Codes of few values far apart. Entries in order keep what lies in the order of values.
+  if (!body.stepped && rows >= 32 && shape.width >= 2 &&
+      SampleRepeats(&word_dictionary_, words, nulls, rows, &codes_) &&
+      word_dictionary_.Build(words, nulls, rows, kMaxWordEntries, &codes_) &&
+      word_dictionary_.entries().size() * shape.width < body.size()) {
+    word_dictionary_.Sort(&codes_);
+    Body codes = EncodeBody(kCodeShape, codes_.data(), nulls, vector_rows);
+    const size_t bytes = codes.size() + word_dictionary_.entries().size() * shape.width + 6;
+    if (bytes < body.size()) {
+      body = std::move(codes);
+      mapping = Mapping();
+      dictionary = true;
+    }
+  }
+  summary->codec = dictionary ? uint8_t{codec::kDictionary} : body.codec;
+  out->Bytes(body.bytes.data(), body.bytes.size());
+  ends_ = body.ends;
+  Parts parts;
+  parts.has_dictionary = dictionary;
+  parts.stepped = body.stepped;
+  const size_t dictionary_at = out->size();
+  if (dictionary) codec::WriteDictionary(word_dictionary_.entries(), shape.width, out);
+  const size_t statistics_at = out->size();
+  if (!statistics.empty()) {
+    WriteStatistics(shape, MapStatistics(mapping, statistics, vector_rows), out);
+  }
+  const size_t model_at = out->size();
+  if (mapping.used() || !body.tables.empty()) {
+    out->U8(static_cast<uint8_t>((mapping.used() ? kModelMapping : 0) |
+                                 (body.tables.empty() ? 0 : kModelTables)));
+    if (mapping.used()) {
+      out->Zig(static_cast<int64_t>(mapping.base));
+      out->Varint(mapping.scale);
+    }
+    out->Bytes(body.tables.data(), body.tables.size());
+  }
+  parts.dictionary_bytes = statistics_at - dictionary_at;
+  parts.statistics_bytes = model_at - statistics_at;
+  parts.model_bytes = out->size() - model_at;
+  Finish(parts, out);
+}
+
+// ---- byte strings ------------------------------------------------------------
 
 }  // namespace nodedb_ts::segment

@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "codec/dictionary/dictionary.h"
+#include "codec/shared/word_chunk.h"
 #include "codec/tokens/token_encoder.h"
 #include "codec/zstd/zstd.h"
 #include "segment/format.h"
+#include "segment/statistics.h"
 
 namespace nodedb_ts::segment {
 
@@ -46,6 +48,25 @@ class ChunkWriter {
                           std::vector<uint8_t>* out);
 
  private:
+  // The vectors of a chunk at level 2, and what they share.
+  struct Body {
+    std::vector<uint8_t> bytes;
+    std::vector<uint64_t> ends;   // of each vector
+    std::vector<uint8_t> tables;  // codec::ReadTables; empty: none
+    uint8_t codec = codec::kNone;
+    bool stepped = false;
+    size_t size() const { return bytes.size() + ends.size() + tables.size(); }
+  };
+
+  void WriteSmallWords(const codec::WordShape& shape, const uint64_t* words, const uint8_t* nulls,
+                       std::span<const uint32_t> vector_rows,
+                       std::span<const VectorStatistics> statistics, ChunkSummary* summary,
+                       base::ByteWriter* out);
+  // Encodes words for size: as runs over the whole chunk, or as vectors.
+  Body EncodeBody(const codec::WordShape& shape, const uint64_t* words, const uint8_t* nulls,
+                  std::span<const uint32_t> vector_rows);
+  bool EncodeRuns(const codec::WordShape& shape, const uint64_t* words, const uint8_t* nulls,
+                  std::span<const uint32_t> vector_rows, Body* body);
   bool ChooseWordDictionary(const codec::WordShape& shape, const uint64_t* words,
                             const uint8_t* nulls, std::span<const uint32_t> vector_rows);
   // What takes least for byte strings, by measured size.
@@ -72,9 +93,17 @@ class ChunkWriter {
   void BeginVectors(size_t start);
   void EndVector(uint8_t codec, size_t size);
   uint8_t MostUsedCodec() const;
-  // Dictionary (already appended when has_dictionary), statistics, offsets, flags.
-  void Finish(bool has_dictionary, size_t dictionary_bytes, size_t statistics_bytes,
-              base::ByteWriter* out, size_t shared_bytes = 0);
+  // What was appended to a chunk behind its vectors, in this order.
+  struct Parts {
+    size_t shared_bytes = 0;      // 0: none
+    bool has_dictionary = false;
+    size_t dictionary_bytes = 0;
+    size_t statistics_bytes = 0;  // 0: none
+    size_t model_bytes = 0;       // 0: none
+    bool stepped = false;
+  };
+  // Appends offsets and flags.
+  void Finish(const Parts& parts, base::ByteWriter* out);
 
   uint8_t level_;
   codec::BytesEncoder bytes_encoder_;

@@ -38,7 +38,7 @@ inline constexpr uint32_t kMaxPlainRows = 8;   // of the plain rows batch layout
 inline constexpr uint32_t kMaxBatchRows = 65535;
 
 // A vector begins with one byte: codec number, and this in the two high bits.
-enum NullMode : uint8_t { kNoNulls = 0, kAllNulls = 1, kNullBitmap = 2 };
+enum NullMode : uint8_t { kNoNulls = 0, kAllNulls = 1, kNullBitmap = 2, kNullRuns = 3 };
 inline constexpr uint8_t kVectorCodecMask = 0x3f;
 inline constexpr unsigned kNullModeShift = 6;
 
@@ -46,7 +46,12 @@ inline constexpr unsigned kNullModeShift = 6;
 inline constexpr uint8_t kChunkOffsetWidthMask = 3;  // log2 of the bytes of an offset
 inline constexpr uint8_t kChunkHasDictionary = 4;
 inline constexpr uint8_t kChunkHasStatistics = 8;
+inline constexpr uint8_t kChunkHasModel = 16;  // what the vectors of words share
+inline constexpr uint8_t kChunkStepped = 64;   // runs of equal values instead of vectors
 inline constexpr uint8_t kChunkHasShared = 32;  // what byte strings share; a dictionary is packed
+// A model begins with one byte of these flags.
+inline constexpr uint8_t kModelMapping = 1;
+inline constexpr uint8_t kModelTables = 2;
 
 // A vector of tokens inflates at most that much, counting its chunk's model.
 inline constexpr uint64_t kMaxTokensRatio = uint64_t{1} << 16;

@@ -6,6 +6,7 @@
 #include "base/crc32c.h"
 #include "segment/chunk_writer.h"
 #include "segment/format.h"
+#include "segment/segment_reader.h"
 #include "segment/statistics.h"
 
 namespace nodedb_ts::segment {
@@ -14,6 +15,7 @@ namespace {
 using base::ByteWriter;
 using base::Status;
 
+constexpr uint64_t kLongSeriesRows = 512;
 constexpr uint64_t kHugeRowBytes = uint64_t{8} << 20;
 constexpr uint64_t kMostExpectedBytes = uint64_t{32} << 20;
 // Rows up to this never make a row group or a vector too large.
@@ -65,6 +67,39 @@ Status SegmentBuilder::MeasureRows(const RowSource& source, std::span<const uint
   return Status::Ok();
 }
 
+// Cuts the next rows into full vectors; at level 2 long series into vectors of their own, of
+// equal lengths.
+void SegmentBuilder::CutVectors(size_t rows, std::vector<uint32_t>* vector_rows) {
+  size_t pending = 0;  // rows of short series
+  const auto cut = [vector_rows](size_t n, bool evenly) {
+    size_t vectors = (n + kMaxVectorRows - 1) / kMaxVectorRows;
+    for (; n > 0; vectors--) {
+      const size_t share = evenly ? n / vectors : std::min(n, kMaxVectorRows);
+      vector_rows->push_back(static_cast<uint32_t>(share));
+      n -= share;
+    }
+  };
+  if (options_.level >= 2) {
+    const uint64_t end = rows_ + rows;
+    while (next_start_ < series_starts_.size() && series_starts_[next_start_] <= rows_) next_start_++;
+    for (uint64_t at = rows_; at < end;) {
+      const bool last = next_start_ == series_starts_.size() || series_starts_[next_start_] >= end;
+      const uint64_t next = last ? end : series_starts_[next_start_++];
+      if (next - at >= kLongSeriesRows) {
+        cut(pending, false);
+        cut(next - at, true);
+        pending = 0;
+      } else {
+        pending += next - at;
+      }
+      at = next;
+    }
+  } else {
+    pending = rows;
+  }
+  cut(pending, false);
+}
+
 // Takes as many rows as a row group may have and cuts them into vectors.
 Status SegmentBuilder::PlanGroup(const RowSource& source, std::span<const uint32_t> rows,
                                  RowGroup* group) {
@@ -72,30 +107,39 @@ Status SegmentBuilder::PlanGroup(const RowSource& source, std::span<const uint32
   if (source.LargestRowBytes() <= kNeverCutRowBytes) {
     group->rows = most;
     group->raw_bytes = most * source.LargestRowBytes();
-    for (size_t r = 0; r < most; r += kMaxVectorRows) {
-      group->vector_rows.push_back(static_cast<uint32_t>(std::min(kMaxVectorRows, most - r)));
-    }
+    CutVectors(most, &group->vector_rows);
     return Status::Ok();
   }
   Status status = MeasureRows(source, rows.first(most));
   if (!status.ok()) return status;
-  uint64_t vector_bytes = 0;
-  uint32_t vector_rows = 0;
-  for (size_t r = 0; r < most; r++) {
-    if (r > 0 && group->raw_bytes + row_bytes_[r] > kMaxRowGroupBytes) break;
-    // The sum of each row's longest value bounds every column's bytes.
-    if (vector_rows == kMaxVectorRows ||
-        (vector_rows > 0 && vector_bytes + largest_bytes_[r] > kMaxVectorBytes)) {
-      group->vector_rows.push_back(vector_rows);
-      vector_rows = 0;
-      vector_bytes = 0;
-    }
-    vector_rows++;
-    vector_bytes += largest_bytes_[r];
-    group->raw_bytes += row_bytes_[r];
-    group->rows++;
+  while (group->rows < most) {
+    if (group->rows > 0 && group->raw_bytes + row_bytes_[group->rows] > kMaxRowGroupBytes) break;
+    group->raw_bytes += row_bytes_[group->rows++];
   }
-  group->vector_rows.push_back(vector_rows);
+  // At level 1 a vector ends where its bytes do, and the next one may be full again.
+  std::vector<uint32_t> planned;
+  if (options_.level >= 2) {
+    CutVectors(group->rows, &planned);
+  } else {
+    planned.push_back(static_cast<uint32_t>(group->rows));
+  }
+  size_t r = 0;
+  for (const uint32_t n : planned) {
+    uint64_t vector_bytes = 0;
+    uint32_t vector_rows = 0;
+    for (const size_t end = r + n; r < end; r++) {
+      // The sum of each row's longest value bounds every column's bytes.
+      if (vector_rows == kMaxVectorRows ||
+          (vector_rows > 0 && vector_bytes + largest_bytes_[r] > kMaxVectorBytes)) {
+        group->vector_rows.push_back(vector_rows);
+        vector_rows = 0;
+        vector_bytes = 0;
+      }
+      vector_rows++;
+      vector_bytes += largest_bytes_[r];
+    }
+    group->vector_rows.push_back(vector_rows);
+  }
   return Status::Ok();
 }
 
@@ -120,7 +164,8 @@ Status SegmentBuilder::AddGroup(const RowSource& source, std::span<const uint32_
     status = WriteColumn(source, c, group, rows);
     if (!status.ok()) return status;
   }
-  WriteHidden(source, group, rows);
+  status = WriteHidden(source, group, rows);
+  if (!status.ok()) return status;
   rows_ += group.rows;
   data_bytes_ += bytes_->size() - start;
   *taken = group.rows;
@@ -136,8 +181,8 @@ Status SegmentBuilder::WriteColumn(const RowSource& source, size_t column, const
   summary.null_count = group.rows;
   if (IsWord(shape.kind)) {
     source.GatherWords(column, rows, words_.data(), nulls_.data());
-    summary = chunk_writer_.WriteWords(shape, words_.data(), nulls_.data(), group.vector_rows,
-                                       true, bytes_);
+    Status status = WriteWords(shape, group, &summary);
+    if (!status.ok()) return status;
     if (static_cast<int32_t>(column) == schema_.time_column && shape.kind == NTS_KIND_INT) {
       NoteTimes(summary, group.rows);
     }
@@ -153,31 +198,48 @@ Status SegmentBuilder::WriteColumn(const RowSource& source, size_t column, const
     }
     summary = chunk_writer_.WriteBytes(shape, views_.data(), nulls_.data(), group.vector_rows,
                                        bytes_);
+    if (options_.level >= 2) {
+      Status status =
+          read_back_.CheckBytes(shape, summary, {bytes_->data() + start, bytes_->size() - start},
+                                group.vector_rows, views_.data(), nulls_.data());
+      if (!status.ok()) return status;
+    }
   }
   AddChunk(shape, start, summary);
   return Status::Ok();
 }
 
-void SegmentBuilder::WriteHidden(const RowSource& source, const RowGroup& group,
-                                 std::span<const uint32_t> rows) {
-  if (!options_.with_row_ids && !options_.with_command_ids) return;
-  std::fill(nulls_.begin(), nulls_.end(), uint8_t{0});
+// Encodes words_ and nulls_.
+Status SegmentBuilder::WriteWords(const ColumnShape& shape, const RowGroup& group,
+                                  ChunkSummary* summary) {
+  const size_t start = bytes_->size();
+  *summary = chunk_writer_.WriteWords(shape, words_.data(), nulls_.data(), group.vector_rows, true,
+                                      bytes_);
+  if (options_.level < 2) return Status::Ok();
+  return read_back_.CheckWords(shape, *summary, {bytes_->data() + start, bytes_->size() - start},
+                               group.vector_rows, words_.data(), nulls_.data());
+}
+
+Status SegmentBuilder::WriteHidden(const RowSource& source, const RowGroup& group,
+                                   std::span<const uint32_t> rows) {
+  const auto write = [&] {
+    const size_t start = bytes_->size();
+    ChunkSummary summary;
+    std::fill(nulls_.begin(), nulls_.end(), uint8_t{0});
+    Status status = WriteWords(kIdShape, group, &summary);
+    AddChunk(kIdShape, start, summary);
+    return status;
+  };
   if (options_.with_row_ids) {
     source.GatherRowIds(rows, words_.data());
-    const size_t start = bytes_->size();
-    AddChunk(kIdShape, start,
-             chunk_writer_.WriteWords(kIdShape, words_.data(), nulls_.data(), group.vector_rows,
-                                      true, bytes_));
+    Status status = write();
+    if (!status.ok()) return status;
   }
-  if (options_.with_command_ids) {
-    command_ids_.resize(group.rows);
-    source.GatherCommandIds(rows, command_ids_.data());
-    std::copy(command_ids_.begin(), command_ids_.end(), words_.begin());
-    const size_t start = bytes_->size();
-    AddChunk(kIdShape, start,
-             chunk_writer_.WriteWords(kIdShape, words_.data(), nulls_.data(), group.vector_rows,
-                                      true, bytes_));
-  }
+  if (!options_.with_command_ids) return Status::Ok();
+  command_ids_.resize(group.rows);
+  source.GatherCommandIds(rows, command_ids_.data());
+  std::copy(command_ids_.begin(), command_ids_.end(), words_.begin());
+  return write();
 }
 
 void SegmentBuilder::AddChunk(const ColumnShape& shape, size_t start, const ChunkSummary& summary) {
@@ -238,11 +300,31 @@ void WriteSection(Section number, const std::vector<uint8_t>& section, ByteWrite
 
 }  // namespace
 
-void SegmentBuilder::Finish(SegmentSummary* summary) {
+Status SegmentBuilder::Finish(SegmentSummary* summary) {
   series_times_.resize(series_starts_.size());
   summary->rows = rows_;
   summary->footer_offset = data_bytes_;
+  const size_t start = bytes_->size();
   WriteFooter();
+  return CheckFooter({bytes_->data() + start, bytes_->size() - start});
+}
+
+// Reads the footer as a reader will: a mistake here would make all of the segment unreadable.
+Status SegmentBuilder::CheckFooter(std::span<const uint8_t> footer) const {
+  std::unique_ptr<Segment> segment;
+  Status status = Segment::Open(footer, data_bytes_ + footer.size(),
+                                {schema_.columns, schema_.column_count}, &segment);
+  if (!status.ok()) return Status::Bug("an encoded segment footer is wrong: " + status.message());
+  for (uint32_t g = 0; g < groups_.size(); g++) {
+    for (uint32_t v = 0; v < groups_[g].vector_rows.size(); v++) {
+      uint32_t first_row;
+      uint32_t rows;
+      if (!segment->Vector(g, v, &first_row, &rows).ok() || rows != groups_[g].vector_rows[v]) {
+        return Status::Bug("an encoded segment footer lists other vectors");
+      }
+    }
+  }
+  return Status::Ok();
 }
 
 void SegmentBuilder::WriteFooter() {
@@ -286,17 +368,19 @@ void SegmentBuilder::WriteGroupSection(ByteWriter* out) const {
   out->Varint(groups_.size());
   for (const RowGroup& group : groups_) {
     out->Varint(group.rows);
-    const size_t full = (group.rows + kMaxVectorRows - 1) / kMaxVectorRows;
-    if (group.vector_rows.size() == full) {  // then only the last can be shorter
+    // A vector that was cut for its bytes may be followed by full ones.
+    const std::vector<uint32_t>& vectors = group.vector_rows;
+    if (std::all_of(vectors.begin(), vectors.end() - 1,
+                    [](uint32_t n) { return n == kMaxVectorRows; })) {
       out->Varint(0);
       continue;
     }
-    out->Varint(group.vector_rows.size());
-    for (const uint32_t n : group.vector_rows) out->Varint(n);
+    out->Varint(vectors.size());
+    for (const uint32_t n : vectors) out->Varint(n);
   }
 }
 
-void SegmentBuilder::WriteSeriesSection(ByteWriter* out) const {
+void SegmentBuilder::WriteSeriesSection(ByteWriter* out) {
   const size_t n = series_starts_.size();
   std::vector<uint64_t> words(n);
   std::vector<uint8_t> none(n, 0);
@@ -305,14 +389,28 @@ void SegmentBuilder::WriteSeriesSection(ByteWriter* out) const {
     words[s] = (s + 1 < n ? series_starts_[s + 1] : rows_) - series_starts_[s];
     timeless[s] = !series_times_[s].has_time;
   }
-  WriteWordList({codec::WordKind::kInt, 8}, words, none, out);
+  WriteSeriesList(&words, none, out);
   for (size_t s = 0; s < n; s++) words[s] = static_cast<uint64_t>(series_times_[s].min);
-  WriteWordList({codec::WordKind::kInt, 8}, words, timeless, out);
+  WriteSeriesList(&words, timeless, out);
   for (size_t s = 0; s < n; s++) {
     words[s] = static_cast<uint64_t>(series_times_[s].max) -
                static_cast<uint64_t>(series_times_[s].min);
   }
-  WriteWordList({codec::WordKind::kInt, 8}, words, timeless, out);
+  WriteSeriesList(&words, timeless, out);
+}
+
+void SegmentBuilder::WriteSeriesList(std::vector<uint64_t>* words,
+                                     const std::vector<uint8_t>& nulls, ByteWriter* out) {
+  std::vector<uint32_t> vector_rows;
+  for (size_t at = 0; at < words->size(); at += kMaxVectorRows) {
+    vector_rows.push_back(static_cast<uint32_t>(std::min(kMaxVectorRows, words->size() - at)));
+  }
+  std::vector<uint8_t> chunk;
+  const ChunkSummary summary = chunk_writer_.WriteWords(kIdShape, words->data(), nulls.data(),
+                                                        vector_rows, false, &chunk);
+  out->U8(summary.codec);
+  out->Varint(chunk.size());
+  out->Bytes(chunk.data(), chunk.size());
 }
 
 namespace {
@@ -349,8 +447,7 @@ Status BuildSegment(const NtsSchema& schema, const RowSource& source,
     if (!status.ok()) return status;
     done += taken;
   }
-  builder.Finish(summary);
-  return Status::Ok();
+  return builder.Finish(summary);
 }
 
 }  // namespace nodedb_ts::segment

@@ -16,6 +16,7 @@
 #include "nodedb_ts/core.h"
 #include "segment/chunk_writer.h"
 #include "segment/format.h"
+#include "segment/read_back.h"
 #include "segment/row_source.h"
 
 namespace nodedb_ts::segment {
@@ -59,8 +60,8 @@ class SegmentBuilder {
   // Appends a row group of the leading rows of `rows`, as many as one may have: *taken.
   // REQUIRES: rows is not empty.
   base::Status AddGroup(const RowSource& source, std::span<const uint32_t> rows, size_t* taken);
-  // Appends the footer.
-  void Finish(SegmentSummary* summary);
+  // Appends the footer. kBug: it does not say what was built.
+  base::Status Finish(SegmentSummary* summary);
 
   uint64_t rows() const { return rows_; }
   uint64_t data_bytes() const { return data_bytes_; }  // of all row groups
@@ -74,26 +75,34 @@ class SegmentBuilder {
     std::vector<uint32_t> vector_rows;
   };
 
+  void CutVectors(size_t rows, std::vector<uint32_t>* vector_rows);
   base::Status PlanGroup(const RowSource& source, std::span<const uint32_t> rows, RowGroup* group);
   base::Status MeasureRows(const RowSource& source, std::span<const uint32_t> rows);
   base::Status WriteColumn(const RowSource& source, size_t column, const RowGroup& group,
                            std::span<const uint32_t> rows);
-  void WriteHidden(const RowSource& source, const RowGroup& group, std::span<const uint32_t> rows);
+  base::Status WriteHidden(const RowSource& source, const RowGroup& group,
+                           std::span<const uint32_t> rows);
+  base::Status WriteWords(const ColumnShape& shape, const RowGroup& group, ChunkSummary* summary);
   void AddChunk(const ColumnShape& shape, size_t start, const ChunkSummary& summary);
   void NoteTimes(const ChunkSummary& summary, size_t rows);
   void WriteFooter();
+  base::Status CheckFooter(std::span<const uint8_t> footer) const;
   void WriteSchemaSection(base::ByteWriter* out) const;
   void WriteGroupSection(base::ByteWriter* out) const;
-  void WriteSeriesSection(base::ByteWriter* out) const;
+  void WriteSeriesSection(base::ByteWriter* out);
+  void WriteSeriesList(std::vector<uint64_t>* words, const std::vector<uint8_t>& nulls,
+                       base::ByteWriter* out);
 
   const NtsSchema& schema_;
   const SegmentBuildOptions& options_;
   std::vector<uint8_t>* bytes_;
   ChunkWriter chunk_writer_;
+  ReadBack read_back_;
   std::vector<ColumnShape> shapes_;
   std::vector<RowGroup> groups_;
   std::vector<uint8_t> chunk_entries_;
   std::vector<uint32_t> series_starts_;
+  size_t next_start_ = 0;  // the first series behind the rows that were cut
   std::vector<TimeRange> series_times_;  // of those that have been reached
   TimeRange times_;
   uint64_t rows_ = 0;

@@ -15,6 +15,42 @@ Status Wrong(const char* what) {
 }
 
 constexpr size_t kHeaderBytes = 8;
+constexpr size_t kMaxCachedChunks = 64;  // tables take some kilobytes each
+
+// A list of the series index: a chunk with vectors of 1 024 entries.
+bool ReadSeriesList(ByteReader* in, uint64_t count, std::vector<uint64_t>* words,
+                    std::vector<uint8_t>* nulls) {
+  uint8_t codec;
+  uint64_t length;
+  ByteReader bytes;
+  if (!in->ReadU8(&codec) || !in->ReadVarint(&length) || !in->ReadSpan(length, &bytes)) {
+    return false;
+  }
+  ChunkCache cache;
+  ChunkRef chunk;
+  chunk.shape = kIdShape;
+  chunk.codec = codec;
+  chunk.rows = static_cast<uint32_t>(count);
+  chunk.vectors = static_cast<uint32_t>((count + kMaxVectorRows - 1) / kMaxVectorRows);
+  chunk.bytes = bytes.at();
+  chunk.length = bytes.remaining();
+  chunk.cache = &cache;
+  words->clear();
+  nulls->clear();
+  for (uint32_t v = 0; v < chunk.vectors; v++) {
+    uint64_t values[kMaxVectorRows];
+    uint8_t missing[kMaxVectorRows];
+    const uint32_t n = chunk.VectorStart(v + 1) - chunk.VectorStart(v);
+    uint64_t cursor = 0;
+    bool any_null;
+    if (!DecodeVector(chunk, v, n, values, missing, nullptr, 0, &cursor, &any_null).ok()) {
+      return false;
+    }
+    words->insert(words->end(), values, values + n);
+    nulls->insert(nulls->end(), missing, missing + n);
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -275,10 +311,30 @@ Status Segment::StoredChunk(uint32_t group, int32_t column, std::span<const uint
   ref->shape = shapes_[index];
   ref->codec = entry->codec;
   ref->align = aligns_[index];
-  ref->vectors = groups_[group].vectors;
+  const Group& g = groups_[group];
+  ref->vectors = g.vectors;
+  ref->rows = g.rows;
+  ref->vector_starts = g.vector_starts.empty() ? nullptr : g.vector_starts.data();
+  ref->cache = Cache(group, index);
   ref->bytes = chunk.data();
   ref->length = chunk.size();
   return Status::Ok();
+}
+
+ChunkCache* Segment::Cache(uint32_t group, size_t column) const {
+  if (caches_.empty()) caches_.resize(StoredColumns());
+  CachedChunk& entry = caches_[column];
+  if (entry.cache != nullptr && entry.group == group) return entry.cache.get();
+  if (entry.cache == nullptr) {
+    if (cached_ == kMaxCachedChunks) {
+      for (CachedChunk& other : caches_) other.cache.reset();
+      cached_ = 0;
+    }
+    cached_++;
+  }
+  entry.group = group;
+  entry.cache = std::make_unique<ChunkCache>();
+  return entry.cache.get();
 }
 
 Status Segment::Ref(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
@@ -337,15 +393,12 @@ Status Segment::Statistics(uint32_t group, int32_t column, std::span<const uint8
 Status Segment::Series(std::vector<SeriesEntry>* series) const {
   series->clear();
   if (series_ <= 1) return Status::Ok();
-  constexpr codec::WordShape kInteger = {codec::WordKind::kInt, 8};
   ByteReader in(series_index_.data(), series_index_.size());
-  std::vector<uint64_t> rows, min, max;
+  std::vector<uint64_t> rows, min, length;
   std::vector<uint8_t> nulls, timeless;
-  // Each list of 1024 entries takes bytes, so a short index cannot ask for much.
-  if (series_ / kMaxVectorRows > series_index_.size()) return Wrong("bad series index");
-  if (!ReadWordList(kInteger, &in, series_, &rows, &nulls) ||
-      !ReadWordList(kInteger, &in, series_, &min, &timeless) ||
-      !ReadWordList(kInteger, &in, series_, &max, &timeless)) {
+  if (!ReadSeriesList(&in, series_, &rows, &nulls) ||
+      !ReadSeriesList(&in, series_, &min, &timeless) ||
+      !ReadSeriesList(&in, series_, &length, &timeless)) {
     return Wrong("bad series index");
   }
   series->resize(series_);
@@ -357,7 +410,7 @@ Status Segment::Series(std::vector<SeriesEntry>* series) const {
     entry.rows = rows[s];
     entry.has_time = timeless[s] == 0;
     entry.min_time = static_cast<int64_t>(min[s]);
-    entry.max_time = static_cast<int64_t>(min[s] + max[s]);
+    entry.max_time = static_cast<int64_t>(min[s] + length[s]);
     next += rows[s];
   }
   return next == rows_ ? Status::Ok() : Wrong("bad series index");

@@ -1,8 +1,8 @@
 // segment_reader.h - a parsed segment footer, and decoding of chunks with its help.
 //
 // Holds no bytes of the segment but the footer's facts; chunks are passed in by
-// whoever read them. Hostile bytes give kCorrupt. Not thread-safe only in that a
-// handle belongs to one thread; all reading functions are const.
+// whoever read them. Hostile bytes give kCorrupt. A handle belongs to one thread: it
+// keeps what the chunks read last share (entropy tables).
 #ifndef NODEDB_TS_SEGMENT_SEGMENT_READER_H
 #define NODEDB_TS_SEGMENT_SEGMENT_READER_H
 
@@ -86,6 +86,7 @@ class Segment {
   size_t StoredColumns() const { return shapes_.size(); }  // with hidden ones
   base::Status Ref(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
                    ChunkRef* ref) const;
+  ChunkCache* Cache(uint32_t group, size_t column) const;
 
   uint8_t level_ = 0;
   bool has_row_ids_ = false;
@@ -101,6 +102,14 @@ class Segment {
   std::vector<Group> groups_;
   std::vector<ChunkEntry> chunks_;     // group-major
   std::vector<uint8_t> series_index_;  // undecoded
+
+  // Parsed models of the chunks read last, one for each stored column.
+  struct CachedChunk {
+    uint32_t group = 0;
+    std::unique_ptr<ChunkCache> cache;
+  };
+  mutable std::vector<CachedChunk> caches_;
+  mutable size_t cached_ = 0;
 };
 
 }  // namespace nodedb_ts::segment

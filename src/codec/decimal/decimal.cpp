@@ -98,10 +98,7 @@ bool Decode(const WordShape& shape, base::ByteReader* in, std::span<uint64_t> ou
   if (!in->ReadU8(&exponent) || exponent > kMaxExponent) return false;
   if (!ReadExceptions(shape, in, out.size(), &exceptions, positions, words)) return false;
   if (!in->ReadU8(&number)) return false;
-  const WordShape integers{WordKind::kInt, 8};
-  const WordCodec* inner = FindWordCodec(number);
-  if (inner == nullptr || number == kDecimal || number == kGorilla) return false;
-  if (!inner->decode(integers, in, out)) return false;
+  if (!DecodeIntegers(number, in, out, {})) return false;
   const double power = kPowers[exponent];
   if (shape.kind == WordKind::kFloat8) {
     for (uint64_t& v : out) v = FromInteger({WordKind::kFloat8, 8}, v, power);

@@ -13,6 +13,8 @@
 #include "codec/gorilla/gorilla.h"
 #include "codec/plain/plain.h"
 #include "codec/runs/runs.h"
+#include "codec/scaled/scaled.h"
+#include "codec/shared/word_chunk.h"
 
 namespace nodedb_ts::codec {
 namespace {
@@ -103,6 +105,8 @@ const char* CodecName(uint8_t number) {
   switch (number) {
     case kNone: return "none";
     case kDictionary: return "dictionary";
+    case kEntropy: return "entropy";
+    case kScaled: return "scaled";
     case kBytesPlain: return "bytes";
     case kBytesZstd: return "zstd";
     case kBytesTokens: return "tokens";
@@ -152,11 +156,27 @@ uint8_t EncodeWords(const WordShape& shape, std::span<const uint64_t> values,
   return EncodeFloats(shape, values, runs, out);
 }
 
-bool DecodeWords(const WordShape& shape, uint8_t number, base::ByteReader in,
-                 std::span<uint64_t> out) {
+bool DecodeIntegers(uint8_t number, base::ByteReader* in, std::span<uint64_t> out,
+                    EntropyTables tables) {
+  if (number == kEntropy) return DecodeEntropyVector(in, out, tables);
   const WordCodec* codec = FindWordCodec(number);
-  if (codec == nullptr || out.empty() || out.size() > kMaxVectorRows) return false;
-  if (!codec->decode(shape, &in, out) || !in.empty()) return false;
+  if (codec == nullptr || number == kDecimal || number == kGorilla) return false;
+  return codec->decode({WordKind::kInt, 8}, in, out);
+}
+
+bool DecodeWords(const WordShape& shape, uint8_t number, base::ByteReader in,
+                 std::span<uint64_t> out, EntropyTables tables) {
+  if (out.empty() || out.size() > kMaxVectorRows) return false;
+  bool decoded;
+  if (number == kScaled) {
+    decoded = DecodeScaled(shape, &in, out, tables);
+  } else if (number == kEntropy) {
+    decoded = shape.kind == WordKind::kInt && DecodeEntropyVector(&in, out, tables);
+  } else {
+    const WordCodec* codec = FindWordCodec(number);
+    decoded = codec != nullptr && codec->decode(shape, &in, out);
+  }
+  if (!decoded || !in.empty()) return false;
   return number == kPlain || Canonical(shape, out);  // plain words cannot be anything else
 }
 

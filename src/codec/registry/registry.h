@@ -12,6 +12,7 @@
 
 #include "base/byte_reader.h"
 #include "base/byte_writer.h"
+#include "codec/entropy/entropy.h"
 
 namespace nodedb_ts::codec {
 
@@ -26,6 +27,8 @@ enum Number : uint8_t {
   kGorilla = 6,     // XOR with the value before
   kDecimal = 7,     // floats as integers over a power of ten
   kRuns = 8,        // (length, value) pairs
+  kEntropy = 9,     // integers or their differences by a table of the chunk
+  kScaled = 10,     // floats near decimals as integers, which may use the chunk's tables
   kBytesPlain = 32, // lengths and bytes
   kBytesZstd = 33,  // lengths and one zstd frame
   kBytesTokens = 34,          // coded with the chunk's token model
@@ -39,6 +42,10 @@ struct WordShape {
   uint8_t width = 8;  // bytes of a value: 1, 2, 4, 8
 };
 
+// The tables that the vectors of a chunk share; none for vectors that stand alone.
+using EntropyTables = std::span<const EntropyDecoder>;
+
+// A codec of vectors that stand alone.
 struct WordCodec {
   uint8_t number;
   const char* name;
@@ -48,7 +55,7 @@ struct WordCodec {
   bool (*decode)(const WordShape& shape, base::ByteReader* in, std::span<uint64_t> out);
 };
 
-// NULL when the number is no word codec of this version.
+// NULL when the number is no such codec of this version.
 const WordCodec* FindWordCodec(uint8_t number);
 // A name for EXPLAIN and tests; "unknown" for numbers of later versions.
 const char* CodecName(uint8_t number);
@@ -63,7 +70,10 @@ uint8_t EncodeIntegers(std::span<const uint64_t> values, uint8_t width, base::By
 
 // Decodes and checks that all bytes were used and every word is canonical.
 [[nodiscard]] bool DecodeWords(const WordShape& shape, uint8_t number, base::ByteReader in,
-                               std::span<uint64_t> out);
+                               std::span<uint64_t> out, EntropyTables tables = {});
+// Integers inside another vector: any codec of integers; trailing bytes are left in `in`.
+[[nodiscard]] bool DecodeIntegers(uint8_t number, base::ByteReader* in, std::span<uint64_t> out,
+                                  EntropyTables tables);
 
 }  // namespace nodedb_ts::codec
 

@@ -256,7 +256,7 @@ TEST(SegmentMerge, LargeSegmentsAreCut) {
   CheckMerge(model, groups, options, 0);
   options = MergeOptions(model);
   options.group_bytes = 64000;
-  options.max_segment_bytes = 10000;
+  options.max_segment_bytes = 4000;
   Rows all;
   std::vector<SegmentBytes> inputs;
   for (Rows& rows : groups) {
@@ -267,7 +267,7 @@ TEST(SegmentMerge, LargeSegmentsAreCut) {
   ASSERT_EQ(result.code, NTS_OK);
   EXPECT_GT(result.segments.size(), 1u);
   for (const SegmentBytes& made : result.segments) {
-    EXPECT_LE(made.footer_offset, 10000u);
+    EXPECT_LE(made.footer_offset, 4000u);
     ReadRows(model, made, &all);
     Verify(model, made);
   }

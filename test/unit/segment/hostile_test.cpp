@@ -92,11 +92,15 @@ void ReadAll(const Built& built, const Bytes& footer, std::span<const NtsColumn>
   }
 }
 
-TEST(Hostile, Footers) {
+class HostileSegments : public testing::TestWithParam<uint8_t> {};
+INSTANTIATE_TEST_SUITE_P(Hostile, HostileSegments, testing::Values(1, 2));
+
+TEST_P(HostileSegments, Footers) {
   std::mt19937_64 random(3);
   TableSource source(2500);
   source.AddEverything(20, 3);
   segment::SegmentBuildOptions options;
+  options.level = GetParam();
   options.with_row_ids = options.with_command_ids = true;
   std::vector<uint32_t> starts;
   for (uint32_t s = 0; s < 500; s++) starts.push_back(s * 5);
@@ -125,11 +129,13 @@ TEST(Hostile, Footers) {
   EXPECT_GT(opened, 0);
 }
 
-TEST(Hostile, Chunks) {
+TEST_P(HostileSegments, Chunks) {
   std::mt19937_64 random(4);
   TableSource source(2500);
   source.AddEverything(20, 3);
-  const Built built = Build(source);
+  segment::SegmentBuildOptions options;
+  options.level = GetParam();
+  const Built built = Build(source, options);
   std::unique_ptr<segment::Segment> parsed;
   const Bytes footer(built.bytes.begin() + static_cast<ptrdiff_t>(built.summary.footer_offset),
                      built.bytes.end());
@@ -147,6 +153,7 @@ TEST(Hostile, Chunks) {
       ref.codec = i % 6 == 0 ? static_cast<uint8_t>(random() % 40) : entry->codec;
       ref.align = source.columns[c].align;
       ref.vectors = i % 7 == 0 ? 1 + static_cast<uint32_t>(random() % 5) : 3;
+      ref.rows = 2500;
       ref.bytes = bytes.data();
       ref.length = bytes.size();
       std::vector<segment::VectorStatistics> statistics;

@@ -23,9 +23,10 @@ TEST_P(RowCounts, EverythingRoundTrips) {
     SegmentBuildOptions options;
     options.with_row_ids = null_percent != 1;
     options.with_command_ids = null_percent == 50;
-    options.level = null_percent == 99 ? 2 : 1;
-    CheckAll(Build(source, options), source);
-    if (GetParam() > 5000) break;
+    for (const uint8_t level : {1, 2}) {
+      options.level = level;
+      CheckAll(Build(source, options), source);
+    }
   }
 }
 
@@ -40,8 +41,10 @@ TEST(Segment, RowGroupBoundaries) {
     source.Add(TableSource::Var(), Pattern::kRuns, 5, 3);
     SegmentBuildOptions options;
     options.with_row_ids = true;
-    const Built built = Build(source, options);
-    CheckAll(built, source);
+    for (const uint8_t level : {1, 2}) {
+      options.level = level;
+      CheckAll(Build(source, options), source);
+    }
   }
 }
 
@@ -113,6 +116,25 @@ TEST(Segment, LongValuesCutVectorsAndRowGroups) {
   CheckAll(built, source);
 }
 
+// As many vectors as full ones would be, but another one is the short one.
+TEST(Segment, ShortVectorBeforeAFullOne) {
+  TableSource source(1300);
+  source.Add(TableSource::Var(), Pattern::kFew, 0, 1);
+  source.Add(TableSource::Int(4), Pattern::kFew, 10, 2);
+  for (size_t r = 0; r < 360; r++) source.bytes[0][r].resize(12 << 10, 'x');
+  const Built built = Build(source);
+  const SegmentHandle segment = Open(built, source.columns);
+  NtsRowGroupInfo group;
+  NtsStatus status;
+  ASSERT_EQ(NTS_OK, nts_segment_row_group(segment.get(), 0, &group, &status));
+  ASSERT_EQ(2u, group.vectors);
+  uint32_t first_row;
+  uint32_t rows;
+  ASSERT_EQ(NTS_OK, nts_segment_vector(segment.get(), 0, 0, &first_row, &rows, &status));
+  EXPECT_LT(rows, 1024u);
+  CheckAll(built, source);
+}
+
 TEST(Segment, HugeValue) {
   for (const bool compressible : {false, true}) {
     TableSource source(1);
@@ -131,7 +153,10 @@ TEST(Segment, HugeValue) {
   }
 }
 
-TEST(Segment, StatisticsAndSeriesIndex) {
+class Levels : public testing::TestWithParam<uint8_t> {};
+INSTANTIATE_TEST_SUITE_P(Segment, Levels, testing::Values(1, 2));
+
+TEST_P(Levels, StatisticsAndSeriesIndex) {
   TableSource source(10000);
   source.Add(TableSource::Int(8), Pattern::kSteps, 1, 1);
   source.Add(TableSource::Float8(), Pattern::kExtremes, 1, 2);
@@ -140,6 +165,7 @@ TEST(Segment, StatisticsAndSeriesIndex) {
   for (uint32_t s = 0; s < 3000; s++) starts.push_back(s * 3);
   const uint16_t series_columns[] = {2};
   SegmentBuildOptions options;
+  options.level = GetParam();
   options.series_columns = series_columns;
   const Built built = Build(source, options, 0, starts);
   std::unique_ptr<segment::Segment> opened;
@@ -181,6 +207,145 @@ TEST(Segment, StatisticsAndSeriesIndex) {
   ASSERT_TRUE(opened->Chunk(0, 1, &entry).ok());
   EXPECT_EQ(0xfff0000000000000, entry->min);
   EXPECT_TRUE(std::isnan(std::bit_cast<double>(entry->max)));
+}
+
+// At level 2 integers are stored as offsets in units of their greatest common divisor; what is
+// told of them is not.
+TEST(Segment, MappedIntegersKeepTheirStatistics) {
+  constexpr int64_t kStep = 1000 * 1000;
+  TableSource source(3000);
+  source.Add(TableSource::Int(8), Pattern::kConstant, 0, 1);
+  source.Add(TableSource::Int(8), Pattern::kConstant, 30, 2);
+  source.Add(TableSource::Int(8), Pattern::kConstant, 0, 3);
+  std::mt19937_64 random(1);
+  for (size_t r = 0; r < source.rows(); r++) {
+    const auto v = static_cast<int64_t>(random() % 1000) - 700;
+    source.words[0][r] = static_cast<uint64_t>(v * kStep + 17);
+    source.words[1][r] = source.nulls[1][r] ? 0 : static_cast<uint64_t>(INT64_MAX - (v + 700) * 3);
+    source.words[2][r] = r % 2 ? static_cast<uint64_t>(INT64_MIN) : INT64_MAX;  // cannot be mapped
+  }
+  SegmentBuildOptions options;
+  options.level = 2;
+  const Built built = Build(source, options);
+  CheckAll(built, source);
+  std::unique_ptr<segment::Segment> opened;
+  ASSERT_TRUE(segment::Segment::Open(std::span(built.bytes).subspan(built.summary.footer_offset),
+                                     built.bytes.size(), source.columns, &opened)
+                  .ok());
+  for (const int32_t column : {0, 1, 2}) {
+    const segment::ChunkEntry* entry;
+    std::vector<segment::VectorStatistics> statistics;
+    ASSERT_TRUE(opened->Chunk(0, column, &entry).ok());
+    ASSERT_TRUE(opened->Statistics(0, column, {built.bytes.data() + entry->offset, entry->length},
+                                   &statistics).ok());
+    ASSERT_EQ(3u, statistics.size());
+    for (size_t v = 0; v < 3; v++) {
+      const size_t first = v * 1000;  // one series, cut evenly
+      const size_t n = 1000;
+      const auto c = static_cast<size_t>(column);
+      const segment::VectorStatistics expected =
+          segment::ComputeStatistics({codec::WordKind::kInt, 8}, source.words[c].data() + first,
+                                     source.nulls[c].data() + first, n);
+      EXPECT_EQ(expected.null_count, statistics[v].null_count);
+      EXPECT_EQ(expected.min, statistics[v].min);
+      EXPECT_EQ(expected.max, statistics[v].max);
+      EXPECT_EQ(expected.has_sum, statistics[v].has_sum);
+      EXPECT_EQ(expected.sum, statistics[v].sum);
+    }
+  }
+}
+
+TEST(Segment, LongSeriesHaveVectorsOfTheirOwn) {
+  TableSource source(6000);
+  source.Add(TableSource::Int(8), Pattern::kSteps, 0, 1);
+  source.Add(TableSource::Int(4), Pattern::kConstant, 0, 2);
+  const std::vector<uint32_t> starts = {0, 100, 1300, 1400, 1500, 4000, 4400};
+  for (size_t r = 0, s = 0; r < source.rows(); r++) {
+    if (s + 1 < starts.size() && starts[s + 1] == r) s++;
+    source.words[1][r] = s;
+  }
+  const uint16_t series_columns[] = {1};
+  SegmentBuildOptions options;
+  options.series_columns = series_columns;
+  options.level = 2;
+  const Built built = Build(source, options, 0, starts);
+  CheckAll(built, source);
+  const SegmentHandle segment = Open(built, source.columns);
+  NtsRowGroupInfo group;
+  NtsStatus status;
+  ASSERT_EQ(NTS_OK, nts_segment_row_group(segment.get(), 0, &group, &status));
+  std::vector<uint32_t> rows;
+  for (uint32_t v = 0; v < group.vectors; v++) {
+    uint32_t first_row;
+    rows.emplace_back();
+    ASSERT_EQ(NTS_OK, nts_segment_vector(segment.get(), 0, v, &first_row, &rows.back(), &status));
+  }
+  // 100 short; 1 200 in two; 200 short; 2 500 in three; 400 short; 1 600 in two.
+  EXPECT_EQ((std::vector<uint32_t>{100, 600, 600, 200, 833, 833, 834, 400, 800, 800}), rows);
+}
+
+// Labels of a sorted table and columns that follow them cost a few bytes a row group.
+TEST(Segment, RunsOverAChunk) {
+  TableSource source(60000);
+  source.Add(TableSource::Int(8), Pattern::kSteps, 0, 1);
+  source.Add(TableSource::Int(4), Pattern::kRuns, 0, 2);
+  source.Add(TableSource::Var(), Pattern::kRuns, 0, 3);
+  source.Add(TableSource::Float8(), Pattern::kAllNull, 0, 4);
+  for (size_t r = 0; r < source.rows(); r++) {
+    source.words[1][r] = r / 20000;
+    source.bytes[2][r] = "host-" + std::to_string(r / 20000);
+    source.nulls[2][r] = r / 20000 == 1;
+    source.nulls[3][r] = r < 45000;
+    source.words[3][r] = r < 45000 ? 0 : std::bit_cast<uint64_t>(2.5);
+  }
+  SegmentBuildOptions options;
+  options.level = 2;
+  const Built built = Build(source, options);
+  CheckAll(built, source);
+  const SegmentHandle segment = Open(built, source.columns);
+  for (const int32_t column : {1, 2, 3}) {
+    NtsChunkInfo chunk;
+    NtsStatus status;
+    ASSERT_EQ(NTS_OK, nts_segment_chunk(segment.get(), 0, column, &chunk, &status));
+    EXPECT_LT(chunk.length, 100u) << column;
+  }
+}
+
+TEST(Segment, RunsOfNullsCostLessThanABitmap) {
+  TableSource source(1024);
+  source.Add(TableSource::Int(8), Pattern::kRandom, 0, 1);
+  const size_t before = Build(source).bytes.size();
+  for (size_t r = 100; r < 400; r++) {
+    source.nulls[0][r] = 1;
+    source.words[0][r] = 0;
+  }
+  source.nulls[0][0] = 1;
+  source.words[0][0] = 0;
+  const Built built = Build(source);
+  CheckAll(built, source);
+  EXPECT_LT(built.bytes.size() + 301 * 8, before + 24);
+}
+
+TEST(Segment, WhatWasEncodedWrongIsNoticed) {
+  std::vector<uint64_t> words;
+  const std::vector<uint8_t> nulls(2000, 0);
+  for (size_t r = 0; r < 2000; r++) words.push_back(r * r % 977);
+  const segment::ColumnShape shape = {NTS_KIND_INT, 8};
+  const std::vector<uint32_t> vector_rows = {1024, 976};
+  std::vector<uint8_t> chunk;
+  segment::ChunkWriter writer(2);
+  const segment::ChunkSummary summary =
+      writer.WriteWords(shape, words.data(), nulls.data(), vector_rows, true, &chunk);
+  segment::ReadBack read_back;
+  const auto check = [&] {
+    return read_back.CheckWords(shape, summary, chunk, vector_rows, words.data(), nulls.data());
+  };
+  EXPECT_TRUE(check().ok());
+  words[1500]++;
+  EXPECT_EQ(base::Code::kBug, check().code());
+  words[1500]--;
+  chunk.pop_back();
+  EXPECT_EQ(base::Code::kBug, check().code());
 }
 
 TEST(Segment, DroppedAndAddedColumns) {

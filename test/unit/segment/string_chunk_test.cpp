@@ -25,6 +25,7 @@ struct Column {
   std::vector<std::string> values;
   std::vector<uint8_t> nulls;
   std::vector<uint32_t> vector_rows;
+  std::vector<uint32_t> vector_starts;
 
   void Add(std::string value, bool null = false) {
     values.push_back(null ? std::string() : std::move(value));
@@ -32,8 +33,10 @@ struct Column {
   }
   void Cut(uint32_t rows) {
     vector_rows.clear();
+    vector_starts.clear();
     for (size_t at = 0; at < values.size(); at += rows) {
       vector_rows.push_back(static_cast<uint32_t>(std::min<size_t>(rows, values.size() - at)));
+      vector_starts.push_back(static_cast<uint32_t>(at));
     }
   }
 };
@@ -47,6 +50,8 @@ struct Chunk {
     ref.codec = summary.codec;
     ref.align = align;
     ref.vectors = static_cast<uint32_t>(column.vector_rows.size());
+    ref.rows = static_cast<uint32_t>(column.values.size());
+    ref.vector_starts = column.vector_starts.data();
     ref.bytes = bytes.data();
     ref.length = bytes.size();
     return ref;

@@ -1,0 +1,211 @@
+// Reads tables and decodes with them.
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "codec/bitpack/bitpack.h"
+#include "codec/entropy/entropy.h"
+#include "codec/entropy/token.h"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define NODEDB_TS_BMI2 1
+#endif
+
+namespace nodedb_ts::codec {
+namespace {
+
+using State = EntropyDecoder::State;
+using Token = EntropyDecoder::Token;
+
+#define NODEDB_TS_INLINE inline __attribute__((always_inline))
+
+// At most 56 bits may be taken after each Fill, which reads 8 bytes.
+struct BitIn {
+  const uint8_t* next;
+  uint64_t bits = 0;
+  unsigned valid = 0;  // of bits; those above are the next ones of the stream, too, or 0
+
+  NODEDB_TS_INLINE void Fill() {
+    bits |= base::LoadLe<uint64_t>(next) << valid;
+    next += (63 - valid) / 8;
+    valid |= 56;
+  }
+  NODEDB_TS_INLINE uint64_t Take(unsigned count) {
+    const uint64_t v = bits & ((uint64_t{1} << count) - 1);
+    bits >>= count;
+    valid -= count;
+    return v;
+  }
+};
+
+NODEDB_TS_INLINE void Step(const State* states, BitIn* in, size_t* state, uint64_t* out) {
+  const State s = states[*state];
+  *out = s >> 24;
+  *state = (s & 0xFFFF) + in->Take((s >> 16) & 0xFF);
+}
+
+// Reads as many bits as the states say, which no stored byte can make more than `log` for a value: the
+// caller has made room for them. Returns the position of the first bit behind.
+template <size_t kStreams>
+NODEDB_TS_INLINE size_t DecodeTokens(const State* states, unsigned log, const uint8_t* bytes,
+                                     uint64_t* out, size_t n) {
+  BitIn in{bytes};
+  in.Fill();
+  size_t state[kStreams];
+  for (size_t k = 0; k < kStreams; k++) state[k] = in.Take(log);
+  const size_t steps = n - kStreams;
+  size_t i = 0;
+  for (; i + 4 <= steps; i += 4) {
+    in.Fill();
+    Step(states, &in, &state[0], &out[i]);
+    Step(states, &in, &state[1 % kStreams], &out[i + 1]);
+    Step(states, &in, &state[2 % kStreams], &out[i + 2]);
+    Step(states, &in, &state[3 % kStreams], &out[i + 3]);
+  }
+  // All indexes of `state` are constant, here too: it stays in registers.
+  in.Fill();
+  if (i < steps) Step(states, &in, &state[0], &out[i++]);
+  if (i < steps) Step(states, &in, &state[1 % kStreams], &out[i++]);
+  if (i < steps) Step(states, &in, &state[2 % kStreams], &out[i++]);
+  // Nothing follows the last value of each.
+  for (size_t k = 0; k < kStreams; k++) {
+    out[steps + (k + kStreams - steps % kStreams) % kStreams] = states[state[k]] >> 24;
+  }
+  return static_cast<size_t>(in.next - bytes) * 8 - in.valid;
+}
+
+// Replaces symbols by values. Returns the position behind the raw bits.
+NODEDB_TS_INLINE size_t AddRawBits(const Token* tokens, unsigned max_raw, const uint8_t* bytes,
+                                   size_t position, uint64_t* out, size_t n) {
+  if (max_raw <= 56) {
+    for (size_t i = 0; i < n; i++) {
+      const Token& t = tokens[out[i]];
+      const uint64_t word = base::LoadLe<uint64_t>(bytes + position / 8) >> position % 8;
+      out[i] = t.base + (word & ((uint64_t{1} << t.raw) - 1));
+      position += t.raw;
+    }
+    return position;
+  }
+  for (size_t i = 0; i < n; i++) {
+    const Token& t = tokens[out[i]];
+    const unsigned shift = position % 8;
+    uint64_t word = base::LoadLe<uint64_t>(bytes + position / 8) >> shift;
+    word |= uint64_t{bytes[position / 8 + 8]} << 1 << (63 - shift);  // by 64: none
+    out[i] = t.base + (word & ((uint64_t{1} << t.raw) - 1));
+    position += t.raw;
+  }
+  return position;
+}
+
+struct Table {
+  const State* states;
+  const Token* tokens;  // NULL without raw bits
+  unsigned log;
+  unsigned streams;
+  unsigned max_raw;
+};
+
+NODEDB_TS_INLINE size_t DecodeAll(const Table& t, const uint8_t* bytes, uint64_t* out, size_t n) {
+  size_t position;
+  switch (t.streams) {
+    case 1: position = DecodeTokens<1>(t.states, t.log, bytes, out, n); break;
+    case 2: position = DecodeTokens<2>(t.states, t.log, bytes, out, n); break;
+    default: position = DecodeTokens<4>(t.states, t.log, bytes, out, n); break;
+  }
+  return t.tokens == nullptr ? position
+                             : AddRawBits(t.tokens, t.max_raw, bytes, position, out, n);
+}
+
+size_t DecodeAnywhere(const Table& t, const uint8_t* bytes, uint64_t* out, size_t n) {
+  return DecodeAll(t, bytes, out, n);
+}
+
+#ifdef NODEDB_TS_BMI2
+// The same with shifts that need no fixed register.
+__attribute__((target("bmi,bmi2"))) size_t DecodeBmi2(const Table& t, const uint8_t* bytes,
+                                                  uint64_t* out, size_t n) {
+  return DecodeAll(t, bytes, out, n);
+}
+#endif
+
+using DecodeFunction = size_t (*)(const Table&, const uint8_t*, uint64_t*, size_t);
+
+DecodeFunction Best() {
+#ifdef NODEDB_TS_BMI2
+  if (__builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2")) return DecodeBmi2;
+#endif
+  return DecodeAnywhere;
+}
+
+constexpr size_t kSlack = 2 * sizeof(uint64_t);  // that is read, not used, behind the last bit
+constexpr size_t kMaxBytes =
+    (4 * kEntropyMaxLog + kMaxVectorRows * (kEntropyMaxLog + 63)) / 8 + 1 + kSlack;
+
+}  // namespace
+
+bool EntropyDecoder::Read(base::ByteReader* in) {
+  EntropyCounts counts;
+  if (!counts.Read(in)) return false;
+  log_ = counts.log;
+  streams_ = counts.streams;
+  max_raw_ = static_cast<uint8_t>(counts.MaxRawBits());
+  tokens_.resize(max_raw_ == 0 ? 0 : counts.size);
+  for (size_t i = 0; i < tokens_.size(); i++) {
+    tokens_[i].base = entropy::BaseOf(counts.token[i], counts.split);
+    tokens_[i].raw = static_cast<uint8_t>(entropy::RawBits(counts.token[i], counts.split));
+  }
+  MakeStates(counts);
+  return true;
+}
+
+// Walks over the states in order; which token comes next is found where the encoder's order says.
+void EntropyDecoder::MakeStates(const EntropyCounts& counts) {
+  const unsigned log = counts.log;
+  const uint32_t size = 1u << log;
+  uint8_t symbol_at[(size_t{1} << kEntropyMaxLog) + 2 * sizeof(uint64_t)];
+  struct Next {
+    uint32_t x;  // count .. 2 * count - 1
+    uint32_t stored;
+  } next[kEntropyMaxTokens];
+  uint8_t* at = symbol_at;
+  for (uint32_t i = 0; i < counts.size; i++) {
+    const uint64_t eight = i * uint64_t{0x0101010101010101};
+    for (uint32_t j = 0; j < counts.count[i]; j += 16) {
+      base::StoreLe<uint64_t>(at + j, eight);
+      base::StoreLe<uint64_t>(at + j + 8, eight);
+    }
+    at += counts.count[i];
+    next[i] = {counts.count[i], static_cast<uint32_t>(max_raw_ == 0 ? counts.token[i] : i) << 24};
+  }
+  states_ = std::make_unique_for_overwrite<State[]>(size);
+  State* states = states_.get();
+  const uint32_t step = entropy::InverseStep(log);
+  uint32_t k = 0;
+  for (uint32_t i = 0; i < size; i++) {
+    Next& n = next[symbol_at[k & (size - 1)]];
+    const uint32_t x = n.x++;
+    const unsigned bits = log + static_cast<unsigned>(std::countl_zero(x)) - 31;
+    states[i] = ((x << bits) - size) | bits << 16 | n.stored;
+    k += step;
+  }
+}
+
+bool EntropyDecoder::Decode(base::ByteReader* in, std::span<uint64_t> out) const {
+  static const DecodeFunction decode = Best();
+  const size_t n = out.size();
+  const Table table = {states_.get(), tokens_.empty() ? nullptr : tokens_.data(), log_,
+                       n < entropy::kOneStreamBelow ? 1u : streams_, max_raw_};
+  // The most that n values can take. Where less is there, they are read from a copy with zeros behind.
+  const size_t most = (table.streams * log_ + n * (log_ + size_t{max_raw_})) / 8 + 1 + kSlack;
+  const uint8_t* bytes = in->at();
+  uint8_t copy[kMaxBytes];
+  if (in->remaining() < most) {
+    if (!in->empty()) std::memcpy(copy, bytes, in->remaining());
+    std::memset(copy + in->remaining(), 0, most - in->remaining());
+    bytes = copy;
+  }
+  const size_t used = (decode(table, bytes, out.data(), n) + 7) / 8;
+  return in->ReadBytes(used, &bytes);
+}
+
+}  // namespace nodedb_ts::codec
