@@ -69,6 +69,7 @@ class KeyMap {
     while (slots_[at].key != 0 && slots_[at].key != key) at = (at + 1) & (slots_.size() - 1);
     return slots_[at].key == 0 ? nullptr : &slots_[at].number;
   }
+  size_t size() const { return size_; }
   void Prefetch(uint64_t key) const { __builtin_prefetch(&slots_[key >> shift_]); }
   template <typename F>
   void ForEach(F&& f) const {

@@ -15,7 +15,10 @@ namespace {
 // A context is a state when it occurs this often, a word a transition of it.
 constexpr uint32_t kMinContext = 4;
 constexpr uint32_t kMinLiteral = 2;
+// Limits of what learning takes: text that reaches them has little structure to be found.
 constexpr size_t kMaxTokens = size_t{1} << 21;  // distinct ones
+constexpr size_t kMaxContexts = size_t{1} << 21;
+constexpr size_t kMaxTextTokens = size_t{12} << 20;
 
 struct EncodeIo : BinaryEncoder {
   using BinaryEncoder::BinaryEncoder;
@@ -135,7 +138,7 @@ bool TokenEncoder::Tokenize(std::span<const std::string_view> values,
   vector_values_.assign(vector_values.begin(), vector_values.end());
   size_t raw = 0;
   for (const std::string_view v : values) raw += v.size();
-  tokens_.reserve(raw / 3 + values.size());
+  tokens_.reserve(std::min(raw / 3 + values.size(), kMaxTextTokens));
   std::vector<uint32_t> slots(1 << 14, 0);
   size_t mask = slots.size() - 1;
   std::vector<uint32_t> hashes(1, 0);
@@ -188,6 +191,7 @@ bool TokenEncoder::Tokenize(std::span<const std::string_view> values,
       }
       tokens_.push_back(0);
       done += v.size();
+      if (tokens_.size() > kMaxTextTokens) return false;
     }
     // Spelling is slow, and no better than what others do.
     if (done >= (64 << 10) && distinct_bytes > done / 2) return false;
@@ -198,7 +202,7 @@ bool TokenEncoder::Tokenize(std::span<const std::string_view> values,
 
 // Words in these contexts are variables when what follows does not depend on them: then it is learnt
 // once for all of them.
-void TokenEncoder::FindWideContexts(Contexts* contexts) {
+bool TokenEncoder::FindWideContexts(Contexts* contexts) {
   struct Place {
     uint32_t words = 0;
     uint32_t hits = 0;
@@ -237,6 +241,7 @@ void TokenEncoder::FindWideContexts(Contexts* contexts) {
         const uint64_t pair_key = Mix64(uint64_t{place} << 32 | token) | 1;
         const uint32_t pair = *pairs.Find(pair_key, static_cast<uint32_t>(follows.size()));
         if (pair == follows.size()) {
+          if (follows.size() == kMaxContexts) return false;
           follows.push_back(0);
           p.words++;
         }
@@ -259,10 +264,11 @@ void TokenEncoder::FindWideContexts(Contexts* contexts) {
       if (gain < int64_t{place.words} * 2) *contexts->wide.Find(keys[p], 1) = 1;
     }
   }
+  return true;
 }
 
 // Finds the contexts that become states.
-void TokenEncoder::CountContexts(Contexts* contexts) {
+bool TokenEncoder::CountContexts(Contexts* contexts) {
   // Some tokens at a time: where a context is counted is fetched while others are looked up.
   struct Place {
     uint32_t context[kMaxOrder];
@@ -298,9 +304,11 @@ void TokenEncoder::CountContexts(Contexts* contexts) {
       }
       for (size_t i = 0; i < n; i++) visit(places[i]);
       places[0] = places[n];
+      if (contexts->counts.size() > kMaxContexts) return false;
     }
+    return true;
   };
-  walk([&](const Place& place) { ++*contexts->counts.Find(place.key, 0); });
+  if (!walk([&](const Place& place) { ++*contexts->counts.Find(place.key, 0); })) return false;
   KeyMap shorter;
   uint32_t known = kMaxOrder;
   walk([&](const Place& place) {
@@ -320,6 +328,7 @@ void TokenEncoder::CountContexts(Contexts* contexts) {
   shorter.ForEach([&](uint64_t key, uint32_t count) {
     if (count >= kMinContext) *contexts->counts.Find(key, 0) = kMinContext;
   });
+  return true;
 }
 
 uint32_t TokenEncoder::MakeNode(Contexts* contexts, const uint32_t* context, uint32_t order) {
@@ -350,7 +359,7 @@ uint32_t TokenEncoder::NextNode(Contexts* contexts, uint32_t node, uint32_t symb
 }
 
 // First as if every word could be a transition.
-void TokenEncoder::WalkLiterally(Contexts* contexts) {
+bool TokenEncoder::WalkLiterally(Contexts* contexts) {
   nodes_.clear();
   pairs_.clear();
   const uint32_t start[1] = {kSymbolStart};
@@ -362,6 +371,7 @@ void TokenEncoder::WalkLiterally(Contexts* contexts) {
     if (nodes_[node].last_token != token) {
       pair = *contexts->pairs.Find(Mix64(uint64_t{node} << 32 | token) | 1, static_cast<uint32_t>(pairs_.size()));
       if (pair == pairs_.size()) {
+        if (pair == kMaxContexts) return false;
         uint32_t next = 1;
         if (token != 0) {
           uint32_t symbol = ContextSymbol(nodes_[node].wide, kFirstWord + token, infos_[token].kind);
@@ -376,6 +386,7 @@ void TokenEncoder::WalkLiterally(Contexts* contexts) {
     pairs_[pair].count++;
     node = pairs_[pair].next;
   }
+  return true;
 }
 
 void TokenEncoder::ChooseLiterals() {
@@ -623,9 +634,9 @@ bool TokenEncoder::Learn(std::span<const std::string_view> values,
   if (!Tokenize(values, vector_values)) return false;
   {
     Contexts contexts;
-    FindWideContexts(&contexts);
-    CountContexts(&contexts);
-    WalkLiterally(&contexts);
+    if (!FindWideContexts(&contexts) || !CountContexts(&contexts) || !WalkLiterally(&contexts)) {
+      return false;
+    }
     ChooseLiterals();
     Walk(&contexts);
   }

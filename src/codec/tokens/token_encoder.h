@@ -47,9 +47,9 @@ class TokenEncoder {
   class Contexts;
 
   bool Tokenize(std::span<const std::string_view> values, std::span<const uint32_t> vector_values);
-  void FindWideContexts(Contexts* contexts);
-  void CountContexts(Contexts* contexts);
-  void WalkLiterally(Contexts* contexts);
+  bool FindWideContexts(Contexts* contexts);
+  bool CountContexts(Contexts* contexts);
+  bool WalkLiterally(Contexts* contexts);
   void ChooseLiterals();
   void Walk(Contexts* contexts);
   void MakeModel();
