@@ -109,9 +109,11 @@ void TokenModel::MakeJumps() {
 
 bool TokenModel::Decode(base::ByteReader in, std::span<uint64_t> lengths, uint8_t* out,
                         uint64_t total) const {
-  thread_local TokenWorkspace workspace;
+  // Behind a pointer: a shared library asks the loader for the address of what is thread-local.
+  thread_local std::unique_ptr<TokenWorkspace> kept;
+  if (kept == nullptr) kept = std::make_unique<TokenWorkspace>();
   DecodeIo io(in);
-  TokenCoder<DecodeIo> coder(*this, &workspace, &io);
+  TokenCoder<DecodeIo> coder(*this, kept.get(), &io);
   uint8_t* at = out;
   const uint8_t* end = out + total;
   for (uint64_t& length : lengths) {
