@@ -9,6 +9,8 @@
 #   make torture          random statements on tables and their heap twins, with kills; DURATION=minutes
 #   make bench            figures side by side with heap
 #   make bench-codecs     speed of the codecs (Google Benchmark; no PostgreSQL); BENCH_OPTIONS
+#   make bench-oracle     sizes of the chosen codecs beside trying everything; BENCH_DATA (no PostgreSQL)
+#   make fuzz             libFuzzer on everything that reads stored bytes; DURATION=seconds each (no PostgreSQL)
 #   make installcheck     pg_regress and isolation tests against a running, installed server
 #   make clean
 #
@@ -18,7 +20,7 @@
 
 PG_CONFIG ?= pg_config
 
-PROJECT_GOALS := demo check torture bench bench-codecs units units-sanitize
+PROJECT_GOALS := demo check torture bench bench-codecs bench-oracle fuzz units units-sanitize
 
 ifneq (,$(filter $(PROJECT_GOALS),$(MAKECMDGOALS)))
 
@@ -36,6 +38,10 @@ bench:
 	@test/bench/run.sh
 bench-codecs:
 	@test/bench/codecs.sh
+bench-oracle:
+	@test/bench/oracle.sh
+fuzz:
+	@test/scripts/fuzz.sh
 units:
 	@test/scripts/units.sh
 units-sanitize:

@@ -31,6 +31,7 @@ struct Parts {
   base::ByteReader statistics;
   base::ByteReader shared;  // of byte strings
   base::ByteReader model;
+  bool has_dictionary = false;
   bool stepped = false;
   const uint8_t* offsets = nullptr;
   size_t offset_width = 1;
@@ -56,10 +57,12 @@ bool OpenParts(const ChunkRef& chunk, Parts* parts) {
     return false;
   }
   const bool has_shared = flags & kChunkHasShared;
+  const bool has_dictionary = flags & kChunkHasDictionary;
   if (has_shared && !IsBytes(chunk.shape.kind)) return false;
-  // A packed dictionary is a shared part.
-  if ((flags & kChunkHasDictionary || has_shared) != NeedsShared(chunk.codec)) return false;
-  if (flags & kChunkHasDictionary && (has_shared || chunk.codec != codec::kDictionary)) return false;
+  if (has_dictionary && (has_shared || chunk.codec != codec::kDictionary)) return false;
+  // A packed dictionary is a shared part; of words it stands in the model.
+  const bool packed_words = chunk.codec == codec::kDictionary && IsWord(chunk.shape.kind);
+  if (!packed_words && (has_dictionary || has_shared) != NeedsShared(chunk.codec)) return false;
   if (flags & kChunkHasModel) {
     if (!in.TakeTail(4, &tail)) return false;
     model_bytes = base::LoadLe<uint32_t>(tail);
@@ -76,6 +79,7 @@ bool OpenParts(const ChunkRef& chunk, Parts* parts) {
     if (!in.TakeTail(4, &tail)) return false;
     shared_bytes = base::LoadLe<uint32_t>(tail);
   }
+  parts->has_dictionary = has_dictionary;
   parts->offset_width = size_t{1} << (flags & kChunkOffsetWidthMask);
   parts->stepped = flags & kChunkStepped;
   const uint64_t offsets = parts->stepped ? 0 : chunk.vectors - 1;
@@ -115,16 +119,37 @@ bool FindVector(const ChunkRef& chunk, const Parts& parts, uint32_t vector,
 
 bool IsMapped(const ChunkModel& model) { return model.base != 0 || model.scale != 1; }
 
-bool ParseModel(const ChunkRef& chunk, base::ByteReader in, ChunkModel* model) {
+// The entries of a packed dictionary: ascending, so none stands twice.
+bool ReadModelWords(const ChunkRef& chunk, base::ByteReader* in, std::vector<uint64_t>* words) {
+  uint64_t entries;
+  std::vector<uint8_t> nulls;
+  // No more entries than rows: what a few bytes can claim is bounded.
+  if (!in->ReadVarint(&entries) || entries == 0 || entries > chunk.rows) return false;
+  if (entries > kMaxRowGroupRows) return false;
+  const codec::WordShape shape = WordShapeOf(chunk.shape);
+  if (!ReadWordList(shape, in, entries, words, &nulls)) return false;
+  for (size_t i = 0; i < words->size(); i++) {
+    if (nulls[i]) return false;
+    if (i > 0 && OrderOf(shape, (*words)[i]) <= OrderOf(shape, (*words)[i - 1])) return false;
+  }
+  return true;
+}
+
+bool ParseModel(const ChunkRef& chunk, const Parts& parts, ChunkModel* model) {
   *model = {};
   uint8_t flags;
-  if (!in.ReadU8(&flags) || flags == 0 || flags > (kModelMapping | kModelTables)) return false;
+  base::ByteReader in = parts.model;
+  if (!in.ReadU8(&flags) || flags == 0 || flags >= 2 * kModelWords) return false;
   if (flags & kModelMapping) {
     int64_t base;
     if (!in.ReadZigZag(&base) || !in.ReadVarint(&model->scale) || model->scale == 0) return false;
     model->base = static_cast<uint64_t>(base);
   }
   if ((flags & kModelTables) && !codec::ReadTables(&in, &model->tables)) return false;
+  if (flags & kModelWords) {
+    if (chunk.codec != codec::kDictionary || parts.has_dictionary || !IsWord(chunk.shape.kind)) return false;
+    if (!ReadModelWords(chunk, &in, &model->words)) return false;
+  }
   const bool may_map = chunk.shape.kind == NTS_KIND_INT && chunk.codec != codec::kDictionary;
   return in.empty() && (may_map || !IsMapped(*model));
 }
@@ -133,9 +158,9 @@ bool ParseModel(const ChunkRef& chunk, base::ByteReader in, ChunkModel* model) {
 // when the bytes are wrong.
 const ChunkModel* FindModel(const ChunkRef& chunk, const Parts& parts, ChunkModel* own) {
   if (parts.model.empty()) return own;
-  if (chunk.cache == nullptr) return ParseModel(chunk, parts.model, own) ? own : nullptr;
+  if (chunk.cache == nullptr) return ParseModel(chunk, parts, own) ? own : nullptr;
   if (!chunk.cache->parsed) {
-    if (!ParseModel(chunk, parts.model, &chunk.cache->model)) return nullptr;
+    if (!ParseModel(chunk, parts, &chunk.cache->model)) return nullptr;
     chunk.cache->parsed = true;
   }
   return &chunk.cache->model;
@@ -423,8 +448,15 @@ Status BytesOfDictionary(const ChunkRef& chunk, const Parts& parts, size_t prese
   return Status::Ok();
 }
 
-Status WordsOfDictionary(const ChunkRef& chunk, const Parts& parts, size_t present,
-                         uint64_t* values) {
+Status WordsOfDictionary(const ChunkRef& chunk, const Parts& parts, const ChunkModel& model,
+                         size_t present, uint64_t* values) {
+  if (!parts.has_dictionary) {
+    for (size_t i = 0; i < present; i++) {
+      if (values[i] >= model.words.size()) return Wrong("code beyond the dictionary");
+      values[i] = model.words[values[i]];
+    }
+    return Status::Ok();
+  }
   codec::Dictionary dictionary;
   if (!OpenDictionary(chunk, parts, chunk.shape.width, &dictionary)) return Wrong("bad dictionary");
   const std::span<uint64_t> words(values, present);
@@ -532,7 +564,7 @@ Status VisitVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows, const 
   }
   *any_null = present < rows;
   if (present > 0 && dictionary) {
-    Status status = words ? WordsOfDictionary(chunk, parts, present, values)
+    Status status = words ? WordsOfDictionary(chunk, parts, *model, present, values)
                           : BytesOfDictionary(chunk, parts, present, room, values);
     if (!status.ok()) return status;
   } else if (present > 0 && words) {
@@ -580,6 +612,11 @@ Status CheckDictionary(const ChunkRef& chunk) {
   codec::Dictionary dictionary;
   const bool words = IsWord(chunk.shape.kind);
   if (!OpenParts(chunk, &parts)) return Wrong("bad offsets");
+  if (!parts.has_dictionary && words) {  // a model with entries is checked whenever it is read
+    ChunkModel own;
+    const ChunkModel* model = FindModel(chunk, parts, &own);
+    return model != nullptr && !model->words.empty() ? Status::Ok() : Wrong("no dictionary");
+  }
   const uint32_t width = words ? chunk.shape.width : FixedWidth(chunk.shape);
   if (!OpenDictionary(chunk, parts, width, &dictionary)) return Wrong("bad dictionary");
   // Entries take bytes, so a short dictionary cannot claim many; of empty strings

@@ -21,6 +21,7 @@ struct ChunkModel {
   uint64_t base = 0;   // a value is base + scale * stored integer
   uint64_t scale = 1;
   std::vector<codec::EntropyDecoder> tables;
+  std::vector<uint64_t> words;  // of a dictionary whose entries are packed
 };
 
 // Keeps a chunk's model between reads of its vectors.

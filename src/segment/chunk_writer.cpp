@@ -15,6 +15,7 @@ using codec::WordShape;
 
 constexpr WordShape kCodeShape = {WordKind::kInt, 8};
 constexpr size_t kMaxWordEntries = 8192;
+constexpr size_t kWordSampleRows = 4096;  // at level 2
 constexpr size_t kRunsPerVector = 2;  // up to these runs a chunk may be stepped
 
 void MakeCanonical(const ColumnShape& shape, uint64_t* words, size_t count) {
@@ -299,6 +300,40 @@ ChunkWriter::Body ChunkWriter::EncodeBody(const WordShape& shape, const uint64_t
   return stepped && runs.size() <= body.size() ? runs : body;
 }
 
+// Numbers the distinct values when enough of them come more than once.
+bool ChunkWriter::BuildWordDictionary(const uint64_t* words, const uint8_t* nulls, size_t rows) {
+  std::vector<uint64_t> sample;
+  const size_t step = std::max<size_t>(1, rows / kWordSampleRows);
+  for (size_t i = 0; i < rows; i += step) {
+    if (!nulls[i]) sample.push_back(words[i]);
+  }
+  const std::vector<uint8_t> none(sample.size(), 0);
+  // A few repeats in a sample mean many in all rows.
+  const size_t most = sample.size() * (step > 2 ? 31 : 16) / 32;
+  return most > 0 &&
+         word_dictionary_.Build(sample.data(), none.data(), sample.size(), most, &codes_) &&
+         word_dictionary_.Build(words, nulls, rows, rows / 2, &codes_);
+}
+
+// The entries in the order of values, which their codes keep then.
+void ChunkWriter::PackWordDictionary(const WordShape& shape, std::vector<uint8_t>* packed) {
+  std::vector<std::pair<uint64_t, uint32_t>> order;
+  for (const uint64_t v : word_dictionary_.entries()) {
+    order.emplace_back(OrderOf(shape, v), static_cast<uint32_t>(order.size()));
+  }
+  std::sort(order.begin(), order.end());
+  std::vector<uint64_t> rank(order.size());
+  std::vector<uint64_t> sorted;
+  for (const auto& [key, entry] : order) {
+    rank[entry] = sorted.size();
+    sorted.push_back(word_dictionary_.entries()[entry]);
+  }
+  for (uint64_t& code : codes_) code = rank[code];
+  base::ByteWriter out(packed);
+  out.Varint(sorted.size());
+  WriteWordList(shape, sorted, std::vector<uint8_t>(sorted.size(), 0), &out);
+}
+
 void ChunkWriter::WriteSmallWords(const WordShape& shape, const uint64_t* words,
                                   const uint8_t* nulls, std::span<const uint32_t> vector_rows,
                                   std::span<const VectorStatistics> statistics,
@@ -318,44 +353,46 @@ void ChunkWriter::WriteSmallWords(const WordShape& shape, const uint64_t* words,
     }
   }
   Body body = EncodeBody(body_shape, body_words, nulls, vector_rows);
+  std::vector<uint8_t> entries;
   bool dictionary = false;
-  // Codes of few values far apart. Entries in order keep what lies in the order of values.
-  if (!body.stepped && rows >= 32 && shape.width >= 2 &&
-      SampleRepeats(&word_dictionary_, words, nulls, rows, &codes_) &&
-      word_dictionary_.Build(words, nulls, rows, kMaxWordEntries, &codes_) &&
-      word_dictionary_.entries().size() * shape.width < body.size()) {
-    word_dictionary_.Sort(&codes_);
-    Body codes = EncodeBody(kCodeShape, codes_.data(), nulls, vector_rows);
-    const size_t bytes = codes.size() + word_dictionary_.entries().size() * shape.width + 6;
-    if (bytes < body.size()) {
-      body = std::move(codes);
-      mapping = Mapping();
-      dictionary = true;
+  // Where the integers are dense, codes are no smaller.
+  const auto dense = [&](size_t count) {
+    return shape.kind == WordKind::kInt && (summary->max - summary->min) / mapping.scale < count + count / 4;
+  };
+  if (!body.stepped && rows >= 32 && shape.width >= 2 && BuildWordDictionary(words, nulls, rows) &&
+      !dense(word_dictionary_.entries().size())) {
+    PackWordDictionary(shape, &entries);
+    if (entries.size() < body.size()) {
+      Body codes = EncodeBody(kCodeShape, codes_.data(), nulls, vector_rows);
+      if (codes.size() + entries.size() < body.size()) {
+        body = std::move(codes);
+        mapping = Mapping();
+        dictionary = true;
+      }
     }
   }
+  if (!dictionary) entries.clear();
   summary->codec = dictionary ? uint8_t{codec::kDictionary} : body.codec;
   out->Bytes(body.bytes.data(), body.bytes.size());
   ends_ = body.ends;
   Parts parts;
-  parts.has_dictionary = dictionary;
   parts.stepped = body.stepped;
-  const size_t dictionary_at = out->size();
-  if (dictionary) codec::WriteDictionary(word_dictionary_.entries(), shape.width, out);
   const size_t statistics_at = out->size();
   if (!statistics.empty()) {
     WriteStatistics(shape, MapStatistics(mapping, statistics, vector_rows), out);
   }
   const size_t model_at = out->size();
-  if (mapping.used() || !body.tables.empty()) {
+  if (mapping.used() || dictionary || !body.tables.empty()) {
     out->U8(static_cast<uint8_t>((mapping.used() ? kModelMapping : 0) |
-                                 (body.tables.empty() ? 0 : kModelTables)));
+                                 (body.tables.empty() ? 0 : kModelTables) |
+                                 (dictionary ? kModelWords : 0)));
     if (mapping.used()) {
       out->Zig(static_cast<int64_t>(mapping.base));
       out->Varint(mapping.scale);
     }
     out->Bytes(body.tables.data(), body.tables.size());
+    out->Bytes(entries.data(), entries.size());
   }
-  parts.dictionary_bytes = statistics_at - dictionary_at;
   parts.statistics_bytes = model_at - statistics_at;
   parts.model_bytes = out->size() - model_at;
   Finish(parts, out);

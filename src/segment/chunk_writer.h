@@ -58,6 +58,8 @@ class ChunkWriter {
     size_t size() const { return bytes.size() + ends.size() + tables.size(); }
   };
 
+  bool BuildWordDictionary(const uint64_t* words, const uint8_t* nulls, size_t rows);
+  void PackWordDictionary(const codec::WordShape& shape, std::vector<uint8_t>* packed);
   void WriteSmallWords(const codec::WordShape& shape, const uint64_t* words, const uint8_t* nulls,
                        std::span<const uint32_t> vector_rows,
                        std::span<const VectorStatistics> statistics, ChunkSummary* summary,

@@ -28,6 +28,13 @@ VectorStatistics ComputeStatistics(const codec::WordShape& shape, const uint64_t
 void MergeRange(const codec::WordShape& shape, const VectorStatistics& from, bool* has_range,
                 uint64_t* min, uint64_t* max);
 
+// A number that is ordered as the words' values are; different for different words.
+inline uint64_t OrderOf(const codec::WordShape& shape, uint64_t word) {
+  if (shape.kind == codec::WordKind::kInt) return word ^ uint64_t{1} << 63;
+  const uint64_t sign = uint64_t{1} << (8 * shape.width - 1);
+  return word & sign ? ~word & (sign | (sign - 1)) : word | sign;
+}
+
 // Any number of words with NULLs, as vectors with their lengths before them.
 void WriteWordList(const codec::WordShape& shape, const std::vector<uint64_t>& words,
                    const std::vector<uint8_t>& nulls, base::ByteWriter* out);

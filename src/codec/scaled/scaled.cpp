@@ -10,7 +10,6 @@
 namespace nodedb_ts::codec {
 namespace {
 
-using base::BitWidth;
 using base::UnZigZag;
 using base::ZigZag;
 
@@ -24,7 +23,8 @@ constexpr int64_t kMaxUlps = 8;
 constexpr int64_t kMaxUlpsInteger = int64_t{1} << 40;
 constexpr unsigned kExceptionExponents = 7;
 constexpr int64_t kMaxExceptionInteger = int64_t{1} << 40;
-constexpr unsigned kExceptionBits = 48;  // a guess, for choosing among plans
+constexpr size_t kUlpsShare = 32;  // so many exceptions make kUlps worth a try
+constexpr size_t kMaxExact = 3;  // exponents of kExact that are looked at closely
 constexpr WordShape kIntegers = {WordKind::kInt, 8};
 
 inline double ToDouble(const WordShape& shape, uint64_t word) {
@@ -110,54 +110,29 @@ unsigned SmallestExponent(const WordShape& shape, std::span<const uint64_t> samp
   return best;
 }
 
-void FillPlan(const WordShape& shape, std::span<const uint64_t> values, const Candidate& c,
-              ScaledVector* plan) {
-  plan->exponent = static_cast<uint8_t>(c.exponent);
-  plan->form = c.form;
-  plan->digits = static_cast<uint8_t>(c.digits);
-  plan->integers.clear();
-  plan->corrections.clear();
-  plan->exceptions.clear();
-  uint64_t integer = 0;
-  uint64_t correction = 0;
-  for (size_t i = 0; i < values.size(); i++) {
-    const uint64_t k = ToInteger(ToDouble(shape, values[i]), kPowers[c.exponent]);
-    uint64_t by;
-    if (Correct(shape, c, values[i], k, correction, &by)) {
-      integer = k;
-      correction = by;
-    } else {
-      plan->exceptions.push_back(static_cast<uint16_t>(i));
-      if (c.form == ScaledForm::kUlps) correction = 0;
-    }
-    plan->integers.push_back(integer);
-    if (c.form != ScaledForm::kExact) plan->corrections.push_back(correction);
+// Bits that the plan would roughly take, in a chunk with entropy tables.
+double Cost(const WordShape& shape, std::span<const uint64_t> values, const ScaledVector& plan) {
+  uint64_t smallest = plan.integers[0];
+  for (const uint64_t v : plan.integers) {
+    if (static_cast<int64_t>(v) < static_cast<int64_t>(smallest)) smallest = v;
   }
-}
-
-// Bits that the plan would roughly take.
-uint64_t Cost(const ScaledVector& plan) {
-  uint64_t deltas = 0;
-  uint64_t values = 0;
-  const auto smallest = static_cast<uint64_t>(*std::min_element(
-      plan.integers.begin(), plan.integers.end(), [](uint64_t a, uint64_t b) {
-        return static_cast<int64_t>(a) < static_cast<int64_t>(b);
-      }));
-  for (size_t i = 0; i < plan.integers.size(); i++) {
+  uint64_t offsets[kMaxVectorRows];
+  uint64_t deltas[kMaxVectorRows];
+  const size_t n = plan.integers.size();
+  for (size_t i = 0; i < n; i++) {
+    offsets[i] = plan.integers[i] - smallest;
     if (i > 0) {
-      deltas += BitWidth(ZigZag(static_cast<int64_t>(plan.integers[i] - plan.integers[i - 1])));
-    }
-    values += BitWidth(plan.integers[i] - smallest);
-  }
-  uint64_t corrections = 0;
-  for (size_t i = 0; i < plan.corrections.size(); i++) {
-    if (plan.form == ScaledForm::kUlps) {
-      corrections += plan.corrections[i] == 0 ? 1 : 2 + BitWidth(plan.corrections[i]);
-    } else {
-      corrections += i > 0 && plan.corrections[i] != plan.corrections[i - 1] ? 12 : 0;
+      deltas[i - 1] = ZigZag(static_cast<int64_t>(plan.integers[i] - plan.integers[i - 1]));
     }
   }
-  return std::min(deltas, values) + corrections + plan.exceptions.size() * kExceptionBits;
+  EntropyHistogram of_offsets;
+  EntropyHistogram of_deltas;
+  of_offsets.Add({offsets, n});
+  of_deltas.Add({deltas, n - 1});
+  std::vector<uint8_t> head;
+  base::ByteWriter out(&head);
+  WriteScaledHead(shape, values, plan, &out);
+  return std::min(of_offsets.Bits(), of_deltas.Bits()) + static_cast<double>(head.size() * 8);
 }
 
 void WriteException(const WordShape& shape, uint64_t word, base::ByteWriter* out) {
@@ -183,6 +158,31 @@ bool ReadException(const WordShape& shape, base::ByteReader* in, uint64_t* word)
 
 }  // namespace
 
+void FillScaled(const WordShape& shape, std::span<const uint64_t> values, ScaledVector* plan) {
+  const Candidate c{plan->exponent, plan->form, plan->digits};
+  plan->integers.clear();
+  plan->corrections.clear();
+  plan->exceptions.clear();
+  uint64_t integer = 0;
+  uint64_t correction = 0;
+  size_t leading = 0;  // exceptions
+  for (size_t i = 0; i < values.size(); i++) {
+    const uint64_t k = ToInteger(ToDouble(shape, values[i]), kPowers[c.exponent]);
+    uint64_t by;
+    if (Correct(shape, c, values[i], k, correction, &by)) {
+      if (plan->exceptions.size() == i) leading = i;
+      integer = k;
+      correction = by;
+    } else {
+      plan->exceptions.push_back(static_cast<uint16_t>(i));
+      if (c.form == ScaledForm::kUlps) correction = 0;
+    }
+    plan->integers.push_back(integer);
+    if (c.form != ScaledForm::kExact) plan->corrections.push_back(correction);
+  }
+  std::fill_n(plan->integers.begin(), leading, plan->integers[leading]);
+}
+
 bool PlanScaled(const WordShape& shape, std::span<const uint64_t> values, ScaledVector* plan) {
   constexpr size_t kSample = 64;
   uint64_t sample_words[kSample];
@@ -193,7 +193,19 @@ bool PlanScaled(const WordShape& shape, std::span<const uint64_t> values, Scaled
   constexpr unsigned kEnd = kMaxExponent + 1;
   std::vector<Candidate> candidates;
   const unsigned exact = SmallestExponent(shape, sample, ScaledForm::kExact, 0, kEnd);
-  if (exact < kEnd) candidates.push_back({exact, ScaledForm::kExact, 0});
+  // Smaller ones that fit most values, too: exceptions may cost less than long integers.
+  if (exact < kEnd) {
+    size_t before = sample.size() * 3 / 4;
+    for (unsigned e = 0; e < exact; e++) {
+      size_t hits = 0;
+      for (const uint64_t v : sample) hits += Hit(shape, {e, ScaledForm::kExact, 0}, v);
+      if (hits <= before) continue;
+      before = hits;
+      candidates.push_back({e, ScaledForm::kExact, 0});
+    }
+    if (candidates.size() >= kMaxExact) candidates.erase(candidates.begin(), candidates.end() - (kMaxExact - 1));
+    candidates.push_back({exact, ScaledForm::kExact, 0});
+  }
   if (shape.kind == WordKind::kFloat8 && exact >= 4) {
     if (exact < 10) {
       const unsigned e = SmallestExponent(shape, sample, ScaledForm::kRounded, exact, exact - 1);
@@ -202,16 +214,28 @@ bool PlanScaled(const WordShape& shape, std::span<const uint64_t> values, Scaled
     const unsigned e = SmallestExponent(shape, sample, ScaledForm::kUlps, 0, 12);
     if (e < 12 && e < exact) candidates.push_back({e, ScaledForm::kUlps, 0});
   }
-  uint64_t best_cost = UINT64_MAX;
+  double best_cost = -1;
+  bool found = false;
   ScaledVector other;
-  for (const Candidate& c : candidates) {
-    FillPlan(shape, values, c, &other);
-    const uint64_t cost = Cost(other);
-    if (cost >= best_cost || other.exceptions.size() * 4 > values.size()) continue;
+  for (size_t i = 0; i < candidates.size(); i++) {
+    const Candidate c = candidates[i];
+    other.exponent = static_cast<uint8_t>(c.exponent);
+    other.form = c.form;
+    other.digits = static_cast<uint8_t>(c.digits);
+    FillScaled(shape, values, &other);
+    // What is no decimal may be the next value to one.
+    if (shape.kind == WordKind::kFloat8 && c.form == ScaledForm::kExact && c.exponent == exact &&
+        other.exceptions.size() * kUlpsShare > values.size()) {
+      candidates.push_back({exact, ScaledForm::kUlps, 0});
+    }
+    if (other.exceptions.size() * 4 > values.size()) continue;
+    const double cost = candidates.size() == 1 ? 0 : Cost(shape, values, other);
+    if (found && cost >= best_cost) continue;
     best_cost = cost;
+    found = true;
     std::swap(*plan, other);
   }
-  return best_cost != UINT64_MAX;
+  return found;
 }
 
 void WriteScaledHead(const WordShape& shape, std::span<const uint64_t> values,

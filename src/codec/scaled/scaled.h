@@ -30,6 +30,8 @@ struct ScaledVector {
 // Finds integers for 1..1024 floats. False: too few of them are near short decimals.
 [[nodiscard]] bool PlanScaled(const WordShape& shape, std::span<const uint64_t> values,
                               ScaledVector* plan);
+// Fills integers, corrections and exceptions for the exponent (0..15), form and digits in `plan`.
+void FillScaled(const WordShape& shape, std::span<const uint64_t> values, ScaledVector* plan);
 // Appends everything but the number of the integers' codec and the integers.
 void WriteScaledHead(const WordShape& shape, std::span<const uint64_t> values,
                      const ScaledVector& plan, base::ByteWriter* out);

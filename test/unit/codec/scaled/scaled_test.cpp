@@ -134,6 +134,43 @@ TEST(Scaled, GivesUpOnOtherFloats) {
   EXPECT_FALSE(PlanScaled(kFloat8, Words(5, 0x7ff8000000000000), &plan));
 }
 
+TEST(Scaled, AFewLongDecimalsAreExceptions) {
+  std::mt19937_64 random(6);
+  Words words;
+  // Whole numbers, and one in thirty with four digits.
+  for (int i = 0; i < 1024; i++) {
+    words.push_back(Bits(i % 30 == 0 ? static_cast<double>(random() % 1000000) / 10000 : static_cast<double>(random() % 100)));
+  }
+  ScaledVector plan;
+  RoundTrip(kFloat8, words, &plan);
+  EXPECT_EQ(0, plan.exponent);
+  EXPECT_GT(plan.exceptions.size(), 20u);
+  EXPECT_LT(plan.exceptions.size(), 36u);
+}
+
+TEST(Scaled, NeighboursOfLongDecimals) {
+  std::mt19937_64 random(7);
+  Words words;
+  // One in eight is a unit of the last place off.
+  for (int i = 0; i < 1024; i++) {
+    words.push_back(Bits(static_cast<double>(random() % 1000000000) / 1e9) + (i % 8 == 0));
+  }
+  ScaledVector plan;
+  RoundTrip(kFloat8, words, &plan);
+  EXPECT_EQ(ScaledForm::kUlps, plan.form);
+  EXPECT_EQ(9, plan.exponent);
+  EXPECT_LT(plan.exceptions.size(), 10u);
+}
+
+TEST(Scaled, LeadingExceptionsTakeTheFirstInteger) {
+  Words words = {0x7ff8000000000000, 0x7ff8000000000000};
+  for (int i = 0; i < 100; i++) words.push_back(Bits(5000 + i));
+  ScaledVector plan;
+  RoundTrip(kFloat8, words, &plan);
+  EXPECT_EQ(5000u, plan.integers[0]);
+  EXPECT_EQ(5000u, plan.integers[1]);
+}
+
 TEST(Scaled, DamagedBytesAreSafe) {
   std::mt19937_64 random(5);
   Words words;
