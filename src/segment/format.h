@@ -51,6 +51,7 @@ inline constexpr uint8_t kChunkStepped = 64;   // runs of equal values instead o
 // A model begins with one byte of these flags.
 inline constexpr uint8_t kModelMapping = 1;
 inline constexpr uint8_t kModelTables = 2;
+inline constexpr uint8_t kModelFields = 4;  // alone: of byte strings stored as words
 
 // Set in the codec byte of a chunk's footer entry when min and max follow.
 inline constexpr uint8_t kChunkEntryHasRange = 0x80;
