@@ -17,6 +17,7 @@ constexpr uint8_t kPlaceFloat = 32;
 constexpr size_t kSamples = 3;       // pieces of the chunk
 constexpr size_t kSampleRows = 256;  // of each
 constexpr double kFieldCost = 4;     // of one more field, in bytes of the sample
+constexpr double kGainShare = 16;    // 1/16 of the values' bytes is too little to go on
 constexpr size_t kLongBytes = 32;    // longer values are cut at fewer places
 
 using Sample = std::vector<std::vector<const uint8_t*>>;
@@ -110,7 +111,8 @@ class Cutter {
     }
   }
 
-  // The fields with the least estimated bytes: shortest path over the cuts.
+  // The fields with the least estimated bytes: shortest path over the cuts. None when even they
+  // gain next to nothing.
   std::vector<FieldPlace> Cuts() {
     cuts_[0].bytes = 0;
     for (size_t at = 0; at < length_; at++) {
@@ -124,6 +126,8 @@ class Cutter {
       }
     }
     std::vector<FieldPlace> places;
+    const auto raw = static_cast<double>(sample_.size() * sample_[0].size() * length_);
+    if (cuts_[length_].bytes > raw - raw / kGainShare) return places;
     for (size_t end = length_; end > 0; end -= cuts_[end].place.width) {
       places.push_back(cuts_[end].place);
     }
@@ -245,7 +249,7 @@ bool FieldsEncoder::Plan(std::span<const std::string_view> values,
     field.words.Plan(place.Shape(), words, counts);
     offset += place.width;
   }
-  return true;
+  return !fields_.empty();
 }
 
 size_t FieldsEncoder::bytes() const {

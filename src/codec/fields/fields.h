@@ -45,7 +45,7 @@ struct FieldsModel {
 class FieldsEncoder {
  public:
   // values: of all vectors, none NULL; counts: of each vector (0: it has no values). False when
-  // they have not one length, or it is too long.
+  // they have not one length, it is too long, or there is nothing to gain.
   [[nodiscard]] bool Plan(std::span<const std::string_view> values,
                           std::span<const uint32_t> counts);
   // REQUIRES Plan for all that follow.
