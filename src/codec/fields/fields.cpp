@@ -92,7 +92,8 @@ double EstimateIntegers(const Sample& sample, size_t offset, const FieldPlace& p
     differences.Add(deltas);
   }
   const double coded = std::min(values.Bits(), differences.Bits()) / 8;
-  return std::min(static_cast<double>(bytes.size()), coded + 6.0 * static_cast<double>(sample.size()));
+  const double heads = 6.0 * static_cast<double>(sample.size());
+  return std::min(static_cast<double>(bytes.size()), coded + heads);
 }
 
 // How the first `end` bytes are cut best: the last cut.
