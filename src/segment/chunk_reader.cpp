@@ -9,6 +9,7 @@
 #include "base/bits.h"
 #include "codec/dictionary/dictionary.h"
 #include "codec/shared/word_chunk.h"
+#include "segment/shared_strings.h"
 
 namespace nodedb_ts::segment {
 namespace {
@@ -28,11 +29,18 @@ struct Parts {
   base::ByteReader vectors;
   base::ByteReader dictionary;
   base::ByteReader statistics;
+  base::ByteReader shared;  // of byte strings
   base::ByteReader model;
   bool stepped = false;
   const uint8_t* offsets = nullptr;
   size_t offset_width = 1;
 };
+
+// Chunks whose vectors mean nothing alone.
+bool NeedsShared(uint8_t chunk_codec) {
+  return chunk_codec == codec::kDictionary || chunk_codec == codec::kBytesTokens ||
+         chunk_codec == codec::kBytesZstdDictionary;
+}
 
 bool OpenParts(const ChunkRef& chunk, Parts* parts) {
   base::ByteReader in(chunk.bytes, chunk.length);
@@ -40,13 +48,18 @@ bool OpenParts(const ChunkRef& chunk, Parts* parts) {
   uint32_t statistics_bytes = 0;
   uint32_t dictionary_bytes = 0;
   uint32_t model_bytes = 0;
+  uint32_t shared_bytes = 0;
   if (chunk.vectors == 0 || !in.TakeTail(1, &tail)) return false;
   const uint8_t flags = *tail;
   if (flags & ~(kChunkOffsetWidthMask | kChunkHasDictionary | kChunkHasStatistics |
-                kChunkHasModel | kChunkStepped)) {
+                kChunkHasModel | kChunkHasShared | kChunkStepped)) {
     return false;
   }
-  if (((flags & kChunkHasDictionary) != 0) != (chunk.codec == codec::kDictionary)) return false;
+  const bool has_shared = flags & kChunkHasShared;
+  if (has_shared && !IsBytes(chunk.shape.kind)) return false;
+  // A packed dictionary is a shared part.
+  if ((flags & kChunkHasDictionary || has_shared) != NeedsShared(chunk.codec)) return false;
+  if (flags & kChunkHasDictionary && (has_shared || chunk.codec != codec::kDictionary)) return false;
   if (flags & kChunkHasModel) {
     if (!in.TakeTail(4, &tail)) return false;
     model_bytes = base::LoadLe<uint32_t>(tail);
@@ -59,6 +72,10 @@ bool OpenParts(const ChunkRef& chunk, Parts* parts) {
     if (!in.TakeTail(4, &tail)) return false;
     dictionary_bytes = base::LoadLe<uint32_t>(tail);
   }
+  if (has_shared) {
+    if (!in.TakeTail(4, &tail)) return false;
+    shared_bytes = base::LoadLe<uint32_t>(tail);
+  }
   parts->offset_width = size_t{1} << (flags & kChunkOffsetWidthMask);
   parts->stepped = flags & kChunkStepped;
   const uint64_t offsets = parts->stepped ? 0 : chunk.vectors - 1;
@@ -69,8 +86,18 @@ bool OpenParts(const ChunkRef& chunk, Parts* parts) {
   parts->statistics = base::ByteReader(tail, statistics_bytes);
   if (!in.TakeTail(dictionary_bytes, &tail)) return false;
   parts->dictionary = base::ByteReader(tail, dictionary_bytes);
+  if (!in.TakeTail(shared_bytes, &tail)) return false;
+  parts->shared = base::ByteReader(tail, shared_bytes);
   parts->vectors = in;
   return true;
+}
+
+// Borrows what FindSharedStrings keeps when the dictionary is packed.
+bool OpenDictionary(const ChunkRef& chunk, const Parts& parts, uint32_t width,
+                    codec::Dictionary* dictionary) {
+  if (parts.shared.empty()) return dictionary->Open(parts.dictionary, width);
+  const SharedStrings* shared = FindSharedStrings(chunk.codec, width, parts.shared);
+  return shared != nullptr && dictionary->Open(shared->dictionary(), width);
 }
 
 bool FindVector(const ChunkRef& chunk, const Parts& parts, uint32_t vector,
@@ -268,46 +295,102 @@ Status PutShared(const ChunkRef& chunk, std::string_view value, const Room& room
   return Status::Ok();
 }
 
+// Values of a vector whose lengths are known, one after the other in `from`, which may be the end
+// of the room: then what is still to be moved always lies behind what is written.
+void PlaceValues(const ChunkRef& chunk, const uint8_t* from, const uint64_t* lengths,
+                 const uint8_t* nulls, uint32_t rows, const Room& room, uint64_t* values) {
+  Layout layout(chunk, *room.cursor);
+  size_t next = 0;
+  for (uint32_t r = 0; r < rows; r++) {
+    if (nulls[r]) {
+      values[r] = 0;
+      continue;
+    }
+    const uint64_t length = lengths[next++];
+    uint8_t* at = room.data + layout.Place(length);
+    layout.WriteHead(at, length);
+    if (length > 0 && from != at + layout.head()) {
+      std::memmove(at + layout.head(), from, length);
+    }
+    from += length;
+    values[r] = Address(at);
+  }
+  *room.cursor = layout.cursor();
+}
+
+// Byte strings coded with a token model: lengths come with the bytes, so the room is what they take
+// at most.
+Status TokensOfVector(const ChunkRef& chunk, const Parts& parts, base::ByteReader in,
+                      const uint8_t* nulls, uint32_t rows, size_t present, const Room& room,
+                      uint64_t* values) {
+  uint64_t total;
+  if (!in.ReadVarint(&total) || total > kMaxVectorBytes) return Wrong("bad bytes vector");
+  if (total / kMaxTokensRatio > in.remaining() + parts.shared.remaining()) {
+    return Wrong("bad bytes vector");
+  }
+  const uint64_t start = *room.cursor;
+  const Layout layout(chunk, start);
+  const uint64_t end = base::AlignUp(start, SaneAlign(chunk.align)) + total +
+                       present * (layout.head() + SaneAlign(chunk.align) - 1);
+  if (room.data == nullptr) {
+    *room.cursor = end;
+    return Status::Ok();
+  }
+  if (end > room.data_bytes) return Status::Bug("room for decoded values is short");
+  const SharedStrings* shared =
+      FindSharedStrings(chunk.codec, FixedWidth(chunk.shape), parts.shared);
+  if (shared == nullptr) return Wrong("bad shared part");
+  uint64_t lengths[kMaxVectorRows];
+  uint8_t* tail = room.data + end - total;
+  if (!shared->tokens().Decode(in, {lengths, present}, tail, total)) return Wrong("bad tokens");
+  if (chunk.shape.kind == NTS_KIND_FIXED) {
+    for (size_t i = 0; i < present; i++) {
+      if (lengths[i] != chunk.shape.width) return Wrong("value of another width");
+    }
+  }
+  PlaceValues(chunk, tail, lengths, nulls, rows, room, values);
+  return Status::Ok();
+}
+
 // Byte strings of a vector without a dictionary.
-Status BytesOfVector(const ChunkRef& chunk, base::ByteReader in, uint8_t number,
-                     const uint8_t* nulls, uint32_t rows, size_t present, const Room& room,
-                     uint64_t* values) {
+Status BytesOfVector(const ChunkRef& chunk, const Parts& parts, base::ByteReader in,
+                     uint8_t number, const uint8_t* nulls, uint32_t rows, size_t present,
+                     const Room& room, uint64_t* values) {
+  if ((number == codec::kBytesTokens || number == codec::kBytesZstdDictionary) &&
+      number != chunk.codec) {
+    return Wrong("vector without its shared part");
+  }
+  if (number == codec::kBytesTokens) {
+    return TokensOfVector(chunk, parts, in, nulls, rows, present, room, values);
+  }
+  const codec::ZstdDictionary* dictionary = nullptr;
+  if (number == codec::kBytesZstdDictionary) {
+    const SharedStrings* shared =
+        FindSharedStrings(chunk.codec, FixedWidth(chunk.shape), parts.shared);
+    if (shared == nullptr) return Wrong("bad shared part");
+    dictionary = &shared->zstd_dictionary();
+  }
   uint64_t lengths[kMaxVectorRows];
   codec::BytesVector vector;
-  if (!codec::OpenBytes(FixedWidth(chunk.shape), number, in, {lengths, present}, &vector)) {
+  if (!codec::OpenBytes(FixedWidth(chunk.shape), number, in, dictionary, {lengths, present},
+                        &vector)) {
     return Wrong("bad bytes vector");
   }
   Layout measure(chunk, *room.cursor);
   for (size_t i = 0; i < present; i++) measure.Place(lengths[i]);
   const uint64_t end = measure.cursor();
-  if (room.data != nullptr) {
-    if (end > room.data_bytes) return Status::Bug("room for decoded values is short");
-    // The bytes are inflated to the end of the room and moved forward value by value:
-    // what is still to be moved always lies behind what is written.
-    const uint8_t* from = vector.stored;
-    if (vector.compressed) {
-      uint8_t* tail = room.data + end - vector.total;
-      if (!codec::CopyBytes(vector, tail)) return Wrong("bad zstd frame");
-      from = tail;
-    }
-    Layout layout(chunk, *room.cursor);
-    size_t next = 0;
-    for (uint32_t r = 0; r < rows; r++) {
-      if (nulls[r]) {
-        values[r] = 0;
-        continue;
-      }
-      const uint64_t length = lengths[next++];
-      uint8_t* at = room.data + layout.Place(length);
-      layout.WriteHead(at, length);
-      if (length > 0 && from != at + layout.head()) {
-        std::memmove(at + layout.head(), from, length);
-      }
-      from += length;
-      values[r] = Address(at);
-    }
+  if (room.data == nullptr) {
+    *room.cursor = end;
+    return Status::Ok();
   }
-  *room.cursor = end;
+  if (end > room.data_bytes) return Status::Bug("room for decoded values is short");
+  const uint8_t* from = vector.stored;
+  if (vector.compressed) {
+    uint8_t* tail = room.data + end - vector.total;
+    if (!codec::CopyBytes(vector, tail)) return Wrong("bad zstd frame");
+    from = tail;
+  }
+  PlaceValues(chunk, from, lengths, nulls, rows, room, values);
   return Status::Ok();
 }
 
@@ -316,7 +399,9 @@ Status BytesOfVector(const ChunkRef& chunk, base::ByteReader in, uint8_t number,
 Status BytesOfDictionary(const ChunkRef& chunk, const Parts& parts, size_t present,
                          const Room& room, uint64_t* values) {
   codec::Dictionary dictionary;
-  if (!dictionary.Open(parts.dictionary, FixedWidth(chunk.shape))) return Wrong("bad dictionary");
+  if (!OpenDictionary(chunk, parts, FixedWidth(chunk.shape), &dictionary)) {
+    return Wrong("bad dictionary");
+  }
   const bool shared = dictionary.size() <= kSharedEntries;
   uint64_t addresses[kSharedEntries];
   bool placed[kSharedEntries];
@@ -354,7 +439,7 @@ Status BytesOfDictionary(const ChunkRef& chunk, const Parts& parts, size_t prese
 Status WordsOfDictionary(const ChunkRef& chunk, const Parts& parts, size_t present,
                          uint64_t* values) {
   codec::Dictionary dictionary;
-  if (!dictionary.Open(parts.dictionary, chunk.shape.width)) return Wrong("bad dictionary");
+  if (!OpenDictionary(chunk, parts, chunk.shape.width, &dictionary)) return Wrong("bad dictionary");
   const std::span<uint64_t> words(values, present);
   if (!dictionary.Words(words)) return Wrong("code beyond the dictionary");
   if (chunk.shape.kind == NTS_KIND_INT) base::SignExtendAll(words, chunk.shape.width);
@@ -532,7 +617,7 @@ Status VisitVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows, const 
                ? FieldsOfVector(chunk, model->fields, in, nulls, rows, room, values)
                : NumericsOfVector(chunk, model->numeric, in, nulls, rows, present, room, values);
   } else if (present > 0) {
-    return BytesOfVector(chunk, in, number, nulls, rows, present, room, values);
+    return BytesOfVector(chunk, parts, in, number, nulls, rows, present, room, values);
   }
   if (*any_null) Spread(nulls, rows, present, values);
   return Status::Ok();
@@ -574,9 +659,8 @@ Status CheckDictionary(const ChunkRef& chunk) {
   codec::Dictionary dictionary;
   const bool words = IsWord(chunk.shape.kind);
   if (!OpenParts(chunk, &parts)) return Wrong("bad offsets");
-  if (!dictionary.Open(parts.dictionary, words ? chunk.shape.width : FixedWidth(chunk.shape))) {
-    return Wrong("bad dictionary");
-  }
+  const uint32_t width = words ? chunk.shape.width : FixedWidth(chunk.shape);
+  if (!OpenDictionary(chunk, parts, width, &dictionary)) return Wrong("bad dictionary");
   // Entries take bytes, so a short dictionary cannot claim many; of empty strings
   // only one may be there.
   std::unordered_set<std::string_view> seen;

@@ -4,9 +4,8 @@
 #include <cstring>
 
 #include "base/bits.h"
-#include "codec/fields/fields.h"
-#include "codec/numeric/numeric.h"
 #include "codec/shared/mapping.h"
+#include "segment/chunk_writer_helpers.h"
 
 namespace nodedb_ts::segment {
 namespace {
@@ -18,12 +17,6 @@ using codec::WordShape;
 
 constexpr WordShape kCodeShape = {WordKind::kInt, 8};
 constexpr size_t kMaxWordEntries = 8192;
-constexpr size_t kMaxBytesEntries = 65536;
-constexpr uint64_t kMaxDictionaryBytes = kMaxVectorBytes;
-constexpr size_t kSampleVectors = 3;
-constexpr size_t kSampleRows = 512;
-constexpr size_t kMinFieldsRows = 32;
-constexpr size_t kFieldsGainShare = 16;  // words must save 1/16 of what byte strings take
 constexpr size_t kRunsPerVector = 2;  // up to these runs a chunk may be stepped
 
 void MakeCanonical(const ColumnShape& shape, uint64_t* words, size_t count) {
@@ -32,99 +25,6 @@ void MakeCanonical(const ColumnShape& shape, uint64_t* words, size_t count) {
   } else if (shape.kind == NTS_KIND_INT) {
     base::SignExtendAll({words, count}, shape.width);
   }
-}
-
-size_t CountNulls(const uint8_t* nulls, size_t count) {
-  size_t n = 0;
-  for (size_t i = 0; i < count; i++) n += nulls[i];
-  return n;
-}
-
-// Runs of values and of NULLs, which alternate; the first one, of values, may be empty.
-size_t NullRuns(const uint8_t* nulls, size_t count) {
-  size_t runs = 1 + nulls[0];
-  for (size_t i = 1; i < count; i++) runs += nulls[i] ^ nulls[i - 1];
-  return runs;
-}
-
-void WriteNullRuns(const uint8_t* nulls, size_t count, size_t runs, base::ByteWriter* out) {
-  out->Varint(runs);
-  uint8_t in_nulls = 0;
-  for (size_t i = 0; runs > 0; runs--) {
-    const size_t start = i;
-    while (i < count && nulls[i] == in_nulls) i++;
-    out->Varint(i - start);
-    in_nulls ^= 1;
-  }
-}
-
-// The byte that a vector starts with and, when needed, where its NULLs are.
-// Returns where the byte is, for the codec to be filled in.
-size_t WriteVectorHead(const uint8_t* nulls, size_t count, size_t null_count,
-                       base::ByteWriter* out) {
-  const size_t at = out->size();
-  if (null_count == 0) {
-    out->U8(kNoNulls << kNullModeShift);
-  } else if (null_count == count) {
-    out->U8(kAllNulls << kNullModeShift);
-  } else {
-    const size_t runs = NullRuns(nulls, count);
-    // A short run takes one byte, a long one two.
-    const bool as_runs = 1 + runs + runs / 2 < (count + 7) / 8;
-    out->U8(static_cast<uint8_t>((as_runs ? kNullRuns : kNullBitmap) << kNullModeShift));
-    if (as_runs) {
-      WriteNullRuns(nulls, count, runs, out);
-    } else {
-      uint8_t* bitmap = out->Extend((count + 7) / 8);
-      for (size_t i = 0; i < count; i++) {
-        bitmap[i / 8] = static_cast<uint8_t>(bitmap[i / 8] | nulls[i] << (i % 8));
-      }
-    }
-  }
-  return at;
-}
-
-template <typename Value>
-bool AllEqual(const Value* values, size_t count) {
-  for (size_t i = 1; i < count; i++) {
-    if (values[i] != values[0]) return false;
-  }
-  return true;
-}
-
-size_t TotalRows(std::span<const uint32_t> vector_rows) {
-  size_t rows = 0;
-  for (const uint32_t n : vector_rows) rows += n;
-  return rows;
-}
-
-// Calls f(first row, rows) for the first, middle and last vector.
-template <typename F>
-void ForSampleVectors(std::span<const uint32_t> vector_rows, F&& f) {
-  const size_t n = vector_rows.size();
-  size_t first_row = 0;
-  for (size_t v = 0; v < n; v++) {
-    if (n <= kSampleVectors || v == 0 || v == n / 2 || v == n - 1) f(first_row, vector_rows[v]);
-    first_row += vector_rows[v];
-  }
-}
-
-// Few enough distinct values in a strided sample that a dictionary may pay?
-template <typename Value>
-bool SampleRepeats(codec::DictionaryBuilder<Value>* builder, const Value* values,
-                   const uint8_t* nulls, size_t rows, std::vector<uint64_t>* codes) {
-  if (rows <= kSampleRows) {
-    const size_t present = rows - CountNulls(nulls, rows);
-    return builder->Build(values, nulls, rows, std::max<size_t>(1, present / 2), codes);
-  }
-  std::vector<Value> sample;
-  const size_t step = rows / kSampleRows;
-  for (size_t i = 0; i < rows; i += step) {
-    if (!nulls[i]) sample.push_back(values[i]);
-  }
-  const std::vector<uint8_t> none(sample.size(), 0);
-  return builder->Build(sample.data(), none.data(), sample.size(),
-                        std::max<size_t>(1, sample.size() / 2), codes);
 }
 
 }  // namespace
@@ -146,21 +46,6 @@ uint8_t WriteWordVector(const WordShape& shape, const uint64_t* words, const uin
     }
     number = codec::EncodeWords(shape, {dense, n}, out);
   }
-  (*out->vector())[head] |= number;
-  return number;
-}
-
-uint8_t ChunkWriter::WriteBytesVector(uint32_t fixed_width, const std::string_view* values,
-                                      const uint8_t* nulls, size_t count, base::ByteWriter* out) {
-  const size_t null_count = CountNulls(nulls, count);
-  const size_t head = WriteVectorHead(nulls, count, null_count, out);
-  if (null_count == count) return codec::kNone;
-  std::string_view dense[kMaxVectorRows];
-  size_t n = 0;
-  for (size_t i = 0; i < count; i++) {
-    if (!nulls[i]) dense[n++] = values[i];
-  }
-  const uint8_t number = bytes_encoder_.Encode(fixed_width, {dense, n}, out);
   (*out->vector())[head] |= number;
   return number;
 }
@@ -197,6 +82,10 @@ void ChunkWriter::Finish(const Parts& parts, base::ByteWriter* out) {
     for (size_t v = 0; v + 1 < ends_.size(); v++) {
       base::StoreLeWidth(offsets + v * width, ends_[v], width);
     }
+  }
+  if (parts.shared_bytes > 0) {
+    flags |= kChunkHasShared;
+    out->U32(static_cast<uint32_t>(parts.shared_bytes));
   }
   if (parts.has_dictionary) {
     flags |= kChunkHasDictionary;
@@ -243,33 +132,6 @@ bool ChunkWriter::ChooseWordDictionary(const WordShape& shape, const uint64_t* w
   const double with = static_cast<double>(SampleCodes(nulls, vector_rows)) * share +
                       static_cast<double>(word_dictionary_.entries().size() * shape.width + 8);
   return with < static_cast<double>(direct) * share * 0.9;
-}
-
-bool ChunkWriter::ChooseBytesDictionary(uint32_t fixed_width, const std::string_view* values,
-                                        const uint8_t* nulls,
-                                        std::span<const uint32_t> vector_rows) {
-  const size_t rows = TotalRows(vector_rows);
-  if (rows < 4) return false;
-  if (!SampleRepeats(&bytes_dictionary_, values, nulls, rows, &codes_)) return false;
-  const size_t limit = std::min(kMaxBytesEntries, rows / 2);
-  if (!bytes_dictionary_.Build(values, nulls, rows, limit, &codes_)) return false;
-  uint64_t dictionary = 8;
-  for (const std::string_view v : bytes_dictionary_.entries()) {
-    dictionary += v.size() + (fixed_width == 0 ? 2 : 0);
-  }
-  if (dictionary > kMaxDictionaryBytes) return false;
-  const uint64_t codes = SampleCodes(nulls, vector_rows);
-  scratch_.clear();
-  base::ByteWriter writer(&scratch_);
-  size_t sampled = 0;
-  ForSampleVectors(vector_rows, [&](size_t at, size_t n) {
-    WriteBytesVector(fixed_width, values + at, nulls + at, n, &writer);
-    sampled += n;
-  });
-  const double share = static_cast<double>(rows) / static_cast<double>(sampled);
-  // Codes decode far faster than strings and serve as group keys: ties go to them.
-  return static_cast<double>(codes) * share + static_cast<double>(dictionary) <
-         static_cast<double>(scratch_.size()) * share * 1.1;
 }
 
 ChunkSummary ChunkWriter::WriteWords(const ColumnShape& shape, uint64_t* words,
@@ -474,153 +336,6 @@ void ChunkWriter::WriteSmallWords(const WordShape& shape, const uint64_t* words,
   parts.statistics_bytes = model_at - statistics_at;
   parts.model_bytes = out->size() - model_at;
   Finish(parts, out);
-}
-
-// ---- byte strings ------------------------------------------------------------
-
-// Values of some type that is not text: what they are is guessed from their bytes.
-struct ChunkWriter::FieldsForm {
-  codec::NumericEncoder numeric;
-  codec::FieldsEncoder fields;
-  uint8_t codec = codec::kNone;  // kNone: they are neither
-
-  size_t bytes() const {
-    return codec == codec::kBytesNumeric ? numeric.bytes() : fields.bytes();
-  }
-  bool EncodeVector(size_t v, base::ByteWriter* out) const {
-    if (codec == codec::kBytesNumeric) return numeric.EncodeVector(v, out);
-    fields.EncodeVector(v, out);
-    return true;
-  }
-  void WriteModel(base::ByteWriter* out) const {
-    out->U8(kModelFields);
-    if (codec == codec::kBytesNumeric) {
-      numeric.WriteModel(out);
-    } else {
-      fields.WriteModel(out);
-    }
-  }
-};
-
-// False when there is nothing to gain.
-bool ChunkWriter::PlanFields(const ColumnShape& shape, const std::string_view* values,
-                             const uint8_t* nulls, std::span<const uint32_t> vector_rows,
-                             FieldsForm* form) {
-  const size_t rows = TotalRows(vector_rows);
-  if (rows < kMinFieldsRows || (AllEqual(nulls, rows) && (nulls[0] || AllEqual(values, rows)))) {
-    return false;
-  }
-  std::vector<std::string_view> dense;
-  std::vector<uint32_t> counts;
-  size_t at = 0;
-  for (const uint32_t n : vector_rows) {
-    const size_t before = dense.size();
-    for (size_t i = at; i < at + n; i++) {
-      if (!nulls[i]) dense.push_back(values[i]);
-    }
-    counts.push_back(static_cast<uint32_t>(dense.size() - before));
-    at += n;
-  }
-  if (shape.kind == NTS_KIND_VAR && form->numeric.Plan(dense, counts)) {
-    form->codec = codec::kBytesNumeric;
-  } else if (form->fields.Plan(dense, counts)) {
-    form->codec = codec::kBytesFields;
-  }
-  return form->codec != codec::kNone;
-}
-
-void ChunkWriter::WriteFields(const FieldsForm& form, const ColumnShape& shape,
-                              const std::string_view* values, const uint8_t* nulls,
-                              std::span<const uint32_t> vector_rows, base::ByteWriter* out) {
-  BeginVectors(out->size());
-  size_t at = 0;
-  for (size_t v = 0; v < vector_rows.size(); v++) {
-    const size_t n = vector_rows[v];
-    const size_t null_count = CountNulls(nulls + at, n);
-    const size_t head = WriteVectorHead(nulls + at, n, null_count, out);
-    uint8_t number = codec::kNone;
-    if (null_count < n && form.EncodeVector(v, out)) {
-      number = form.codec;
-      (*out->vector())[head] |= number;
-    } else if (null_count < n) {
-      out->vector()->resize(head);
-      number = WriteBytesVector(FixedWidth(shape), values + at, nulls + at, n, out);
-    }
-    EndVector(number, out->size());
-    at += n;
-  }
-  Parts parts;
-  const size_t model_at = out->size();
-  form.WriteModel(out);
-  parts.model_bytes = out->size() - model_at;
-  Finish(parts, out);
-}
-
-ChunkSummary ChunkWriter::WriteBytes(const ColumnShape& shape, const std::string_view* values,
-                                     const uint8_t* nulls, std::span<const uint32_t> vector_rows,
-                                     std::vector<uint8_t>* out) {
-  const size_t start = out->size();
-  ChunkSummary summary = WriteStrings(shape, values, nulls, vector_rows, out);
-  if (level_ < 2) return summary;
-  FieldsForm form;
-  if (!PlanFields(shape, values, nulls, vector_rows, &form)) return summary;
-  const size_t strings = out->size() - start;
-  if (form.bytes() >= strings - strings / kFieldsGainShare) return summary;
-  summary.codec = form.codec;
-  out->resize(start);
-  base::ByteWriter writer(out);
-  WriteFields(form, shape, values, nulls, vector_rows, &writer);
-  return summary;
-}
-
-ChunkSummary ChunkWriter::WriteStrings(const ColumnShape& shape, const std::string_view* values,
-                                       const uint8_t* nulls,
-                                       std::span<const uint32_t> vector_rows,
-                                       std::vector<uint8_t>* out) {
-  ChunkSummary summary;
-  const size_t rows = TotalRows(vector_rows);
-  summary.null_count = CountNulls(nulls, rows);
-  if (summary.null_count == rows) return summary;
-  const uint32_t width = FixedWidth(shape);
-  base::ByteWriter writer(out);
-  if (summary.null_count == 0 && values[0].size() <= kMaxConstantBytes &&
-      AllEqual(values, rows)) {
-    summary.codec = codec::kConstant;
-    writer.Bytes(values[0].data(), values[0].size());
-    return summary;
-  }
-  const bool dictionary = ChooseBytesDictionary(width, values, nulls, vector_rows);
-  Parts parts;
-  Body body;
-  if (dictionary && level_ >= 2) {
-    body = EncodeBody(kCodeShape, codes_.data(), nulls, vector_rows);
-    writer.Bytes(body.bytes.data(), body.bytes.size());
-    ends_ = body.ends;
-    parts.stepped = body.stepped;
-  } else {
-    BeginVectors(out->size());
-    size_t at = 0;
-    for (const uint32_t n : vector_rows) {
-      const uint8_t number =
-          dictionary ? WriteWordVector(kCodeShape, codes_.data() + at, nulls + at, n, &writer)
-                     : WriteBytesVector(width, values + at, nulls + at, n, &writer);
-      EndVector(number, out->size());
-      at += n;
-    }
-  }
-  summary.codec = dictionary ? uint8_t{codec::kDictionary} : MostUsedCodec();
-  const size_t dictionary_at = out->size();
-  if (dictionary) codec::WriteDictionary(bytes_dictionary_.entries(), width, &writer);
-  const size_t model_at = out->size();
-  if (!body.tables.empty()) {
-    writer.U8(kModelTables);
-    writer.Bytes(body.tables.data(), body.tables.size());
-  }
-  parts.has_dictionary = dictionary;
-  parts.dictionary_bytes = model_at - dictionary_at;
-  parts.model_bytes = out->size() - model_at;
-  Finish(parts, &writer);
-  return summary;
 }
 
 }  // namespace nodedb_ts::segment

@@ -10,6 +10,7 @@
 
 #include "codec/dictionary/dictionary.h"
 #include "codec/shared/word_chunk.h"
+#include "codec/tokens/token_encoder.h"
 #include "codec/zstd/zstd.h"
 #include "segment/format.h"
 #include "segment/statistics.h"
@@ -68,8 +69,24 @@ class ChunkWriter {
                   std::span<const uint32_t> vector_rows, Body* body);
   bool ChooseWordDictionary(const codec::WordShape& shape, const uint64_t* words,
                             const uint8_t* nulls, std::span<const uint32_t> vector_rows);
-  bool ChooseBytesDictionary(uint32_t fixed_width, const std::string_view* values,
-                             const uint8_t* nulls, std::span<const uint32_t> vector_rows);
+  // What takes least for byte strings, by measured size.
+  enum class BytesForm : uint8_t { kVectors, kDictionary, kTokens, kZstdDictionary };
+  BytesForm ChooseBytesForm(uint32_t fixed_width, const std::string_view* values,
+                            const uint8_t* nulls, std::span<const uint32_t> vector_rows);
+  // Size with a dictionary, or infinity when there is none to take; codes and entries are kept.
+  double TryBytesDictionary(uint32_t fixed_width, const std::string_view* values,
+                            const uint8_t* nulls, std::span<const uint32_t> vector_rows);
+  // Size with a token model, or infinity; the vectors are kept.
+  double TryTokens(const std::string_view* values, const uint8_t* nulls,
+                   std::span<const uint32_t> vector_rows);
+  bool TokensAreSound(std::span<const std::string_view> dense) const;
+  // Size of the sample vectors with a zstd dictionary, and of that dictionary, which is in use then.
+  double TryZstdDictionary(uint32_t fixed_width, const std::string_view* values,
+                           const uint8_t* nulls, std::span<const uint32_t> vector_rows,
+                           double share);
+  uint64_t SampleBytes(uint32_t fixed_width, const std::string_view* values, const uint8_t* nulls,
+                       std::span<const uint32_t> vector_rows);
+  void WriteTokensVector(size_t vector, const uint8_t* nulls, size_t count, base::ByteWriter* out);
   uint64_t SampleCodes(const uint8_t* nulls, std::span<const uint32_t> vector_rows);
   uint8_t WriteBytesVector(uint32_t fixed_width, const std::string_view* values,
                            const uint8_t* nulls, size_t count, base::ByteWriter* out);
@@ -89,6 +106,7 @@ class ChunkWriter {
   uint8_t MostUsedCodec() const;
   // What was appended to a chunk behind its vectors, in this order.
   struct Parts {
+    size_t shared_bytes = 0;      // 0: none
     bool has_dictionary = false;
     size_t dictionary_bytes = 0;
     size_t statistics_bytes = 0;  // 0: none
@@ -104,6 +122,10 @@ class ChunkWriter {
   codec::DictionaryBuilder<std::string_view> bytes_dictionary_;
   std::vector<uint64_t> codes_;
   std::vector<uint8_t> scratch_;
+  std::vector<uint8_t> shared_;       // packed dictionary, token model or zstd dictionary
+  std::vector<uint8_t> token_bytes_;  // vectors coded with the model, one after the other
+  std::vector<size_t> token_ends_;
+  std::vector<uint32_t> vector_values_;  // that are not NULL
   size_t start_ = 0;
   std::vector<uint64_t> ends_;
   std::array<uint32_t, 64> codec_uses_ = {};

@@ -48,10 +48,14 @@ inline constexpr uint8_t kChunkHasDictionary = 4;
 inline constexpr uint8_t kChunkHasStatistics = 8;
 inline constexpr uint8_t kChunkHasModel = 16;  // what the vectors of words share
 inline constexpr uint8_t kChunkStepped = 64;   // runs of equal values instead of vectors
+inline constexpr uint8_t kChunkHasShared = 32;  // what byte strings share; a dictionary is packed
 // A model begins with one byte of these flags.
 inline constexpr uint8_t kModelMapping = 1;
 inline constexpr uint8_t kModelTables = 2;
 inline constexpr uint8_t kModelFields = 4;  // alone: of byte strings stored as words
+
+// A vector of tokens inflates at most that much, counting its chunk's model.
+inline constexpr uint64_t kMaxTokensRatio = uint64_t{1} << 16;
 
 // Set in the codec byte of a chunk's footer entry when min and max follow.
 inline constexpr uint8_t kChunkEntryHasRange = 0x80;

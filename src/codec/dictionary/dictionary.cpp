@@ -1,6 +1,7 @@
 #include "codec/dictionary/dictionary.h"
 
 #include <algorithm>
+#include <cstring>
 #include <functional>
 #include <numeric>
 
@@ -110,6 +111,62 @@ void WriteDictionary(const std::vector<std::string_view>& entries, uint32_t fixe
     for (const std::string_view v : entries) out->Width(end += v.size(), offset_width);
   }
   for (const std::string_view v : entries) out->Bytes(v.data(), v.size());
+}
+
+void WriteFrontCoded(const std::vector<std::string_view>& entries, base::ByteWriter* out) {
+  // Columns: bytes of a kind compress better together.
+  std::vector<uint8_t> suffixes;
+  base::ByteWriter rest(&suffixes);
+  out->Varint(entries.size());
+  std::string_view before;
+  for (const std::string_view v : entries) {
+    const size_t limit = std::min(before.size(), v.size());
+    const size_t shared = static_cast<size_t>(
+        std::mismatch(v.begin(), v.begin() + static_cast<ptrdiff_t>(limit), before.begin()).first -
+        v.begin());
+    out->Varint(shared);
+    rest.Bytes(v.data() + shared, v.size() - shared);
+    before = v;
+  }
+  for (const std::string_view v : entries) out->Varint(v.size());
+  out->Bytes(suffixes.data(), suffixes.size());
+}
+
+bool ReadFrontCoded(base::ByteReader in, uint32_t fixed_width, uint64_t max_bytes,
+                    std::vector<uint8_t>* out) {
+  uint64_t count;
+  if (!in.ReadVarint(&count) || count > in.remaining() / 2) return false;
+  std::vector<uint64_t> shared(count);
+  std::vector<uint64_t> sizes(count);
+  uint64_t total = 0;
+  for (uint64_t& v : shared) {
+    if (!in.ReadVarint(&v)) return false;
+  }
+  for (size_t i = 0; i < count; i++) {
+    if (!in.ReadVarint(&sizes[i]) || sizes[i] > max_bytes) return false;
+    if (shared[i] > sizes[i] || shared[i] > (i == 0 ? 0 : sizes[i - 1])) return false;
+    if (fixed_width != 0 && sizes[i] != fixed_width) return false;
+    total += sizes[i];
+    if (total > max_bytes) return false;
+  }
+  out->clear();
+  base::ByteWriter writer(out);
+  writer.Varint(count);
+  if (fixed_width == 0) {
+    const uint8_t offset_width = OffsetWidth(total);
+    writer.U8(offset_width);
+    uint64_t end = 0;
+    for (const uint64_t size : sizes) writer.Width(end += size, offset_width);
+  }
+  uint8_t* at = writer.Extend(total);
+  for (size_t i = 0; i < count; i++) {
+    const uint8_t* suffix;
+    if (!in.ReadBytes(sizes[i] - shared[i], &suffix)) return false;
+    if (shared[i] > 0) std::memmove(at, at - sizes[i - 1], shared[i]);
+    if (sizes[i] > shared[i]) std::memcpy(at + shared[i], suffix, sizes[i] - shared[i]);
+    at += sizes[i];
+  }
+  return in.empty();
 }
 
 bool Dictionary::Open(base::ByteReader in, uint32_t width) {

@@ -42,6 +42,13 @@ void WriteDictionary(const std::vector<uint64_t>& entries, uint32_t width, base:
 void WriteDictionary(const std::vector<std::string_view>& entries, uint32_t fixed_width,
                      base::ByteWriter* out);
 
+// The same, with what neighbours share left out; to be compressed. Entries in any order.
+void WriteFrontCoded(const std::vector<std::string_view>& entries, base::ByteWriter* out);
+// Turns that into what WriteDictionary writes. False when the bytes are wrong or the entries would
+// take more than max_bytes.
+[[nodiscard]] bool ReadFrontCoded(base::ByteReader in, uint32_t fixed_width, uint64_t max_bytes,
+                                  std::vector<uint8_t>* out);
+
 // A parsed dictionary; borrows its bytes.
 class Dictionary {
  public:

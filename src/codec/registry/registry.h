@@ -31,6 +31,8 @@ enum Number : uint8_t {
   kScaled = 10,     // floats near decimals as integers, which may use the chunk's tables
   kBytesPlain = 32, // lengths and bytes
   kBytesZstd = 33,  // lengths and one zstd frame
+  kBytesTokens = 34,          // coded with the chunk's token model
+  kBytesZstdDictionary = 35,  // as 33, with the chunk's bytes to refer to
   kBytesFields = 36,   // values of one length, cut into words
   kBytesNumeric = 37,  // PostgreSQL's numeric as scaled integers
 };

@@ -18,6 +18,7 @@ constexpr size_t kHugeBytes = size_t{8} << 20;    // probe a piece first, level 
 // Higher levels want tables of tens of megabytes for inputs beyond this size.
 constexpr size_t kLargeBytes = size_t{256} << 10;
 constexpr int kLargeLevel = 9;
+constexpr int kPackLevel = 19;
 constexpr size_t kProbeBytes = size_t{256} << 10;
 // A block of 128 kB takes at least 4 bytes, so no frame grows by more than 2^15.
 constexpr uint64_t kMaxRatio = uint64_t{1} << 16;
@@ -34,9 +35,37 @@ ZSTD_DCtx* DecompressionContext() {
   return context.get();
 }
 
+// zstd would take such bytes for a dictionary with entropy tables.
+bool IsTrained(std::span<const uint8_t> content) {
+  return content.size() >= 4 && base::LoadLe<uint32_t>(content.data()) == ZSTD_MAGIC_DICTIONARY;
+}
+
 }  // namespace
 
-BytesEncoder::~BytesEncoder() { ZSTD_freeCCtx(context_); }
+BytesEncoder::~BytesEncoder() {
+  ZSTD_freeCCtx(context_);
+  ZSTD_freeCDict(dictionary_);
+}
+
+void BytesEncoder::UseDictionary(std::span<const uint8_t> content) {
+  ZSTD_freeCDict(dictionary_);
+  dictionary_ = nullptr;
+  if (content.empty() || IsTrained(content)) return;
+  dictionary_ = ZSTD_createCDict(content.data(), content.size(), zstd_level_);
+  if (dictionary_ == nullptr) throw std::bad_alloc();
+}
+
+void BytesEncoder::Pack(std::span<const uint8_t> bytes, std::vector<uint8_t>* out) {
+  if (context_ == nullptr) context_ = ZSTD_createCCtx();
+  if (context_ == nullptr) throw std::bad_alloc();
+  const size_t start = out->size();
+  out->resize(start + ZSTD_compressBound(bytes.size()));
+  const int level = std::max(zstd_level_, bytes.size() > kLargeBytes ? 12 : kPackLevel);
+  const size_t written = ZSTD_compressCCtx(context_, out->data() + start, out->size() - start,
+                                           bytes.data(), bytes.size(), level);
+  if (ZSTD_isError(written)) throw std::bad_alloc();  // nothing else can fail
+  out->resize(start + written);
+}
 
 // Appends one frame, unless it would save less than 1/16.
 bool BytesEncoder::Compress(const char* bytes, size_t size, std::vector<uint8_t>* out) {
@@ -58,7 +87,9 @@ bool BytesEncoder::Compress(const char* bytes, size_t size, std::vector<uint8_t>
   const size_t limit = size - size / 16;
   out->resize(start + limit);
   const size_t written =
-      ZSTD_compressCCtx(context_, out->data() + start, limit, bytes, size, level);
+      dictionary_ != nullptr && !huge
+          ? ZSTD_compress_usingCDict(context_, out->data() + start, limit, bytes, size, dictionary_)
+          : ZSTD_compressCCtx(context_, out->data() + start, limit, bytes, size, level);
   if (ZSTD_isError(written)) {  // mostly: does not fit into the limit
     out->resize(start);
     return false;
@@ -85,8 +116,10 @@ uint8_t BytesEncoder::Encode(uint32_t fixed_width, std::span<const std::string_v
   } else {
     total = values.size() * fixed_width;
   }
+  const uint8_t compressed =
+      dictionary_ != nullptr && total < kHugeBytes ? kBytesZstdDictionary : kBytesZstd;
   if (values.size() == 1) {
-    if (Compress(values[0].data(), total, out->vector())) return kBytesZstd;
+    if (Compress(values[0].data(), total, out->vector())) return compressed;
     out->Bytes(values[0].data(), total);
     return kBytesPlain;
   }
@@ -96,14 +129,39 @@ uint8_t BytesEncoder::Encode(uint32_t fixed_width, std::span<const std::string_v
     if (!v.empty()) std::memcpy(joined_.data() + at, v.data(), v.size());
     at += v.size();
   }
-  if (Compress(joined_.data(), total, out->vector())) return kBytesZstd;
+  if (Compress(joined_.data(), total, out->vector())) return compressed;
   out->Bytes(joined_.data(), total);
   return kBytesPlain;
 }
 
+ZstdDictionary::~ZstdDictionary() { ZSTD_freeDDict(dictionary_); }
+
+bool ZstdDictionary::Open(base::ByteReader stored) {
+  std::vector<uint8_t> content;
+  if (!Unpack(stored, kMaxZstdDictionary, &content)) return false;
+  if (content.empty() || IsTrained(content)) return false;
+  ZSTD_freeDDict(dictionary_);
+  dictionary_ = ZSTD_createDDict(content.data(), content.size());
+  if (dictionary_ == nullptr) throw std::bad_alloc();
+  return true;
+}
+
+bool Unpack(base::ByteReader stored, uint64_t max_bytes, std::vector<uint8_t>* out) {
+  const unsigned long long size = ZSTD_getFrameContentSize(stored.at(), stored.remaining());
+  // Covers the values that say that the size is unknown or wrong.
+  if (size > max_bytes || size / kMaxRatio > stored.remaining()) return false;
+  out->resize(size);
+  const size_t got = ZSTD_decompressDCtx(DecompressionContext(), out->data(), out->size(),
+                                         stored.at(), stored.remaining());
+  return got == size;
+}
+
 bool OpenBytes(uint32_t fixed_width, uint8_t number, base::ByteReader in,
-               std::span<uint64_t> lengths, BytesVector* vector) {
-  if (number != kBytesPlain && number != kBytesZstd) return false;
+               const ZstdDictionary* dictionary, std::span<uint64_t> lengths,
+               BytesVector* vector) {
+  if (number != kBytesPlain && number != kBytesZstd && number != kBytesZstdDictionary) return false;
+  vector->dictionary = number == kBytesZstdDictionary ? dictionary : nullptr;
+  if (number == kBytesZstdDictionary && dictionary == nullptr) return false;
   uint64_t total = 0;
   if (fixed_width == 0) {
     uint8_t lengths_number;
@@ -124,7 +182,7 @@ bool OpenBytes(uint32_t fixed_width, uint8_t number, base::ByteReader in,
   vector->total = total;
   vector->stored = in.at();
   vector->stored_size = in.remaining();
-  vector->compressed = number == kBytesZstd;
+  vector->compressed = number != kBytesPlain;
   if (!vector->compressed) return vector->stored_size == total;
   return total / kMaxRatio <= vector->stored_size &&
          ZSTD_getFrameContentSize(vector->stored, vector->stored_size) == total;
@@ -136,8 +194,12 @@ bool CopyBytes(const BytesVector& vector, uint8_t* out) {
     std::memcpy(out, vector.stored, vector.total);
     return true;
   }
-  const size_t got = ZSTD_decompressDCtx(DecompressionContext(), out, vector.total,
-                                         vector.stored, vector.stored_size);
+  const size_t got =
+      vector.dictionary == nullptr
+          ? ZSTD_decompressDCtx(DecompressionContext(), out, vector.total, vector.stored,
+                                vector.stored_size)
+          : ZSTD_decompress_usingDDict(DecompressionContext(), out, vector.total, vector.stored,
+                                       vector.stored_size, vector.dictionary->get());
   return got == vector.total;
 }
 

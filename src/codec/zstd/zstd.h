@@ -13,12 +13,15 @@
 #include "base/byte_writer.h"
 
 struct ZSTD_CCtx_s;
+struct ZSTD_CDict_s;
+struct ZSTD_DDict_s;
 
 namespace nodedb_ts::codec {
 
 // Limits that encoders keep and decoders enforce.
 inline constexpr uint64_t kMaxValueBytes = (uint64_t{1} << 30) - 9;
 inline constexpr uint64_t kMaxVectorBytes = uint64_t{4} << 20;  // unless one value
+inline constexpr uint64_t kMaxZstdDictionary = uint64_t{1} << 20;
 
 // Encodes vectors of byte strings; keeps its compression context between calls.
 class BytesEncoder {
@@ -35,13 +38,38 @@ class BytesEncoder {
   uint8_t Encode(uint32_t fixed_width, std::span<const std::string_view> values,
                  base::ByteWriter* out);
 
+  // From now on vectors may refer to these bytes, which the reader has to know; empty: no longer.
+  void UseDictionary(std::span<const uint8_t> content);
+  // Appends the bytes as one frame at a high level: for what is stored once and read often.
+  void Pack(std::span<const uint8_t> bytes, std::vector<uint8_t>* out);
+
  private:
   bool Compress(const char* bytes, size_t size, std::vector<uint8_t>* out);
 
   int zstd_level_;
   ZSTD_CCtx_s* context_ = nullptr;
+  ZSTD_CDict_s* dictionary_ = nullptr;
   std::vector<char> joined_;
 };
+
+// Bytes that a chunk's frames refer to.
+class ZstdDictionary {
+ public:
+  ZstdDictionary() = default;
+  ~ZstdDictionary();
+  ZstdDictionary(const ZstdDictionary&) = delete;
+  ZstdDictionary& operator=(const ZstdDictionary&) = delete;
+
+  // stored: as BytesEncoder::Pack wrote them.
+  [[nodiscard]] bool Open(base::ByteReader stored);
+  const ZSTD_DDict_s* get() const { return dictionary_; }
+
+ private:
+  ZSTD_DDict_s* dictionary_ = nullptr;
+};
+
+// Inflates what Pack wrote, at most max_bytes. False when the bytes are wrong.
+[[nodiscard]] bool Unpack(base::ByteReader stored, uint64_t max_bytes, std::vector<uint8_t>* out);
 
 // A parsed vector: its bytes are one after the other in `stored`, or in its frame.
 struct BytesVector {
@@ -49,11 +77,14 @@ struct BytesVector {
   const uint8_t* stored = nullptr;
   size_t stored_size = 0;
   bool compressed = false;
+  const ZstdDictionary* dictionary = nullptr;
 };
 
-// lengths.size() values; fills the lengths. Borrows the bytes.
+// lengths.size() values; fills the lengths. Borrows the bytes and the dictionary, which only
+// kBytesZstdDictionary needs.
 [[nodiscard]] bool OpenBytes(uint32_t fixed_width, uint8_t number, base::ByteReader in,
-                             std::span<uint64_t> lengths, BytesVector* vector);
+                             const ZstdDictionary* dictionary, std::span<uint64_t> lengths,
+                             BytesVector* vector);
 // Writes the vector's `total` bytes to `out`.
 [[nodiscard]] bool CopyBytes(const BytesVector& vector, uint8_t* out);
 

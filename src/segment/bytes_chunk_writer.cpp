@@ -1,0 +1,288 @@
+// The byte strings of a chunk: which form takes least, and its bytes.
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "segment/chunk_writer.h"
+#include "segment/chunk_writer_helpers.h"
+
+namespace nodedb_ts::segment {
+namespace {
+
+constexpr codec::WordShape kCodeShape = {codec::WordKind::kInt, 8};
+constexpr size_t kMaxBytesEntries = 65536;
+constexpr uint64_t kMaxDictionaryBytes = kMaxVectorBytes;
+constexpr double kNever = std::numeric_limits<double>::infinity();
+constexpr uint64_t kMinPackedBytes = 512;    // less is not worth a frame
+constexpr uint64_t kMinTokensBytes = 2048;
+constexpr uint64_t kMaxTokensBytes = kMaxRowGroupBytes * 2;
+constexpr double kWorthTokens = 1024;        // what others take
+constexpr double kWorthTokensForCodes = 16384;
+constexpr uint64_t kZstdDictionaryBytes = uint64_t{64} << 10;
+
+}  // namespace
+
+uint8_t ChunkWriter::WriteBytesVector(uint32_t fixed_width, const std::string_view* values,
+                                      const uint8_t* nulls, size_t count, base::ByteWriter* out) {
+  const size_t null_count = CountNulls(nulls, count);
+  const size_t head = WriteVectorHead(nulls, count, null_count, out);
+  if (null_count == count) return codec::kNone;
+  std::string_view dense[kMaxVectorRows];
+  size_t n = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (!nulls[i]) dense[n++] = values[i];
+  }
+  const uint8_t number = bytes_encoder_.Encode(fixed_width, {dense, n}, out);
+  (*out->vector())[head] |= number;
+  return number;
+}
+
+uint64_t ChunkWriter::SampleBytes(uint32_t fixed_width, const std::string_view* values,
+                                  const uint8_t* nulls, std::span<const uint32_t> vector_rows) {
+  scratch_.clear();
+  base::ByteWriter writer(&scratch_);
+  ForSampleVectors(vector_rows, [&](size_t at, size_t n) {
+    WriteBytesVector(fixed_width, values + at, nulls + at, n, &writer);
+  });
+  return scratch_.size();
+}
+
+double ChunkWriter::TryBytesDictionary(uint32_t fixed_width, const std::string_view* values,
+                                       const uint8_t* nulls,
+                                       std::span<const uint32_t> vector_rows) {
+  shared_.clear();
+  const size_t rows = TotalRows(vector_rows);
+  if (rows < 4) return kNever;
+  // A sample misses the repetitions of sorted rows, so level 2 has a look at all.
+  if (level_ < 2 && !SampleRepeats(&bytes_dictionary_, values, nulls, rows, &codes_)) {
+    return kNever;
+  }
+  const size_t limit = std::min(kMaxBytesEntries, rows / 2);
+  if (!bytes_dictionary_.Build(values, nulls, rows, limit, &codes_)) return kNever;
+  uint64_t dictionary = 8;
+  for (const std::string_view v : bytes_dictionary_.entries()) {
+    dictionary += v.size() + (fixed_width == 0 ? 2 : 0);
+  }
+  if (dictionary > kMaxDictionaryBytes) return kNever;
+  if (level_ >= 2 && dictionary >= kMinPackedBytes) {
+    scratch_.clear();
+    base::ByteWriter writer(&scratch_);
+    codec::WriteFrontCoded(bytes_dictionary_.entries(), &writer);
+    bytes_encoder_.Pack(scratch_, &shared_);
+    // A plain one is read without a copy.
+    if (shared_.size() < dictionary - dictionary / 4) {
+      dictionary = shared_.size();
+    } else {
+      shared_.clear();
+    }
+  }
+  const double codes = static_cast<double>(SampleCodes(nulls, vector_rows));
+  return codes * ShareOfSample(vector_rows) + static_cast<double>(dictionary);
+}
+
+// Decodes what was encoded: the coder is too intricate to be trusted with the only copy.
+bool ChunkWriter::TokensAreSound(std::span<const std::string_view> dense) const {
+  codec::TokenModel model;
+  if (!model.Open({shared_.data(), shared_.size()})) return false;
+  std::vector<uint8_t> bytes;
+  uint64_t lengths[kMaxVectorRows];
+  size_t begin = 0;
+  size_t next = 0;
+  for (size_t v = 0; v < vector_values_.size(); v++) {
+    const uint32_t n = vector_values_[v];
+    base::ByteReader in(token_bytes_.data() + begin, token_ends_[v] - begin);
+    begin = token_ends_[v];
+    if (n == 0) continue;
+    uint64_t total;
+    uint64_t expected = 0;
+    for (size_t i = 0; i < n; i++) expected += dense[next + i].size();
+    if (!in.ReadVarint(&total) || total != expected || total > kMaxVectorBytes) return false;
+    if (total / kMaxTokensRatio > in.remaining() + shared_.size()) return false;
+    bytes.resize(total);
+    if (!model.Decode(in, {lengths, n}, bytes.data(), total)) return false;
+    const uint8_t* at = bytes.data();
+    for (size_t i = 0; i < n; i++) {
+      const std::string_view v_in = dense[next + i];
+      if (lengths[i] != v_in.size()) return false;
+      if (!v_in.empty() && std::memcmp(at, v_in.data(), v_in.size()) != 0) return false;
+      at += lengths[i];
+    }
+    next += n;
+  }
+  return true;
+}
+
+double ChunkWriter::TryTokens(const std::string_view* values, const uint8_t* nulls,
+                              std::span<const uint32_t> vector_rows) {
+  std::vector<std::string_view> dense;
+  vector_values_.clear();
+  uint64_t raw = 0;
+  uint64_t bitmaps = 0;
+  size_t at = 0;
+  for (const uint32_t n : vector_rows) {
+    uint64_t bytes = 0;
+    const size_t before = dense.size();
+    for (size_t i = at; i < at + n; i++) {
+      if (nulls[i]) continue;
+      dense.push_back(values[i]);
+      bytes += values[i].size();
+    }
+    if (bytes > kMaxVectorBytes) return kNever;
+    const size_t present = dense.size() - before;
+    if (present > 0 && present < n) bitmaps += (n + 7) / 8;
+    vector_values_.push_back(static_cast<uint32_t>(present));
+    raw += bytes;
+    at += n;
+  }
+  if (raw < kMinTokensBytes || raw > kMaxTokensBytes) return kNever;
+  codec::TokenEncoder encoder;
+  if (!encoder.Learn(dense, vector_values_)) return kNever;
+  token_bytes_.clear();
+  token_ends_.clear();
+  base::ByteWriter writer(&token_bytes_);
+  size_t next = 0;
+  for (size_t v = 0; v < vector_values_.size(); v++) {
+    if (vector_values_[v] > 0) {
+      uint64_t total = 0;
+      for (size_t i = 0; i < vector_values_[v]; i++) total += dense[next++].size();
+      writer.Varint(total);
+      encoder.Encode(v, &token_bytes_);
+    }
+    token_ends_.push_back(token_bytes_.size());
+  }
+  shared_ = encoder.shared();
+  if (!TokensAreSound(dense)) return kNever;
+  return static_cast<double>(token_bytes_.size() + shared_.size() + bitmaps);
+}
+
+double ChunkWriter::TryZstdDictionary(uint32_t fixed_width, const std::string_view* values,
+                                      const uint8_t* nulls,
+                                      std::span<const uint32_t> vector_rows, double share) {
+  // Rows from all over the chunk.
+  const size_t rows = TotalRows(vector_rows);
+  uint64_t raw = 0;
+  for (size_t i = 0; i < rows; i++) raw += nulls[i] ? 0 : values[i].size();
+  const uint64_t want = std::min<uint64_t>(kZstdDictionaryBytes, raw / 16);
+  if (want < kMinPackedBytes || vector_rows.size() < 4) return kNever;
+  std::vector<uint8_t> content;
+  const size_t step = std::max<size_t>(1, static_cast<size_t>(raw / want));
+  for (size_t i = step / 2; i < rows && content.size() < want; i += step) {
+    if (!nulls[i]) content.insert(content.end(), values[i].begin(), values[i].end());
+  }
+  if (content.size() > codec::kMaxZstdDictionary) content.resize(codec::kMaxZstdDictionary);
+  shared_.clear();
+  bytes_encoder_.Pack(content, &shared_);
+  bytes_encoder_.UseDictionary(content);
+  const uint64_t sample = SampleBytes(fixed_width, values, nulls, vector_rows);
+  return static_cast<double>(sample) * share + static_cast<double>(shared_.size());
+}
+
+ChunkWriter::BytesForm ChunkWriter::ChooseBytesForm(uint32_t fixed_width,
+                                                    const std::string_view* values,
+                                                    const uint8_t* nulls,
+                                                    std::span<const uint32_t> vector_rows) {
+  double best = TryBytesDictionary(fixed_width, values, nulls, vector_rows);
+  BytesForm form = BytesForm::kDictionary;
+  if (level_ < 2 && best == kNever) return BytesForm::kVectors;
+  const double share = ShareOfSample(vector_rows);
+  const double plain =
+      static_cast<double>(SampleBytes(fixed_width, values, nulls, vector_rows)) * share;
+  // Codes decode far faster than strings and serve as group keys: ties go to them.
+  if (best >= plain * 1.1) {
+    best = plain;
+    form = BytesForm::kVectors;
+  }
+  if (level_ < 2) return form;
+  std::vector<uint8_t> packed_dictionary = std::move(shared_);
+  const bool codes = form == BytesForm::kDictionary;
+  if (fixed_width == 0 && best >= (codes ? kWorthTokensForCodes : kWorthTokens)) {
+    const double tokens = TryTokens(values, nulls, vector_rows);
+    if (tokens < best * (codes ? 0.6 : 0.9)) return BytesForm::kTokens;
+  }
+  if (form == BytesForm::kVectors) {
+    const double dictionary = TryZstdDictionary(fixed_width, values, nulls, vector_rows, share);
+    if (dictionary < best * 0.95) return BytesForm::kZstdDictionary;
+    bytes_encoder_.UseDictionary({});
+  }
+  shared_ = std::move(packed_dictionary);
+  return form;
+}
+
+void ChunkWriter::WriteTokensVector(size_t vector, const uint8_t* nulls, size_t count,
+                                    base::ByteWriter* out) {
+  const size_t head = WriteVectorHead(nulls, count, CountNulls(nulls, count), out);
+  if (vector_values_[vector] == 0) return;
+  (*out->vector())[head] |= codec::kBytesTokens;
+  const size_t begin = vector == 0 ? 0 : token_ends_[vector - 1];
+  out->Bytes(token_bytes_.data() + begin, token_ends_[vector] - begin);
+}
+
+ChunkSummary ChunkWriter::WriteStrings(const ColumnShape& shape, const std::string_view* values,
+                                     const uint8_t* nulls, std::span<const uint32_t> vector_rows,
+                                     std::vector<uint8_t>* out) {
+  ChunkSummary summary;
+  const size_t rows = TotalRows(vector_rows);
+  summary.null_count = CountNulls(nulls, rows);
+  if (summary.null_count == rows) return summary;
+  const uint32_t width = FixedWidth(shape);
+  base::ByteWriter writer(out);
+  if (summary.null_count == 0 && values[0].size() <= kMaxConstantBytes &&
+      AllEqual(values, rows)) {
+    summary.codec = codec::kConstant;
+    writer.Bytes(values[0].data(), values[0].size());
+    return summary;
+  }
+  const BytesForm form = ChooseBytesForm(width, values, nulls, vector_rows);
+  Parts parts;
+  Body body;
+  if (form == BytesForm::kDictionary && level_ >= 2) {
+    body = EncodeBody(kCodeShape, codes_.data(), nulls, vector_rows);
+    writer.Bytes(body.bytes.data(), body.bytes.size());
+    ends_ = body.ends;
+    parts.stepped = body.stepped;
+  } else {
+    BeginVectors(out->size());
+    size_t at = 0;
+    for (size_t v = 0; v < vector_rows.size(); v++) {
+      const uint32_t n = vector_rows[v];
+      uint8_t number = codec::kBytesTokens;
+      if (form == BytesForm::kDictionary) {
+        number = WriteWordVector(kCodeShape, codes_.data() + at, nulls + at, n, &writer);
+      } else if (form == BytesForm::kTokens) {
+        WriteTokensVector(v, nulls + at, n, &writer);
+      } else {
+        number = WriteBytesVector(width, values + at, nulls + at, n, &writer);
+      }
+      EndVector(number, out->size());
+      at += n;
+    }
+  }
+  const size_t dictionary_at = out->size();
+  switch (form) {
+    case BytesForm::kVectors: summary.codec = MostUsedCodec(); break;
+    case BytesForm::kDictionary: summary.codec = codec::kDictionary; break;
+    case BytesForm::kTokens: summary.codec = codec::kBytesTokens; break;
+    case BytesForm::kZstdDictionary:
+      summary.codec = codec::kBytesZstdDictionary;
+      bytes_encoder_.UseDictionary({});
+      break;
+  }
+  if (form != BytesForm::kVectors && !shared_.empty()) {
+    writer.Bytes(shared_.data(), shared_.size());
+    parts.shared_bytes = shared_.size();
+  } else if (form == BytesForm::kDictionary) {
+    codec::WriteDictionary(bytes_dictionary_.entries(), width, &writer);
+    parts.has_dictionary = true;
+    parts.dictionary_bytes = out->size() - dictionary_at;
+  }
+  const size_t model_at = out->size();
+  if (!body.tables.empty()) {
+    writer.U8(kModelTables);
+    writer.Bytes(body.tables.data(), body.tables.size());
+  }
+  parts.model_bytes = out->size() - model_at;
+  Finish(parts, &writer);
+  return summary;
+}
+
+}  // namespace nodedb_ts::segment

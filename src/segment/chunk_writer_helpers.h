@@ -1,0 +1,122 @@
+// chunk_writer_helpers.h - what the writers of words and of byte strings have in common. Only for
+// chunk_writer.cpp and bytes_chunk_writer.cpp.
+#ifndef NODEDB_TS_SEGMENT_CHUNK_WRITER_HELPERS_H
+#define NODEDB_TS_SEGMENT_CHUNK_WRITER_HELPERS_H
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/byte_writer.h"
+#include "codec/dictionary/dictionary.h"
+#include "segment/format.h"
+
+namespace nodedb_ts::segment {
+
+inline constexpr size_t kSampleRows = 512;
+inline constexpr size_t kSampleVectors = 3;
+
+inline size_t CountNulls(const uint8_t* nulls, size_t count) {
+  size_t n = 0;
+  for (size_t i = 0; i < count; i++) n += nulls[i];
+  return n;
+}
+
+// Runs of values and of NULLs, which alternate; the first one, of values, may be empty.
+inline size_t NullRuns(const uint8_t* nulls, size_t count) {
+  size_t runs = 1 + nulls[0];
+  for (size_t i = 1; i < count; i++) runs += nulls[i] ^ nulls[i - 1];
+  return runs;
+}
+
+inline void WriteNullRuns(const uint8_t* nulls, size_t count, size_t runs, base::ByteWriter* out) {
+  out->Varint(runs);
+  uint8_t in_nulls = 0;
+  for (size_t i = 0; runs > 0; runs--) {
+    const size_t start = i;
+    while (i < count && nulls[i] == in_nulls) i++;
+    out->Varint(i - start);
+    in_nulls ^= 1;
+  }
+}
+
+// The byte that a vector starts with and, when needed, where its NULLs are.
+// Returns where the byte is, for the codec to be filled in.
+inline size_t WriteVectorHead(const uint8_t* nulls, size_t count, size_t null_count,
+                              base::ByteWriter* out) {
+  const size_t at = out->size();
+  if (null_count == 0) {
+    out->U8(kNoNulls << kNullModeShift);
+  } else if (null_count == count) {
+    out->U8(kAllNulls << kNullModeShift);
+  } else {
+    const size_t runs = NullRuns(nulls, count);
+    // A short run takes one byte, a long one two.
+    const bool as_runs = 1 + runs + runs / 2 < (count + 7) / 8;
+    out->U8(static_cast<uint8_t>((as_runs ? kNullRuns : kNullBitmap) << kNullModeShift));
+    if (as_runs) {
+      WriteNullRuns(nulls, count, runs, out);
+    } else {
+      uint8_t* bitmap = out->Extend((count + 7) / 8);
+      for (size_t i = 0; i < count; i++) {
+        bitmap[i / 8] = static_cast<uint8_t>(bitmap[i / 8] | nulls[i] << (i % 8));
+      }
+    }
+  }
+  return at;
+}
+
+template <typename Value>
+bool AllEqual(const Value* values, size_t count) {
+  for (size_t i = 1; i < count; i++) {
+    if (values[i] != values[0]) return false;
+  }
+  return true;
+}
+
+inline size_t TotalRows(std::span<const uint32_t> vector_rows) {
+  size_t rows = 0;
+  for (const uint32_t n : vector_rows) rows += n;
+  return rows;
+}
+
+// Calls f(first row, rows) for the first, middle and last vector.
+template <typename F>
+inline void ForSampleVectors(std::span<const uint32_t> vector_rows, F&& f) {
+  const size_t n = vector_rows.size();
+  size_t first_row = 0;
+  for (size_t v = 0; v < n; v++) {
+    if (n <= kSampleVectors || v == 0 || v == n / 2 || v == n - 1) f(first_row, vector_rows[v]);
+    first_row += vector_rows[v];
+  }
+}
+
+// Rows for each row of the sample vectors.
+inline double ShareOfSample(std::span<const uint32_t> vector_rows) {
+  size_t sampled = 0;
+  ForSampleVectors(vector_rows, [&](size_t, size_t n) { sampled += n; });
+  return static_cast<double>(TotalRows(vector_rows)) / static_cast<double>(sampled);
+}
+
+// Few enough distinct values in a strided sample that a dictionary may pay?
+template <typename Value>
+bool SampleRepeats(codec::DictionaryBuilder<Value>* builder, const Value* values,
+                   const uint8_t* nulls, size_t rows, std::vector<uint64_t>* codes) {
+  if (rows <= kSampleRows) {
+    const size_t present = rows - CountNulls(nulls, rows);
+    return builder->Build(values, nulls, rows, std::max<size_t>(1, present / 2), codes);
+  }
+  std::vector<Value> sample;
+  const size_t step = rows / kSampleRows;
+  for (size_t i = 0; i < rows; i += step) {
+    if (!nulls[i]) sample.push_back(values[i]);
+  }
+  const std::vector<uint8_t> none(sample.size(), 0);
+  return builder->Build(sample.data(), none.data(), sample.size(),
+                        std::max<size_t>(1, sample.size() / 2), codes);
+}
+
+}  // namespace nodedb_ts::segment
+
+#endif  // NODEDB_TS_SEGMENT_CHUNK_WRITER_HELPERS_H
