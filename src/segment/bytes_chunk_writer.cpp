@@ -217,7 +217,7 @@ void ChunkWriter::WriteTokensVector(size_t vector, const uint8_t* nulls, size_t 
   out->Bytes(token_bytes_.data() + begin, token_ends_[vector] - begin);
 }
 
-ChunkSummary ChunkWriter::WriteBytes(const ColumnShape& shape, const std::string_view* values,
+ChunkSummary ChunkWriter::WriteStrings(const ColumnShape& shape, const std::string_view* values,
                                      const uint8_t* nulls, std::span<const uint32_t> vector_rows,
                                      std::vector<uint8_t>* out) {
   ChunkSummary summary;

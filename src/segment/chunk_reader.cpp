@@ -117,6 +117,11 @@ bool FindVector(const ChunkRef& chunk, const Parts& parts, uint32_t vector,
   return true;
 }
 
+// Byte strings that are stored as words, which needs a model.
+bool StoresFields(uint8_t number) {
+  return number == codec::kBytesFields || number == codec::kBytesNumeric;
+}
+
 bool IsMapped(const ChunkModel& model) { return model.base != 0 || model.scale != 1; }
 
 // The entries of a packed dictionary: ascending, so none stands twice.
@@ -140,6 +145,14 @@ bool ParseModel(const ChunkRef& chunk, const Parts& parts, ChunkModel* model) {
   uint8_t flags;
   base::ByteReader in = parts.model;
   if (!in.ReadU8(&flags) || flags == 0 || flags >= 2 * kModelWords) return false;
+  if (((flags & kModelFields) != 0) != StoresFields(chunk.codec)) return false;
+  if (flags & kModelFields) {
+    if (flags != kModelFields || !IsBytes(chunk.shape.kind)) return false;
+    return (chunk.codec == codec::kBytesFields
+                ? model->fields.Read(FixedWidth(chunk.shape), &in)
+                : chunk.shape.kind == NTS_KIND_VAR && model->numeric.Read(&in)) &&
+           in.empty();
+  }
   if (flags & kModelMapping) {
     int64_t base;
     if (!in.ReadZigZag(&base) || !in.ReadVarint(&model->scale) || model->scale == 0) return false;
@@ -147,7 +160,8 @@ bool ParseModel(const ChunkRef& chunk, const Parts& parts, ChunkModel* model) {
   }
   if ((flags & kModelTables) && !codec::ReadTables(&in, &model->tables)) return false;
   if (flags & kModelWords) {
-    if (chunk.codec != codec::kDictionary || parts.has_dictionary || !IsWord(chunk.shape.kind)) return false;
+    if (chunk.codec != codec::kDictionary || parts.has_dictionary) return false;
+    if (!IsWord(chunk.shape.kind)) return false;
     if (!ReadModelWords(chunk, &in, &model->words)) return false;
   }
   const bool may_map = chunk.shape.kind == NTS_KIND_INT && chunk.codec != codec::kDictionary;
@@ -157,7 +171,7 @@ bool ParseModel(const ChunkRef& chunk, const Parts& parts, ChunkModel* model) {
 // The model of a chunk, from its cache when it has one. `own` takes it otherwise. NULL
 // when the bytes are wrong.
 const ChunkModel* FindModel(const ChunkRef& chunk, const Parts& parts, ChunkModel* own) {
-  if (parts.model.empty()) return own;
+  if (parts.model.empty()) return StoresFields(chunk.codec) ? nullptr : own;
   if (chunk.cache == nullptr) return ParseModel(chunk, parts, own) ? own : nullptr;
   if (!chunk.cache->parsed) {
     if (!ParseModel(chunk, parts, &chunk.cache->model)) return nullptr;
@@ -465,6 +479,67 @@ Status WordsOfDictionary(const ChunkRef& chunk, const Parts& parts, const ChunkM
   return Status::Ok();
 }
 
+// Byte strings of one length out of their words.
+Status FieldsOfVector(const ChunkRef& chunk, const codec::FieldsModel& model, base::ByteReader in,
+                      const uint8_t* nulls, uint32_t rows, const Room& room, uint64_t* values) {
+  Layout layout(chunk, *room.cursor);
+  uint8_t* at[kMaxVectorRows];
+  size_t n = 0;
+  for (uint32_t r = 0; r < rows; r++) {
+    values[r] = 0;
+    if (nulls[r]) continue;
+    const uint64_t place = layout.Place(model.length);
+    if (room.data == nullptr) continue;
+    if (layout.cursor() > room.data_bytes) return Status::Bug("room for decoded values is short");
+    at[n] = room.data + place;
+    layout.WriteHead(at[n], model.length);
+    values[r] = Address(at[n]);
+    at[n++] += layout.head();
+  }
+  *room.cursor = layout.cursor();
+  if (room.data != nullptr && !model.Decode(in, n, at)) return Wrong("bad fields");
+  return Status::Ok();
+}
+
+// Numerics out of their integers. Their lengths come with them: the room is what they take at
+// most.
+Status NumericsOfVector(const ChunkRef& chunk, const codec::NumericModel& model,
+                        base::ByteReader in, const uint8_t* nulls, uint32_t rows, size_t present,
+                        const Room& room, uint64_t* values) {
+  uint64_t lengths[kMaxVectorRows];
+  codec::NumericVector vector;
+  if (!vector.Open(in, {lengths, present})) return Wrong("bad numerics");
+  Layout layout(chunk, *room.cursor);
+  if (room.data == nullptr) {
+    for (size_t i = 0; i < present; i++) {
+      layout.Place(vector.is_kept(i) ? lengths[i] : codec::kMaxScaledNumericBytes);
+    }
+    *room.cursor = layout.cursor();
+    return Status::Ok();
+  }
+  codec::ScaledNumeric numbers[kMaxVectorRows];
+  if (!vector.Decode(model, numbers)) return Wrong("bad numerics");
+  const uint8_t* kept = vector.kept();
+  const codec::ScaledNumeric* number = numbers;
+  size_t next = 0;
+  for (uint32_t r = 0; r < rows; r++) {
+    values[r] = 0;
+    if (nulls[r]) continue;
+    uint8_t bytes[codec::kMaxScaledNumericBytes];
+    std::string_view value;
+    if (vector.is_kept(next)) {
+      value = {reinterpret_cast<const char*>(kept), lengths[next]};
+      kept += lengths[next];
+    } else {
+      value = {reinterpret_cast<const char*>(bytes), codec::WriteNumeric(*number++, bytes)};
+    }
+    next++;
+    Status status = PutShared(chunk, value, room, &values[r]);
+    if (!status.ok()) return status;
+  }
+  return Status::Ok();
+}
+
 Status ConstantVector(const ChunkRef& chunk, uint32_t rows, const Room& room, uint64_t* values,
                       uint8_t* nulls) {
   const uint32_t width = chunk.shape.width;
@@ -569,6 +644,11 @@ Status VisitVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows, const 
     if (!status.ok()) return status;
   } else if (present > 0 && words) {
     if (!MapUp(chunk, *model, {values, present})) return Wrong("bad vector");
+  } else if (present > 0 && StoresFields(number)) {
+    if (number != chunk.codec) return Wrong("vector without its model");
+    return number == codec::kBytesFields
+               ? FieldsOfVector(chunk, model->fields, in, nulls, rows, room, values)
+               : NumericsOfVector(chunk, model->numeric, in, nulls, rows, present, room, values);
   } else if (present > 0) {
     return BytesOfVector(chunk, parts, in, number, nulls, rows, present, room, values);
   }

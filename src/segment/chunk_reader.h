@@ -11,17 +11,21 @@
 
 #include "base/byte_reader.h"
 #include "base/status.h"
+#include "codec/fields/fields.h"
+#include "codec/numeric/numeric.h"
 #include "segment/format.h"
 #include "segment/statistics.h"
 
 namespace nodedb_ts::segment {
 
-// What all words of a chunk share, parsed (FORMAT.md: model).
+// What all vectors of a chunk share, parsed (FORMAT.md: model).
 struct ChunkModel {
   uint64_t base = 0;   // a value is base + scale * stored integer
   uint64_t scale = 1;
   std::vector<codec::EntropyDecoder> tables;
   std::vector<uint64_t> words;  // of a dictionary whose entries are packed
+  codec::FieldsModel fields;    // of chunks of codec kBytesFields
+  codec::NumericModel numeric;  // of chunks of codec kBytesNumeric
 };
 
 // Keeps a chunk's model between reads of its vectors.

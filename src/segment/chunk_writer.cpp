@@ -2,14 +2,16 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
 
 #include "base/bits.h"
+#include "codec/shared/mapping.h"
 #include "segment/chunk_writer_helpers.h"
 
 namespace nodedb_ts::segment {
 namespace {
 
+using codec::ChooseMapping;
+using codec::Mapping;
 using codec::WordKind;
 using codec::WordShape;
 
@@ -189,31 +191,6 @@ ChunkSummary ChunkWriter::WriteWords(const ColumnShape& shape, uint64_t* words,
 // ---- level 2 ---------------------------------------------------------------
 
 namespace {
-
-// Integers of a column as base + scale * smaller ones.
-struct Mapping {
-  uint64_t base = 0;
-  uint64_t scale = 1;
-  bool used() const { return base != 0 || scale != 1; }
-  uint64_t Down(uint64_t v) const { return (v - base) / scale; }
-};
-
-// min, max: of the chunk.
-Mapping ChooseMapping(uint64_t min, uint64_t max, const uint64_t* words, const uint8_t* nulls,
-                      size_t rows) {
-  Mapping mapping;
-  if (max - min > INT64_MAX) return mapping;  // offsets must stay positive
-  uint64_t divisor = 0;
-  for (size_t i = 0; i < rows && divisor != 1; i++) {
-    const uint64_t offset = words[i] - min;
-    if (nulls[i] || (divisor != 0 && offset % divisor == 0)) continue;
-    divisor = std::gcd(divisor, offset);
-  }
-  mapping.scale = std::max<uint64_t>(divisor, 1);
-  const auto smallest = static_cast<int64_t>(min);
-  if (mapping.scale > 1 || smallest < 0 || smallest >= 64) mapping.base = min;
-  return mapping;
-}
 
 // Statistics of the mapped integers.
 std::vector<VectorStatistics> MapStatistics(const Mapping& mapping,
@@ -397,7 +374,5 @@ void ChunkWriter::WriteSmallWords(const WordShape& shape, const uint64_t* words,
   parts.model_bytes = out->size() - model_at;
   Finish(parts, out);
 }
-
-// ---- byte strings ------------------------------------------------------------
 
 }  // namespace nodedb_ts::segment

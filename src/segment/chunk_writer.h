@@ -92,6 +92,17 @@ class ChunkWriter {
   uint64_t SampleCodes(const uint8_t* nulls, std::span<const uint32_t> vector_rows);
   uint8_t WriteBytesVector(uint32_t fixed_width, const std::string_view* values,
                            const uint8_t* nulls, size_t count, base::ByteWriter* out);
+  // As WriteBytes, for byte strings of which nothing is known.
+  ChunkSummary WriteStrings(const ColumnShape& shape, const std::string_view* values,
+                            const uint8_t* nulls, std::span<const uint32_t> vector_rows,
+                            std::vector<uint8_t>* out);
+  struct FieldsForm;  // level 2: byte strings as words
+  static bool PlanFields(const ColumnShape& shape, const std::string_view* values,
+                         const uint8_t* nulls, std::span<const uint32_t> vector_rows,
+                         FieldsForm* form);
+  void WriteFields(const FieldsForm& form, const ColumnShape& shape,
+                   const std::string_view* values, const uint8_t* nulls,
+                   std::span<const uint32_t> vector_rows, base::ByteWriter* out);
   void BeginVectors(size_t start);
   void EndVector(uint8_t codec, size_t size);
   uint8_t MostUsedCodec() const;

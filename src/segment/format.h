@@ -52,6 +52,7 @@ inline constexpr uint8_t kChunkHasShared = 32;  // what byte strings share; a di
 // A model begins with one byte of these flags.
 inline constexpr uint8_t kModelMapping = 1;
 inline constexpr uint8_t kModelTables = 2;
+inline constexpr uint8_t kModelFields = 4;  // alone: of byte strings stored as words
 inline constexpr uint8_t kModelWords = 8;  // the entries of a dictionary of words
 
 // A vector of tokens inflates at most that much, counting its chunk's model.

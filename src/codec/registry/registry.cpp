@@ -111,6 +111,8 @@ const char* CodecName(uint8_t number) {
     case kBytesZstd: return "zstd";
     case kBytesTokens: return "tokens";
     case kBytesZstdDictionary: return "zstd dictionary";
+    case kBytesFields: return "fields";
+    case kBytesNumeric: return "numeric";
     default: return "unknown";
   }
 }

@@ -33,6 +33,8 @@ enum Number : uint8_t {
   kBytesZstd = 33,  // lengths and one zstd frame
   kBytesTokens = 34,          // coded with the chunk's token model
   kBytesZstdDictionary = 35,  // as 33, with the chunk's bytes to refer to
+  kBytesFields = 36,   // values of one length, cut into words
+  kBytesNumeric = 37,  // PostgreSQL's numeric as scaled integers
 };
 
 enum class WordKind : uint8_t { kInt, kFloat4, kFloat8 };
