@@ -40,6 +40,7 @@
 #include "codec/scaled/scaled.h"
 #include "segment/segment_builder.h"
 #include "segment/segment_reader.h"
+#include "segment/statistics.h"
 
 namespace nodedb_ts {
 namespace {
@@ -537,13 +538,18 @@ size_t LeastChunk(const WordShape& shape, const Chunk& chunk) {
     least = std::min(least, model + std::min(LeastBody({WordKind::kInt, 8}, mapped),
                                              StepBytes({WordKind::kInt, 8}, mapped)));
   }
-  if (distinct.size() <= 65536 && distinct.size() * shape.width < least) {
+  const auto before = [&](uint64_t a, uint64_t b) {
+    return segment::OrderOf(shape, a) < segment::OrderOf(shape, b);
+  };
+  std::sort(distinct.begin(), distinct.end(), before);
+  if (distinct.size() <= chunk.words.size() / 2) {
     for (size_t i = 0; i < other.size(); i++) {
       other[i] = static_cast<uint64_t>(
-          std::lower_bound(distinct.begin(), distinct.end(), chunk.words[i]) - distinct.begin());
+          std::lower_bound(distinct.begin(), distinct.end(), chunk.words[i], before) - distinct.begin());
       if (chunk.nulls[i]) other[i] = 0;
     }
-    const size_t dictionary = 5 + VarintBytes(distinct.size()) + distinct.size() * shape.width;
+    const size_t dictionary = 5 + VarintBytes(distinct.size()) +
+                              ListBytes(shape, distinct, std::vector<uint8_t>(distinct.size(), 0));
     least = std::min(least, dictionary + std::min(LeastBody({WordKind::kInt, 8}, mapped),
                                                   StepBytes({WordKind::kInt, 8}, mapped)));
   }

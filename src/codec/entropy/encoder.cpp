@@ -191,6 +191,25 @@ size_t EntropyEncoder::EstimateBytes(std::span<const uint64_t> values) const {
   return static_cast<size_t>((cost + 8 * kOne - 1) / (8 * kOne));
 }
 
+size_t EntropyEncoder::EstimateBytes(std::span<const EntropyBin> bins, size_t values) const {
+  if (values == 0) return 0;
+  const size_t streams = values < entropy::kOneStreamBelow ? 1 : counts_.streams;
+  uint64_t tokens = 0;
+  uint64_t raw = 0;
+  for (const EntropyBin& b : bins) {
+    const uint16_t number = symbol_of_bin_[b.bin];
+    if (number == kNoSymbol) return SIZE_MAX;
+    const Symbol& s = symbols_[number];
+    tokens += uint64_t{s.cost} * b.count;
+    raw += uint64_t{s.raw} * b.count;
+  }
+  raw *= kOne;
+  tokens -= raw;
+  // The last ones are the states that the decoder ends with.
+  tokens -= tokens * std::min(streams, values) / values;
+  return static_cast<size_t>((streams * counts_.log * kOne + tokens + raw + 8 * kOne - 1) / (8 * kOne));
+}
+
 // The encoder goes backwards: what the decoder reads first is made last.
 template <size_t kStreams>
 void EntropyEncoder::EncodeTokens(const uint16_t* symbols, size_t n, uint32_t* emitted,

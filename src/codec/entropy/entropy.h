@@ -31,12 +31,21 @@ struct EntropySplit {
   uint8_t mantissa = 3;  // 0..3
 };
 
+// How many values of a vector a bin has.
+struct EntropyBin {
+  uint16_t bin;
+  uint16_t count;
+};
+
 // What the vectors hold: values below 256 exactly, larger ones by exponent and top 3 mantissa bits.
 // REQUIRES fewer than 2^32 values in all.
 class EntropyHistogram {
  public:
   void Add(std::span<const uint64_t> values);
   void Add(const EntropyHistogram& other);
+  void Add(std::span<const EntropyBin> bins);
+  // Those that are not empty, in order. REQUIRES fewer than 2^16 values in each.
+  void FilledBins(std::vector<EntropyBin>* bins) const;
   void Clear() { *this = EntropyHistogram(); }
 
   uint64_t count() const { return count_; }
@@ -88,6 +97,8 @@ class EntropyEncoder {
   void Write(base::ByteWriter* out) const { out->Bytes(table_.data(), table_.size()); }
   // What Encode will write, within a byte or two; SIZE_MAX when it cannot.
   size_t EstimateBytes(std::span<const uint64_t> values) const;
+  // As before, within some more bytes: of a vector of which only the bins are known.
+  size_t EstimateBytes(std::span<const EntropyBin> bins, size_t values) const;
   // Appends a vector of 1..1024 values. False, and nothing appended, when a value has no token.
   [[nodiscard]] bool Encode(std::span<const uint64_t> values, base::ByteWriter* out) const;
 

@@ -64,6 +64,21 @@ void EntropyHistogram::Add(const EntropyHistogram& other) {
   count_ += other.count_;
 }
 
+void EntropyHistogram::Add(std::span<const EntropyBin> bins) {
+  for (const EntropyBin& b : bins) {
+    bins_[b.bin] += b.count;
+    count_ += b.count;
+  }
+}
+
+void EntropyHistogram::FilledBins(std::vector<EntropyBin>* bins) const {
+  bins->clear();
+  for (size_t i = 0; i < kEntropyBins; i++) {
+    if (bins_[i] == 0) continue;
+    bins->push_back({static_cast<uint16_t>(i), static_cast<uint16_t>(bins_[i])});
+  }
+}
+
 EntropyHistogram::Choice EntropyHistogram::Choose() const {
   Choice best;
   if (count_ == 0) return best;

@@ -77,18 +77,18 @@ void WordChunkEncoder::ChooseBases() {
 void WordChunkEncoder::Residuals(std::span<const uint64_t> x, Transform transform, uint64_t base,
                                  std::vector<uint64_t>* residuals) {
   const size_t n = x.size();
-  residuals->clear();
+  const size_t before = std::min<size_t>(n, transform == kValues ? 0 : transform == kDeltas ? 1 : 2);
+  residuals->resize(n - before);
+  uint64_t* out = residuals->data();
   switch (transform) {
     case kValues:
-      for (const uint64_t v : x) residuals->push_back(v - base);
+      for (size_t i = 0; i < n; i++) out[i] = x[i] - base;
       break;
     case kDeltas:
-      for (size_t i = 1; i < n; i++) residuals->push_back(Difference(x[i], x[i - 1]));
+      for (size_t i = 1; i < n; i++) out[i - 1] = Difference(x[i], x[i - 1]);
       break;
     case kSecondDeltas:
-      for (size_t i = 2; i < n; i++) {
-        residuals->push_back(Difference(x[i] - x[i - 1], x[i - 1] - x[i - 2]));
-      }
+      for (size_t i = 2; i < n; i++) out[i - 2] = Difference(x[i] - x[i - 1], x[i - 1] - x[i - 2]);
       break;
   }
 }
@@ -110,6 +110,7 @@ bool WordChunkEncoder::ChooseTransform(Vector* v) const {
     v->own_bits = bits;
     v->transform = t;
     v->residuals.swap(residuals);
+    histogram.FilledBins(&v->bins);
   }
   return v->own_bits / 8 + kVectorHeadBytes < static_cast<double>(v->alone.size());
 }
@@ -136,7 +137,7 @@ void WordChunkEncoder::ChooseTables(const std::vector<size_t>& candidates) {
       for (size_t t = 0; t < count; t++) {
         EntropyHistogram histogram;
         for (size_t i = 0; i < order.size(); i++) {
-          if (chosen[i] == static_cast<int>(t)) histogram.Add(vectors_[order[i]].residuals);
+          if (chosen[i] == static_cast<int>(t)) histogram.Add(vectors_[order[i]].bins);
         }
         usable[t] = tables[t]->Build(histogram);
       }
@@ -146,7 +147,8 @@ void WordChunkEncoder::ChooseTables(const std::vector<size_t>& candidates) {
         size_t least = SIZE_MAX;
         for (size_t t = 0; t < count; t++) {
           if (!usable[t]) continue;
-          const size_t bytes = tables[t]->EstimateBytes(vectors_[order[i]].residuals);
+          const Vector& v = vectors_[order[i]];
+          const size_t bytes = tables[t]->EstimateBytes(v.bins, v.residuals.size());
           if (bytes >= least) continue;
           least = bytes;
           chosen[i] = static_cast<int>(t);

@@ -47,6 +47,7 @@ class WordChunkEncoder {
     Transform transform = kValues;
     uint64_t base = 0;
     std::vector<uint64_t> residuals;
+    std::vector<EntropyBin> bins;   // of the residuals
     std::vector<uint8_t> coded;     // the residuals by the table
     double own_bits = 0;            // of the residuals by a table of their own
     int table = -1;                 // -1: `alone` is used

@@ -445,5 +445,29 @@ TEST(Entropy, CountsRoundTrip) {
   }
 }
 
+TEST(Entropy, BinsEstimateWhatValuesDo) {
+  std::mt19937_64 random(77);
+  for (const size_t rows : {1, 20, 40, 500, 1024}) {
+    std::vector<uint64_t> values;
+    for (size_t i = 0; i < rows; i++) values.push_back(random() % 3 ? random() % 20 : random() % 100000);
+    EntropyHistogram histogram;
+    histogram.Add(values);
+    std::vector<EntropyBin> bins;
+    histogram.FilledBins(&bins);
+    EntropyHistogram again;
+    again.Add(bins);
+    EXPECT_EQ(histogram.bins(), again.bins());
+    EXPECT_EQ(rows, again.count());
+    EntropyEncoder encoder;
+    ASSERT_TRUE(encoder.Build(histogram));
+    std::vector<uint8_t> bytes;
+    base::ByteWriter out(&bytes);
+    ASSERT_TRUE(encoder.Encode(values, &out));
+    EXPECT_NEAR(static_cast<double>(bytes.size()), static_cast<double>(encoder.EstimateBytes(bins, rows)), 8);
+    const EntropyBin missing[] = {{static_cast<uint16_t>(kEntropyBins - 1), 1}};
+    EXPECT_EQ(SIZE_MAX, encoder.EstimateBytes(missing, 1));
+  }
+}
+
 }  // namespace
 }  // namespace nodedb_ts::codec
