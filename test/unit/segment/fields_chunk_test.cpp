@@ -162,7 +162,11 @@ TEST(FieldsChunk, NumericsOfAllKinds) {
 }
 
 TEST(FieldsChunk, VectorsOfNothingButNaN) {
-  ByteColumn column = Prices(8192, 5);
+  std::mt19937_64 random(5);
+  ByteColumn column;  // of values too many for a dictionary
+  for (size_t i = 0; i < 8192; i++) {
+    column.Add(Numeric(static_cast<int64_t>(random() % 1'000'000'000'000), 2));
+  }
   for (size_t i = 2048; i < 4096; i++) column.values[i] = Special(0xC000);
   for (size_t i = 5120; i < 6144; i++) {
     column.values[i].clear();
