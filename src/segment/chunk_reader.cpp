@@ -124,14 +124,19 @@ bool StoresFields(uint8_t number) {
 
 bool IsMapped(const ChunkModel& model) { return model.base != 0 || model.scale != 1; }
 
+// Which shape the integers of the vectors have.
+codec::WordShape StoredShape(const ChunkRef& chunk, const ChunkModel& model) {
+  return IsMapped(model) ? kCodeShape : WordShapeOf(chunk.shape);
+}
+
 // The entries of a packed dictionary: ascending, so none stands twice.
-bool ReadModelWords(const ChunkRef& chunk, base::ByteReader* in, std::vector<uint64_t>* words) {
+bool ReadModelWords(const ChunkRef& chunk, const codec::WordShape& shape, base::ByteReader* in,
+                    std::vector<uint64_t>* words) {
   uint64_t entries;
   std::vector<uint8_t> nulls;
   // No more entries than rows: what a few bytes can claim is bounded.
   if (!in->ReadVarint(&entries) || entries == 0 || entries > chunk.rows) return false;
   if (entries > kMaxRowGroupRows) return false;
-  const codec::WordShape shape = WordShapeOf(chunk.shape);
   if (!ReadWordList(shape, in, entries, words, &nulls)) return false;
   for (size_t i = 0; i < words->size(); i++) {
     if (nulls[i]) return false;
@@ -162,9 +167,9 @@ bool ParseModel(const ChunkRef& chunk, const Parts& parts, ChunkModel* model) {
   if (flags & kModelWords) {
     if (chunk.codec != codec::kDictionary || parts.has_dictionary) return false;
     if (!IsWord(chunk.shape.kind)) return false;
-    if (!ReadModelWords(chunk, &in, &model->words)) return false;
+    if (!ReadModelWords(chunk, StoredShape(chunk, *model), &in, &model->words)) return false;
   }
-  const bool may_map = chunk.shape.kind == NTS_KIND_INT && chunk.codec != codec::kDictionary;
+  const bool may_map = chunk.shape.kind == NTS_KIND_INT && !parts.has_dictionary;
   return in.empty() && (may_map || !IsMapped(*model));
 }
 
@@ -178,11 +183,6 @@ const ChunkModel* FindModel(const ChunkRef& chunk, const Parts& parts, ChunkMode
     chunk.cache->parsed = true;
   }
   return &chunk.cache->model;
-}
-
-// Which shape the integers of the vectors have.
-codec::WordShape StoredShape(const ChunkRef& chunk, const ChunkModel& model) {
-  return IsMapped(model) ? kCodeShape : WordShapeOf(chunk.shape);
 }
 
 // From stored integers to values of the column; false when one is not canonical.
@@ -642,8 +642,11 @@ Status VisitVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows, const 
     Status status = words ? WordsOfDictionary(chunk, parts, *model, present, values)
                           : BytesOfDictionary(chunk, parts, present, room, values);
     if (!status.ok()) return status;
-  } else if (present > 0 && words) {
+  }
+  if (present > 0 && words) {
     if (!MapUp(chunk, *model, {values, present})) return Wrong("bad vector");
+  } else if (present > 0 && dictionary) {
+    // laid out above
   } else if (present > 0 && StoresFields(number)) {
     if (number != chunk.codec) return Wrong("vector without its model");
     return number == codec::kBytesFields

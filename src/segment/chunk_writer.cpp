@@ -334,16 +334,17 @@ void ChunkWriter::WriteSmallWords(const WordShape& shape, const uint64_t* words,
   bool dictionary = false;
   // Where the integers are dense, codes are no smaller.
   const auto dense = [&](size_t count) {
-    return shape.kind == WordKind::kInt && (summary->max - summary->min) / mapping.scale < count + count / 4;
+    const uint64_t range = (summary->max - summary->min) / mapping.scale;
+    return shape.kind == WordKind::kInt && range < count + count / 4;
   };
-  if (!body.stepped && rows >= 32 && shape.width >= 2 && BuildWordDictionary(words, nulls, rows) &&
+  if (!body.stepped && rows >= 32 && shape.width >= 2 &&
+      BuildWordDictionary(body_words, nulls, rows) &&
       !dense(word_dictionary_.entries().size())) {
-    PackWordDictionary(shape, &entries);
+    PackWordDictionary(body_shape, &entries);
     if (entries.size() < body.size()) {
       Body codes = EncodeBody(kCodeShape, codes_.data(), nulls, vector_rows);
       if (codes.size() + entries.size() < body.size()) {
         body = std::move(codes);
-        mapping = Mapping();
         dictionary = true;
       }
     }

@@ -14,7 +14,7 @@
 
 namespace nodedb_ts::codec {
 
-inline constexpr size_t kMaxTables = 8;  // of a chunk
+inline constexpr size_t kMaxTables = 32;  // of a chunk
 
 // Encodes the vectors of one chunk: Add each, Plan, then EncodeVector in any order.
 // Throws std::bad_alloc.
