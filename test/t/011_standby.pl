@@ -270,7 +270,7 @@ for my $mode (qw(cancel wait))
 	sql(q{TRUNCATE q; INSERT INTO q SELECT '2024-01-01'::timestamptz + i * interval '1 s', hashint4(i), 'x' FROM generate_series(1, 60000) i;
 		SELECT FROM ts_compact('q', before => 'infinity'); VACUUM q;});
 	my ($holder, $vacuum) = map { Session->new($primary) } 1 .. 2;
-	$holder->ask(q{SELECT pg_advisory_lock(hashtext('pack_copied'))});
+	$holder->ask(q{SELECT pg_advisory_lock(hashtext('pack_copied'));});
 	my $long = sql($size);
 	$vacuum->send(q{SET nodedb_ts.fault = 'pack_copied:wait'; VACUUM q;});
 	$primary->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'advisory'}) or die 'VACUUM copies nothing';
