@@ -17,7 +17,7 @@ BEGIN
 END $$;
 
 CREATE TABLE h (ts timestamptz, host text, v float8, n int);
-INSERT INTO h SELECT '2024-01-01'::timestamptz + i / 20 * interval '1 min', 'host' || i % 20, round((sin(i) * 1000)::numeric, 2), i FROM generate_series(1, 60000) i;
+INSERT INTO h SELECT '2024-01-01'::timestamptz + i / 20 * interval '1 min', 'host' || i % 20, hashint8extended(i, 0), i FROM generate_series(1, 60000) i;
 CREATE TABLE t (LIKE h) USING nodedb_ts WITH (autovacuum_enabled = off);
 CREATE UNLOGGED TABLE u (LIKE h) USING nodedb_ts WITH (autovacuum_enabled = off);
 CREATE TEMP TABLE p (LIKE h) USING nodedb_ts;
@@ -32,6 +32,8 @@ SELECT segments_in > 1 AS merged, rows FROM ts_compact('t', before => 'infinity'
 SELECT segments_in > 1 AS merged, rows FROM ts_compact('u', before => 'infinity');
 SELECT segments_in > 1 AS merged, rows FROM ts_compact('p', before => 'infinity');
 SELECT t, total > 1.8 * live AS long FROM unnest('{t,u,p}'::regclass[]) t, blocks(t);
+-- the first one frees, the next one moves: nobody else takes an id
+VACUUM t, u, p;
 VACUUM t, u, p;
 SELECT t, total <= live + 10 AS short FROM unnest('{t,u,p}'::regclass[]) t, blocks(t);
 SELECT * FROM ts_verify('t') UNION ALL SELECT * FROM ts_verify('u') UNION ALL SELECT * FROM ts_verify('p');
@@ -47,22 +49,44 @@ CREATE TABLE more AS SELECT * FROM h UNION ALL SELECT ts + interval '1 s', host,
 SELECT ts_flush('t') >= 0 AS flushed;
 SELECT rows FROM ts_compact('t', before => 'infinity');
 VACUUM t;
+VACUUM t;
 SELECT total <= live + 10 AS short, segments FROM blocks('t');
 SELECT * FROM ts_verify('t');
 SELECT same('t', 'more');
 
--- no room in front: by way of the file's end
+-- a hole, rows, and a free end that fits them better
 CREATE TABLE a (LIKE h) USING nodedb_ts WITH (autovacuum_enabled = off);
 BEGIN;
-INSERT INTO a SELECT * FROM h WHERE n > 10000;
+INSERT INTO a SELECT * FROM h;
 SELECT count(*) FROM a;
 ROLLBACK;
-INSERT INTO a SELECT * FROM h;
-SELECT segments, total > 1.5 * live AS long FROM blocks('a');
+INSERT INTO a SELECT * FROM h WHERE n <= 20000;
+BEGIN;
+INSERT INTO a SELECT * FROM h WHERE n <= 30000;
+SELECT count(*) FROM a;
+ROLLBACK;
+VACUUM (TRUNCATE off, ANALYZE) a;
+SELECT total > 3 * live AS long FROM blocks('a');
 VACUUM a;
 SELECT total <= live + 10 AS short FROM blocks('a');
 SELECT * FROM ts_verify('a');
-SELECT same('a', 'h');
+CREATE TABLE a_h AS SELECT * FROM h WHERE n <= 20000;
+SELECT same('a', 'a_h');
+-- a hole that the last segment does not fit into stays, and the file does not grow for it
+CREATE TABLE b (i int, s text) USING nodedb_ts WITH (autovacuum_enabled = off);
+BEGIN;
+INSERT INTO b SELECT i, md5(i::text) FROM generate_series(1, 16000) i;
+SELECT count(*) FROM b;
+ROLLBACK;
+INSERT INTO b SELECT i, md5(i::text) FROM generate_series(1, 20000) i;
+SELECT total > 1.6 * live AS long, segments FROM blocks('b');
+SELECT pg_relation_size('b') AS size \gset
+VACUUM b;
+VACUUM b;
+VACUUM b;
+SELECT pg_relation_size('b') = :size AS same;
+SELECT count(*), sum(i), max(s) = md5(max(i) FILTER (WHERE s = (SELECT max(s) FROM b))::text) AS same FROM b;
+SELECT * FROM ts_verify('b');
 
 -- more segments than a directory page holds: its later pages stand between them
 CREATE TABLE d (i int, s text) USING nodedb_ts WITH (autovacuum_enabled = off);
@@ -73,6 +97,9 @@ INSERT INTO d SELECT * FROM g;
 RESET nodedb_ts.memory_budget;
 SELECT total > live + 3 AS directory, segments FROM blocks('d');
 SELECT segments_in, segments_out FROM ts_compact('d');
+-- frees, moves pages of the directory, moves the segment
+VACUUM d;
+VACUUM d;
 VACUUM d;
 SELECT total <= live + 10 AS short, segments FROM blocks('d');
 SELECT * FROM ts_verify('d');
@@ -86,6 +113,7 @@ RESET nodedb_ts.memory_budget;
 SELECT * FROM ts_verify('d');
 SELECT same('d', 'g'), segments FROM blocks('d');
 SELECT segments_in, segments_out FROM ts_compact('d');
+VACUUM d;
 VACUUM d;
 VACUUM d;
 SELECT total <= live + 10 AS short, segments FROM blocks('d');
@@ -107,6 +135,7 @@ SELECT total > 1.5 * live AS long FROM blocks('k');
 SELECT * FROM ts_verify('k');
 ALTER TABLE k RESET (vacuum_truncate);
 VACUUM k;
+VACUUM k;
 SELECT total <= live + 10 AS short FROM blocks('k');
 -- nor for a few blocks: one page, and what is too little of the file
 CREATE TABLE f (i int) USING nodedb_ts WITH (autovacuum_enabled = off);
@@ -116,14 +145,22 @@ SELECT count(*) FROM ts_compact('f');
 VACUUM f;
 VACUUM f;
 SELECT total <= live + 10 AS short FROM blocks('f');
--- what could be packed shows as dead rows
+-- what the next VACUUM could move shows as dead rows, after VACUUM and after ANALYZE
 CREATE TABLE w (LIKE h) USING nodedb_ts WITH (autovacuum_enabled = off);
 INSERT INTO w SELECT * FROM h;
 SELECT rows FROM ts_compact('w', before => 'infinity');
 SELECT pg_stat_force_next_flush();
-VACUUM (TRUNCATE off, ANALYZE) w;
-SELECT n_dead_tup > 0.5 * n_live_tup AS due FROM pg_stat_user_tables WHERE relid = 'w'::regclass;
 VACUUM w;
+SELECT n_dead_tup > 0.5 * n_live_tup AS due FROM pg_stat_user_tables WHERE relid = 'w'::regclass;
+ANALYZE w;
+SELECT n_dead_tup > 0.5 * n_live_tup AS due FROM pg_stat_user_tables WHERE relid = 'w'::regclass;
+-- not if it may not come for them
+ALTER TABLE w SET (vacuum_truncate = off);
+VACUUM (ANALYZE) w;
+SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = 'w'::regclass;
+SELECT total > 1.5 * live AS long FROM blocks('w');
+ALTER TABLE w RESET (vacuum_truncate);
+VACUUM (ANALYZE) w;
 SELECT n_dead_tup FROM pg_stat_user_tables WHERE relid = 'w'::regclass;
 SELECT total <= live + 10 AS short FROM blocks('w');
 VACUUM FULL w;

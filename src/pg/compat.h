@@ -106,4 +106,14 @@ typedef int NtsInsertOptions;
 	vacuum_xid_failsafe_check((rel)->rd_rel->relfrozenxid, (rel)->rd_rel->relminmxid)
 #endif
 
+/* May VACUUM cut the table's file? Needs utils/rel.h. */
+#if PG_VERSION_NUM >= 180000
+#define NTS_MAY_TRUNCATE(rel) \
+	((rel)->rd_options == NULL || !((StdRdOptions *) (rel)->rd_options)->vacuum_truncate_set || \
+	 ((StdRdOptions *) (rel)->rd_options)->vacuum_truncate)
+#else
+#define NTS_MAY_TRUNCATE(rel) \
+	((rel)->rd_options == NULL || ((StdRdOptions *) (rel)->rd_options)->vacuum_truncate)
+#endif
+
 #endif							/* NTS_PG_COMPAT_H */

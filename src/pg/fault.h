@@ -73,9 +73,6 @@
 	NORMAL(free_done) \
 	NORMAL(join_record)			/* of free neighbours */ \
 	NORMAL(join_done) \
-	NORMAL(release_locked)		/* vacuum.c */ \
-	NORMAL(release_record)		/* of free extents on a directory page, to be used at once */ \
-	NORMAL(release_done) \
 	NORMAL(pack_allocated)		/* pack.c: an extent for a copy */ \
 	NORMAL(pack_write)			/* a group of its pages is written */ \
 	NORMAL(pack_copied)			/* vacuum.c: all are, the table is not locked yet */ \

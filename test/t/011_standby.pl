@@ -233,7 +233,8 @@ for my $mode (qw(cancel wait))
 	$standby->adjust_conf('postgresql.conf', 'max_standby_streaming_delay', $mode eq 'wait' ? '-1' : '50ms');
 	$standby->reload;
 	sql(q{TRUNCATE q; INSERT INTO q SELECT '2024-01-01'::timestamptz + i * interval '1 s', hashint4(i), 'x' FROM generate_series(1, 60000) i;
-		SELECT FROM ts_compact('q', before => 'infinity'); VACUUM (TRUNCATE off) q;});
+		SELECT FROM ts_compact('q', before => 'infinity'); VACUUM (TRUNCATE off) q;
+		DROP TABLE IF EXISTS later; CREATE TABLE later (i int);});	# what is freed may be used from the next id on
 	same_on_standby("$mode, before packing", 'q');
 	my $whole = sql('SELECT count(*), sum(i) FROM q');
 	my $cursor = Session->new($standby);
@@ -262,6 +263,25 @@ for my $mode (qw(cancel wait))
 	$_->quit for ($cursor, $snapshot);
 	same_on_standby("$mode, after packing", 'q');
 	is(standby_sql(q{SELECT count(*) FROM ts_verify('q')}), 0, "$mode, after packing: the table is sound there");
+}
+
+# ---- while VACUUM copies nothing is locked there
+{
+	sql(q{TRUNCATE q; INSERT INTO q SELECT '2024-01-01'::timestamptz + i * interval '1 s', hashint4(i), 'x' FROM generate_series(1, 60000) i;
+		SELECT FROM ts_compact('q', before => 'infinity'); VACUUM q;});
+	my ($holder, $vacuum) = map { Session->new($primary) } 1 .. 2;
+	$holder->ask(q{SELECT pg_advisory_lock(hashtext('pack_copied'));});
+	my $long = sql($size);
+	$vacuum->send(q{SET nodedb_ts.fault = 'pack_copied:wait'; VACUUM q;});
+	$primary->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'advisory'}) or die 'VACUUM copies nothing';
+	$primary->wait_for_catchup($standby);
+	is(standby_sql(q{SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'q'::regclass}), 0, 'the standby holds no lock while VACUUM copies');
+	is(standby_sql('SELECT count(*) FROM q'), 60000, 'and reads');
+	$holder->quit;
+	is($vacuum->answer, '', 'VACUUM comes to its end');
+	$vacuum->quit;
+	cmp_ok(sql($size), '<', 0.6 * $long, 'and has packed');
+	same_on_standby('after packing beside readers', 'q');
 }
 
 # ---- VACUUM FULL below an old snapshot

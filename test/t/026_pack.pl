@@ -53,6 +53,29 @@ $live = sql(q{SELECT sum(pages) FROM ts_segments('t')});
 cmp_ok(sql($blocks), '<=', $live + 10, 'it is packed');
 tables_are_sound($node, 'packed');
 
+# ---- a segment that cannot be read stays where it is, and VACUUM goes on
+sql(qq{CREATE TABLE $_ (i int, s text) USING nodedb_ts WITH (autovacuum_enabled = off);
+	INSERT INTO $_ SELECT i, md5((i / 2)::text) FROM generate_series(1, 30000) i; SELECT FROM ts_compact('$_'); VACUUM $_;}) for qw(d z);
+sql('CREATE TABLE later (i int)');
+my %file = map { $_ => $node->data_dir . '/' . sql("SELECT pg_relation_filepath('$_')") } qw(d z);
+$node->stop;
+my %size = map { $_ => -s $file{$_} } qw(d z);
+open(my $f, '+<', $file{d}) or die "$!";
+seek($f, -8192, 2) or die "$!";
+print $f "\0" x 8192 or die "$!";
+close $f or die "$!";
+$node->start;
+my ($ret, $told, $warned) = $node->psql('postgres', 'VACUUM d, z');
+is($ret, 0, 'VACUUM of a damaged table and another');
+my $block = $size{d} / 8192 - 1;
+like($warned, qr/^psql:\S* WARNING:  segment at block \d+ of table "d" cannot be moved: .*block $block\b/m, 'says what it found');
+is(-s $file{d}, $size{d}, 'the damaged one is as long as before');
+cmp_ok(-s $file{z}, '<', 0.6 * $size{z}, 'the other one is packed');
+is(sql('SELECT count(*) FROM z'), 30000, 'and has its rows');
+sql('VACUUM d');
+is(-s $file{d}, $size{d}, 'the copies were given back');
+sql('DROP TABLE d');
+
 # ---- readers and inserters beside it
 sql(q{
 	CREATE TABLE p (ts timestamptz, i int, s text) USING nodedb_ts;
@@ -107,7 +130,7 @@ for my $round (1 .. 2)
 }
 cmp_ok($moves, '>', 0, "$moves VACUUMs have moved segments");
 sql(q{ALTER TABLE p SET (autovacuum_enabled = off); SELECT ts_flush('p'); SELECT FROM ts_compact('p', before => 'infinity'); VACUUM p;});
-sql(q{SELECT ts_flush('p'); VACUUM p; VACUUM p});
+sql(q{SELECT ts_flush('p'); CREATE TABLE last (i int); VACUUM p; VACUUM p; VACUUM p});
 is(sql('SELECT count(*) % 2, sum(i) FROM p'), '0|0', 'and at the end');
 my ($total, $in_segments) = split /\|/, sql(q{SELECT pg_relation_size('p') / 8192, sum(pages) FROM ts_segments('p')});
 cmp_ok($total, '<=', $in_segments + 26, 'the file is as long as what is in it, and an extent of small batches');

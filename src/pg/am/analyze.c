@@ -12,10 +12,12 @@
 #include "miscadmin.h"
 #include "optimizer/plancat.h"
 #include "storage/bufmgr.h"
+#include "utils/rel.h"
 #include "utils/sampling.h"
 #include "utils/snapmgr.h"
 
 #include "pg/am/am.h"
+#include "pg/compat.h"
 
 #define OFFERED_ROWS 300000		/* at most about this many in all */
 
@@ -42,7 +44,8 @@ dead_rows(Relation rel)
 	}
 	if (entries != NULL)
 		pfree(entries);
-	return dead + nts_vacuum_packable_rows(rel, live);
+	/* not those that it may not come for */
+	return NTS_MAY_TRUNCATE(rel) ? dead + nts_vacuum_packable_rows(rel, live) : dead;
 }
 
 static void

@@ -43,12 +43,13 @@
 #define TRUNCATE_WAIT_MS 50
 #define TRUNCATE_TRIES 100
 
-/* Packing copies what it moves: worth it from this share of what is used, and this many blocks, on. */
-#define PACK_FRACTION 8
-#define PACK_BLOCKS 8
-/* Copied before the table is locked, so lost at most if it cannot be; and rounds of that in one VACUUM. */
-#define PACK_ROUND_BLOCKS (128 * 1024 * 1024 / BLCKSZ)
-#define PACK_ROUNDS 8
+/* Packing copies what it moves: worth it from this share of what is used on, and from this many blocks (of a small table,
+ * from this many and half of what is used). */
+#define PACK_FRACTION 4
+#define PACK_BLOCKS 64
+#define PACK_LEAST 8
+/* Copied by one VACUUM before it locks the table, so lost at most if it cannot. */
+#define PACK_MOST_BLOCKS (128 * 1024 * 1024 / BLCKSZ)
 
 typedef struct Vacuum
 {
@@ -57,7 +58,6 @@ typedef struct Vacuum
 	bool		delays;			/* as a vacuum: cost-based delay, progress */
 	bool		every_page;		/* frozen extents, too */
 	bool		verbose;
-	bool		in_use;			/* the table could not be locked */
 	NtsCleanup	cleanup;
 	uint64		blocks_done;	/* of extents looked at */
 	uint64		blocks_freed;
@@ -289,12 +289,12 @@ nts_vacuum_reclaim_deltas(Relation rel, uint64 below, int max_extents)
 
 /* Waits a moment until nobody uses the table, for the lock that keeps it so, as heap does. */
 static bool
-lock_unused(Relation rel)
+lock_unused(Relation rel, int max_tries)
 {
-	for (int tries = 0; !ConditionalLockRelation(rel, AccessExclusiveLock); tries++)
+	for (int tries = 1; !ConditionalLockRelation(rel, AccessExclusiveLock); tries++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (tries >= TRUNCATE_TRIES || LockHasWaitersRelation(rel, ShareUpdateExclusiveLock))
+		if (tries >= max_tries || LockHasWaitersRelation(rel, ShareUpdateExclusiveLock))
 			return false;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 TRUNCATE_WAIT_MS, WAIT_EVENT_VACUUM_TRUNCATE);
@@ -304,30 +304,11 @@ lock_unused(Relation rel)
 }
 
 static void
-note_in_use(Vacuum *vacuum)
+note_in_use(const Vacuum *vacuum)
 {
-	vacuum->in_use = true;
 	ereport(vacuum->verbose ? INFO : DEBUG2,
 			(errmsg("\"%s\": free blocks at the end are kept, since the table is in use",
 					RelationGetRelationName(vacuum->rel))));
-}
-
-static void
-truncate_file(Vacuum *vacuum)
-{
-	Relation	rel = vacuum->rel;
-	BlockNumber tail = nts_extent_free_tail(rel);
-
-	if (vacuum->in_use || tail == 0 || (tail < TRUNCATE_BLOCKS && tail < nts_file_blocks(rel) / TRUNCATE_FRACTION))
-		return;
-	if (!lock_unused(rel))
-	{
-		note_in_use(vacuum);
-		return;
-	}
-	NTS_FAULT(truncate_locked);
-	vacuum->blocks_cut_off += nts_extent_truncate(rel);
-	UnlockRelation(rel, AccessExclusiveLock);
 }
 
 static bool
@@ -335,39 +316,9 @@ packing_pays(const NtsPackPlan *plan)
 {
 	BlockNumber gain = plan->used_end - plan->packed_end;
 
-	return gain >= PACK_BLOCKS && gain >= plan->used_end / PACK_FRACTION;
-}
-
-/* Copies what stands last in the file, then locks the table, lets the copies take its place and
- * cuts the file. false: it could not be locked, or others have taken the room. */
-static bool
-pack_round(Vacuum *vacuum)
-{
-	Relation	rel = vacuum->rel;
-	NtsPacking *packing = nts_pack_begin(rel, vacuum->strategy, PACK_ROUND_BLOCKS);
-	bool		wanted = false;
-
-	while (!wanted && nts_pack_copy(packing))
-	{
-		CHECK_FOR_INTERRUPTS();
-		NTS_VACUUM_DELAY();
-		/* who waits for the table goes first */
-		wanted = LockHasWaitersRelation(rel, ShareUpdateExclusiveLock);
-	}
-	NTS_FAULT(pack_copied);
-	if (wanted || (nts_pack_is_ready(packing) && !lock_unused(rel)))
-		note_in_use(vacuum);
-	if (vacuum->in_use || !nts_pack_is_ready(packing))
-	{
-		nts_pack_abandon(packing);
-		return false;
-	}
-	NTS_FAULT(pack_locked);
-	vacuum->blocks_packed += nts_pack_finish(packing);
-	NTS_FAULT(truncate_locked);
-	vacuum->blocks_cut_off += nts_extent_truncate(rel);
-	UnlockRelation(rel, AccessExclusiveLock);
-	return true;
+	/* of a small table metapage and directory do not count */
+	return gain >= PACK_LEAST && gain >= plan->used_end / PACK_FRACTION &&
+		(gain >= PACK_BLOCKS || gain + 2 >= plan->packed_end);
 }
 
 double
@@ -375,52 +326,110 @@ nts_vacuum_packable_rows(Relation rel, double live_rows)
 {
 	NtsPackPlan plan;
 
-	nts_pack_plan(rel, &plan);
+	nts_pack_plan(rel, true, &plan);
 	if (!packing_pays(&plan) || plan.packed_end == 0)
 		return 0;
 	return live_rows / plan.packed_end * (plan.used_end - plan.packed_end);
 }
 
-/* Packs as long as it pays. Returns whether the next VACUUM should come for more. */
+/*
+ * Should this VACUUM pack? If only the next one can, since what this one has freed may not
+ * be used again yet, the rows that count as dead bring autovacuum; and an id is given out,
+ * which is what "yet" waits for, even if nobody else takes one.
+ */
 static bool
-pack(Vacuum *vacuum)
-{
-	Relation	rel = vacuum->rel;
-	NtsPackPlan plan;
-
-	nts_pack_plan(rel, &plan);
-	if (!packing_pays(&plan))
-		return false;
-	if (!lock_unused(rel))
-	{
-		note_in_use(vacuum);
-		return true;
-	}
-	NTS_FAULT(release_locked);
-	nts_extent_release(rel);
-	UnlockRelation(rel, AccessExclusiveLock);
-	for (int rounds = 0; rounds < PACK_ROUNDS && plan.used_end - plan.packed_end >= PACK_BLOCKS; rounds++)
-	{
-		if (!pack_round(vacuum))
-			return false;		/* the next one might copy in vain as well */
-		nts_pack_plan(rel, &plan);
-	}
-	return packing_pays(&plan);
-}
-
-/* Packs and cuts off, both under a lock that may need a transaction id. */
-static void
-shrink(Vacuum *vacuum)
+plan_packing(Vacuum *vacuum)
 {
 	NtsCleanup *cleanup = &vacuum->cleanup;
+	NtsPackPlan plan;
+	double		rows;
 
-	if (NTS_VACUUM_FAILSAFE(vacuum->rel))
-		return;
+	nts_pack_plan(vacuum->rel, false, &plan);
+	if (packing_pays(&plan))
+		return true;
+	rows = nts_vacuum_packable_rows(vacuum->rel, cleanup->live_rows);
+	if (rows > 0)
+	{
+		(void) GetTopTransactionId();
+		/* once; a snapshot may keep the next ones from it, too */
+		if (vacuum->blocks_freed > 0)
+			cleanup->dead_rows = Max(cleanup->dead_rows, rows);
+	}
+	return false;
+}
+
+/* Copies what stands last in the file. false: somebody waits for the table, and goes first. */
+static bool
+copy_end(Vacuum *vacuum, NtsPacking *packing)
+{
+	while (nts_pack_copy(packing))
+	{
+		CHECK_FOR_INTERRUPTS();
+		NTS_VACUUM_DELAY();
+		if (LockHasWaitersRelation(vacuum->rel, ShareUpdateExclusiveLock))
+			return false;
+	}
+	if (nts_pack_is_ready(packing))
+		nts_pack_flush(packing);
+	NTS_FAULT(pack_copied);
+	return true;
+}
+
+static bool
+is_tail_worth_it(Relation rel)
+{
+	BlockNumber tail = nts_extent_free_tail(rel);
+
+	return tail > 0 && (tail >= TRUNCATE_BLOCKS || tail >= nts_file_blocks(rel) / TRUNCATE_FRACTION);
+}
+
+/*
+ * Copies, locks the table, lets the copies take their places, and cuts the file. The lock is
+ * taken once and last: a standby holds it until this transaction ends. What autovacuum has
+ * copied it throws away rather than wait, since it comes again.
+ */
+static void
+shrink(Vacuum *vacuum, bool packs)
+{
+	Relation	rel = vacuum->rel;
+	NtsPacking *packing = NULL;
+	bool		ready = false;
+	bool		free_for_us = true;
+	double		more;
+
 	pgstat_progress_update_param(PROGRESS_VACUUM_PHASE, PROGRESS_VACUUM_PHASE_TRUNCATE);
-	/* so that autovacuum comes */
-	if (pack(vacuum))
-		cleanup->dead_rows = Max(cleanup->dead_rows, nts_vacuum_packable_rows(vacuum->rel, cleanup->live_rows));
-	truncate_file(vacuum);
+	if (packs)
+	{
+		packing = nts_pack_begin(rel, vacuum->strategy, PACK_MOST_BLOCKS);
+		free_for_us = copy_end(vacuum, packing);
+		ready = nts_pack_is_ready(packing);
+	}
+	if (free_for_us && (ready || is_tail_worth_it(rel)))
+		free_for_us = lock_unused(rel, ready && IsAutoVacuumWorkerProcess() ? 1 : TRUNCATE_TRIES);
+	else if (free_for_us)
+		return;
+	if (!free_for_us)
+	{
+		note_in_use(vacuum);
+		if (packs)
+			nts_pack_abandon(packing);
+		return;
+	}
+	if (ready)
+	{
+		NTS_FAULT(pack_locked);
+		vacuum->blocks_packed = nts_pack_finish(packing);
+	}
+	NTS_FAULT(truncate_locked);
+	vacuum->blocks_cut_off = nts_extent_truncate(rel);
+	UnlockRelation(rel, AccessExclusiveLock);
+	/* there may be more of it than one VACUUM copies */
+	if (ready && !nts_pack_is_damaged(packing) &&
+		(more = nts_vacuum_packable_rows(rel, vacuum->cleanup.live_rows)) > 0)
+	{
+		(void) GetTopTransactionId();
+		pgstat_update_heap_dead_tuples(rel, -(int) Min(more, PG_INT32_MAX));
+	}
 }
 
 static void
@@ -475,6 +484,8 @@ nts_am_vacuum(Relation rel, struct VacuumParams *params, BufferAccessStrategy st
 	MultiXactId oldest_multi;
 	TransactionId frozen_xid;
 	bool		frozen_advanced;
+	bool		may_shrink;
+	bool		packs;
 
 	pg_rusage_init(&usage);
 	pgstat_progress_start_command(PROGRESS_COMMAND_VACUUM, RelationGetRelid(rel));
@@ -496,15 +507,18 @@ nts_am_vacuum(Relation rel, struct VacuumParams *params, BufferAccessStrategy st
 		TransactionIdPrecedes(cleanup->remaining, frozen_xid))
 		frozen_xid = cleanup->remaining;
 	NTS_FAULT(vacuum_statistics);
-	/* before packing, which reads what may be damaged: ids are frozen all the same */
 	frozen_advanced = update_statistics(&vacuum, frozen_xid, oldest_multi);
-	if (params->truncate != VACOPTVALUE_DISABLED)
-		shrink(&vacuum);
+	/* both may take an xid, which may be used up */
+	may_shrink = params->truncate != VACOPTVALUE_DISABLED && !NTS_VACUUM_FAILSAFE(rel);
+	packs = may_shrink && plan_packing(&vacuum);
+	/* before anything that takes time, and can be cancelled */
+	pgstat_report_vacuum(RelationGetRelid(rel), rel->rd_rel->relisshared,
+						 (PgStat_Counter) cleanup->live_rows, (PgStat_Counter) cleanup->dead_rows);
+	if (may_shrink)
+		shrink(&vacuum, packs);
 	pgstat_progress_update_param(PROGRESS_VACUUM_PHASE, PROGRESS_VACUUM_PHASE_FINAL_CLEANUP);
 	if (vacuum.blocks_cut_off > 0)
 		(void) update_statistics(&vacuum, frozen_xid, oldest_multi);
-	pgstat_report_vacuum(RelationGetRelid(rel), rel->rd_rel->relisshared,
-						 (PgStat_Counter) cleanup->live_rows, (PgStat_Counter) cleanup->dead_rows);
 	pgstat_progress_end_command();
 	report(&vacuum, params, &usage, start, frozen_xid, frozen_advanced);
 }

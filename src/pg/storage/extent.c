@@ -122,10 +122,12 @@ is_better(const NtsEntry *entry, const NtsEntry *best, bool tight)
 /*
  * Looks for a free extent of at least `blocks` blocks, the first one in the file, so
  * that its end can be cut off some day; and for a slot. tight: the smallest one instead,
- * so that the others remain for what is larger. Caller holds the extension lock.
+ * so that the others remain for what is larger. below: only those before that block.
+ * Caller holds the extension lock.
  */
 static void
-search_directory(Relation rel, const NtsMeta *meta, uint32 blocks, bool tight, Search *search)
+search_directory(Relation rel, const NtsMeta *meta, uint32 blocks, bool tight, BlockNumber below,
+				 Search *search)
 {
 	uint32		first_slot = 0;
 	bool		spare = false;
@@ -147,7 +149,7 @@ search_directory(Relation rel, const NtsMeta *meta, uint32 blocks, bool tight, S
 				search->spare = (Place) {.block = block,.index = i,.slot = first_slot + i};
 				spare = true;
 			}
-			if (entry.state != NTS_ENTRY_FREE || entry.block_count < blocks ||
+			if (entry.state != NTS_ENTRY_FREE || entry.block_count < blocks || entry.first_block >= below ||
 				(search->found && !is_better(&entry, &search->extent.entry, tight)))
 				continue;
 			nts_entry_check(rel, &entry, first_slot + i);
@@ -277,8 +279,8 @@ allocate(Relation rel, NtsEntryRef *ref, uint32 block_count, bool delta, BlockNu
 			nts_error_corrupt(rel, "the metapage is gone");
 	}
 	search_directory(rel, &changed, changed.free_extents > 0 ? block_count : MaxBlockNumber,
-					 packs && block_count > 1, &search);
-	if (packs && (!search.found || search.extent.entry.first_block >= below ||
+					 packs && block_count > 1, below, &search);
+	if (packs && (!search.found ||
 				  (search.extent.entry.block_count > block_count &&
 				   search.spare.index >= NTS_ENTRIES_PER_PAGE)))
 	{
@@ -390,6 +392,7 @@ nts_extent_free(Relation rel, const NtsEntryRef *ref, uint32 delta_pages)
 	NtsMeta		changed;
 	Buffer		meta_buffer;
 	Pages		pages = {0};
+	bool		never_read = old->state == NTS_ENTRY_BUILDING && old->xmin == FrozenTransactionId;	/* see pack.c */
 	uint64		next;
 
 	nts_lock_extension(rel);
@@ -420,9 +423,9 @@ nts_extent_free(Relation rel, const NtsEntryRef *ref, uint32 delta_pages)
 		nts_unlock_extension(rel);
 		return false;
 	}
-	/* what began before now may still look at the extent's pages */
+	/* what began before now may still look at the extent's pages, unless nobody ever should */
 	entry = free_entry(old->first_block, old->block_count, old->generation,
-					   U64FromFullTransactionId(ReadNextFullTransactionId()));
+					   never_read ? 0 : U64FromFullTransactionId(ReadNextFullTransactionId()));
 	changed.free_extents++;
 	changed.cache_generation++;
 	forget_tails(&changed, old->first_block, old->block_count);
@@ -439,7 +442,7 @@ nts_extent_free(Relation rel, const NtsEntryRef *ref, uint32 delta_pages)
 	 * and committed since we looked, its snapshot is younger than the id in the record.
 	 */
 	next = U64FromFullTransactionId(ReadNextFullTransactionId());
-	if (next != entry.first_row_id && RelationNeedsWAL(rel))
+	if (!never_read && next != entry.first_row_id && RelationNeedsWAL(rel))
 	{
 		entry.first_row_id = next;
 		nts_wal_begin(rel);
@@ -541,52 +544,6 @@ nts_extent_merge(Relation rel)
 }
 
 /* ---- packing: see pack.c ---- */
-
-void
-nts_extent_release(Relation rel)
-{
-	NtsMeta		meta;
-
-	nts_lock_extension(rel);
-	if (!nts_meta_read(rel, &meta))
-		nts_error_corrupt(rel, "the metapage is gone");
-	for (BlockNumber block = meta.directory_head; block != InvalidBlockNumber;)
-	{
-		PGAlignedBlock copy;
-		int			entries = nts_directory_copy(rel, block, copy.data);
-		Pages		pages = {0};
-
-		for (int i = 0; i < entries; i++)
-		{
-			Size		at = NTS_PAGE_CONTENT + i * sizeof(NtsEntry);
-			NtsEntry	entry;
-
-			memcpy(&entry, copy.data + at, sizeof(NtsEntry));
-			if (entry.state != NTS_ENTRY_FREE || entry.first_row_id == 0)
-				continue;
-			if (pages.count == 0)
-			{
-				lock_page(rel, &pages, block);
-				nts_wal_begin(rel);
-				stage_pages(&pages);
-			}
-			entry.first_row_id = 0;
-			nts_entry_set_crc(&entry);
-			nts_wal_write(pages.staged[0], at + offsetof(NtsEntry, first_row_id), &entry.first_row_id,
-						  sizeof(entry.first_row_id));
-			nts_wal_write(pages.staged[0], at + offsetof(NtsEntry, crc32c), &entry.crc32c, sizeof(entry.crc32c));
-		}
-		if (pages.count > 0)
-		{
-			NTS_FAULT(release_record);
-			nts_wal_commit();
-			release_pages(&pages);
-			NTS_FAULT(release_done);
-		}
-		block = nts_directory_next(rel, block, (Page) copy.data);
-	}
-	nts_unlock_extension(rel);
-}
 
 /* The entry as it stands on its locked page; it must be what the caller has seen. */
 static NtsEntry
@@ -778,6 +735,26 @@ disown_last(Relation rel, const NtsEntryRef *last)
 	UnlockReleaseBuffer(meta_buffer);
 }
 
+/*
+ * The file is cut at once, whatever becomes of WAL: so what says that nobody needs its end (frees and swaps, perhaps of
+ * others, and disown_last) must be on disk before. Each of those records changes the metapage. RelationTruncate does
+ * not see to that in every version.
+ */
+static void
+flush_meta(Relation rel)
+{
+	NtsMeta    *meta;
+	Buffer		buffer;
+	XLogRecPtr	last;
+
+	if (!RelationNeedsWAL(rel))
+		return;
+	buffer = nts_meta_lock(rel, BUFFER_LOCK_SHARE, &meta);
+	last = PageGetLSN(BufferGetPage(buffer));
+	UnlockReleaseBuffer(buffer);
+	XLogFlush(last);
+}
+
 BlockNumber
 nts_extent_truncate(Relation rel)
 {
@@ -799,12 +776,7 @@ nts_extent_truncate(Relation rel)
 	NTS_FAULT(truncate_disowned);
 	if (before <= end)
 		return 0;
-	/*
-	 * The file is cut at once, whatever becomes of WAL: so what says that nobody needs its end (frees, swaps, and
-	 * the records above) must be on disk before. RelationTruncate does not see to that in every version.
-	 */
-	if (RelationNeedsWAL(rel))
-		XLogFlush(XactLastRecEnd);
+	flush_meta(rel);
 	/* its record comes second: blocks at or beyond allocated_end may be anything. Other
 	 * backends forget their open pages there: it closes the file for them. */
 	RelationTruncate(rel, end);

@@ -3,32 +3,30 @@
  * free extents before them, so that the end can be cut off.
  *
  * A move is physical: entry, generation, xids and bytes stay, only the place changes. So
- * it is none of MVCC's business, and takes three steps instead:
+ * it is none of MVCC's business, and takes two steps instead:
  *
- *   1. Releasing: for a moment under AccessExclusiveLock. Nobody is left then who has seen
- *      what VACUUM has freed, so that may be used at once (nts_extent_release).
- *   2. Copying, beside readers and inserters. The copy's extent is allocated as any
- *      other, by an entry of its own that is "building" and of a frozen xmin: nobody
- *      reads it, and whoever cleans up next frees it, should we not come to an end.
- *   3. Swapping, under AccessExclusiveLock, one record each: the entry gets the copy's
+ *   1. Copying, beside readers and inserters. The copy's extent is allocated as any
+ *      other, if it lies before the original: the file never grows for this. Its entry
+ *      is "building" and of a frozen xmin: nobody reads it, and whoever cleans up next
+ *      frees it, should we not come to an end.
+ *   2. Swapping, under AccessExclusiveLock, one record each: the entry gets the copy's
  *      extent, the copy's entry becomes a free extent with the old blocks.
  *
  * The lock is what makes the swap safe: readers look at the directory when they open, and
  * at pages until they close, and the participants of a parallel scan do the former at
  * different times, but agree on block numbers. All of them hold a lock on the table
  * meanwhile, so there is none, here or on a standby, when places change. It is the lock
- * that cutting off needs anyway.
+ * that cutting off needs anyway, and is taken once, at VACUUM's end: standbys hold it until
+ * VACUUM's transaction ends.
  *
- * A segment that is larger than the hole right before it goes to the file's end first;
- * both together are a hole that it fits into in the next round.
- *
- * Directory pages go to the front first of all, where they divide no hole.
+ * Directory pages go to the front before anything else moves, where they divide no hole.
  *
  * Delta extents stay where they are: their open pages are known to backends.
  */
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "access/xlog.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -37,8 +35,10 @@
 #include "pg/fault.h"
 #include "pg/storage/storage.h"
 
-/* Swaps of one round, while everybody waits. */
+/* Swaps of one VACUUM, while everybody waits. */
 #define MAX_MOVES 1000
+/* Holes that planning looks at in all; what it has not come to then stays. */
+#define MAX_LOOKS 20000000
 
 /* What stands in the file. */
 typedef struct Used
@@ -47,7 +47,6 @@ typedef struct Used
 	uint32		count;
 	bool		movable;
 	bool		directory;
-	bool		detour;			/* by way of the file's end */
 	NtsEntryRef ref;			/* unless it is a directory page */
 } Used;
 
@@ -64,6 +63,7 @@ typedef struct Layout
 	int			used_room;
 	Hole	   *holes;			/* by place */
 	int			hole_count;
+	int			hole_room;
 } Layout;
 
 struct NtsPacking
@@ -76,6 +76,7 @@ struct NtsPacking
 	int			allocated;
 	int			copied;
 	bool		writing;		/* the copy of moves[copied] */
+	bool		damaged;		/* or moves[copied] could not be read */
 	NtsSegmentWriter writer;
 	uint8	   *piece;
 };
@@ -154,8 +155,20 @@ read_layout(Relation rel, bool all, Layout *layout)
 	memset(layout, 0, sizeof(*layout));
 	if (refs == NULL)
 		return;
-	/* and one that a directory page leaves */
-	layout->holes = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Hole) * (count + 1));
+	layout->hole_room = count;
+	for (BlockNumber block = meta.directory_head; block != InvalidBlockNumber;)
+	{
+		PGAlignedBlock copy;
+		Used	   *item = add_item(layout, block, 1);
+
+		item->directory = true;
+		/* nothing stands before the first one but the metapage */
+		item->movable = block != meta.directory_head;
+		(void) nts_directory_copy(rel, block, copy.data);
+		block = nts_directory_next(rel, block, (Page) copy.data);
+		layout->hole_room++;	/* it may leave one */
+	}
+	layout->holes = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Hole) * layout->hole_room);
 	for (int i = 0; i < count; i++)
 	{
 		const NtsEntry *entry = &refs[i].entry;
@@ -173,21 +186,23 @@ read_layout(Relation rel, bool all, Layout *layout)
 		item->ref = refs[i];
 	}
 	pfree(refs);
-	for (BlockNumber block = meta.directory_head; block != InvalidBlockNumber;)
-	{
-		PGAlignedBlock copy;
-		Used	   *item = add_item(layout, block, 1);
-
-		item->directory = true;
-		/* nothing stands before the first one but the metapage */
-		item->movable = block != meta.directory_head;
-		(void) nts_directory_copy(rel, block, copy.data);
-		block = nts_directory_next(rel, block, (Page) copy.data);
-	}
 	qsort(layout->used, layout->used_count, sizeof(Used), compare_items);
 	if (layout->hole_count > 1)
 		qsort(layout->holes, layout->hole_count, sizeof(Hole), compare_holes);
 	join_holes(layout);
+}
+
+/* A hole of one block behind the others that are before it. */
+static void
+leave_hole(Layout *layout, BlockNumber block)
+{
+	int			at = layout->hole_count;
+
+	Assert(layout->hole_count < layout->hole_room);
+	while (at > 0 && layout->holes[at - 1].first > block)
+		at--;
+	memmove(&layout->holes[at + 1], &layout->holes[at], sizeof(Hole) * (layout->hole_count++ - at));
+	layout->holes[at] = (Hole) {block, 1};
 }
 
 /*
@@ -210,15 +225,12 @@ move_directory(Layout *layout, Used *moves)
 		if (moves != NULL)
 			moves[count] = *item;
 		count++;
-		layout->holes[layout->hole_count++] = (Hole) {item->first, 1};
-		item->first = hole->first;
-		hole->first++;
-		hole->count--;
-		if (hole->count == 0)
-			*hole = layout->holes[--layout->hole_count];
-		qsort(layout->holes, layout->hole_count, sizeof(Hole), compare_holes);
-		join_holes(layout);
+		leave_hole(layout, item->first);
+		item->first = hole->first++;
+		if (--hole->count == 0)
+			memmove(hole, hole + 1, sizeof(Hole) * --layout->hole_count);
 	}
+	join_holes(layout);
 	if (count > 0)
 		qsort(layout->used, layout->used_count, sizeof(Used), compare_items);
 	return count;
@@ -238,37 +250,24 @@ find_hole(const Layout *layout, const Used *item)
 }
 
 /*
- * The blocks that an item would come forward by way of the file's end: those of the hole
- * right before it. Copied twice, so only if that is at least an eighth of the item.
- */
-static uint32
-detour_gain(const Layout *layout, const Used *item)
-{
-	for (int i = 0; i < layout->hole_count; i++)
-		if (layout->holes[i].count > 0 && layout->holes[i].first + layout->holes[i].count == item->first)
-			return layout->holes[i].count >= item->count / 8 ? layout->holes[i].count : 0;
-	return 0;
-}
-
-/*
  * Takes the last item of the file as long as there is a hole for it. moves: room for
- * MAX_MOVES, the next round; NULL: only the end is asked for, which is *packed_end after
- * all rounds. Returns how many.
+ * MAX_MOVES, those of one VACUUM; NULL: only the end is asked for, which is *packed_end
+ * after as many as it takes. Returns how many.
  */
 static int
 choose_moves(Layout *layout, uint64 max_blocks, Used *moves, BlockNumber *packed_end)
 {
-	uint32		detour = 0;
 	BlockNumber placed_end = 0;
 	uint64		blocks = 0;
+	uint64		looks = 0;
 	int			count = move_directory(layout, moves);
 	int			last = layout->used_count - 1;
 
 	*packed_end = 0;
-	/* then the rest, which finds larger holes */
+	/* then the next one finds larger holes */
 	if (moves != NULL && count > 0)
 		return count;
-	for (; last >= 0; last--)
+	for (; last >= 0 && looks < MAX_LOOKS; last--)
 	{
 		const Used *item = &layout->used[last];
 		Hole	   *hole;
@@ -279,17 +278,10 @@ choose_moves(Layout *layout, uint64 max_blocks, Used *moves, BlockNumber *packed
 			break;
 		if (moves != NULL && (count == MAX_MOVES || (count > 0 && blocks + item->count > max_blocks)))
 			break;
+		looks += layout->hole_count;
 		hole = find_hole(layout, item);
 		if (hole == NULL)
-		{
-			detour = detour_gain(layout, item);
-			if (detour > 0 && moves != NULL && count == 0)
-			{
-				moves[count] = *item;
-				moves[count++].detour = true;
-			}
 			break;
-		}
 		if (moves != NULL)
 			moves[count] = *item;
 		count++;
@@ -300,12 +292,12 @@ choose_moves(Layout *layout, uint64 max_blocks, Used *moves, BlockNumber *packed
 	}
 	*packed_end = placed_end;
 	if (last >= 0)
-		*packed_end = Max(placed_end, layout->used[last].first + layout->used[last].count - detour);
+		*packed_end = Max(placed_end, layout->used[last].first + layout->used[last].count);
 	return count;
 }
 
 void
-nts_pack_plan(Relation rel, NtsPackPlan *plan)
+nts_pack_plan(Relation rel, bool all, NtsPackPlan *plan)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "nodedb_ts packing plan",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -313,7 +305,7 @@ nts_pack_plan(Relation rel, NtsPackPlan *plan)
 	Layout		layout;
 
 	memset(plan, 0, sizeof(*plan));
-	read_layout(rel, true, &layout);
+	read_layout(rel, all, &layout);
 	if (layout.used_count > 0)
 	{
 		const Used *last = &layout.used[layout.used_count - 1];
@@ -338,8 +330,6 @@ nts_pack_begin(Relation rel, BufferAccessStrategy strategy, uint64 max_blocks)
 	packing->strategy = strategy;
 	packing->moves = palloc(sizeof(Used) * MAX_MOVES);
 	packing->copies = palloc0(sizeof(NtsEntryRef) * MAX_MOVES);
-	/* a hole for two */
-	nts_extent_merge(rel);
 	read_layout(rel, false, &layout);
 	packing->count = choose_moves(&layout, max_blocks, packing->moves, &packed_end);
 	return packing;
@@ -363,9 +353,7 @@ begin_copy(NtsPacking *packing)
 	copy->entry.state = NTS_ENTRY_BUILDING;
 	copy->entry.xmin = FrozenTransactionId;
 	copy->entry.flags &= ~NTS_ENTRY_MOVED_IN;
-	if (item->detour)
-		(void) nts_extent_allocate(packing->rel, copy, item->count, false);
-	else if (!nts_extent_allocate_below(packing->rel, copy, item->count, item->first))
+	if (!nts_extent_allocate_below(packing->rel, copy, item->count, item->first))
 		return false;
 	packing->allocated++;
 	NTS_FAULT(pack_allocated);
@@ -380,11 +368,38 @@ begin_copy(NtsPacking *packing)
 	return true;
 }
 
+/* For nts_error_try. */
+static void
+read_piece(void *arg)
+{
+	NtsPacking *packing = arg;
+	const NtsEntry *entry = &packing->moves[packing->copied].ref.entry;
+	const NtsSegmentWriter *writer = &packing->writer;
+
+	nts_segment_read(packing->rel, entry, entry->byte_length - writer->left, Min(writer->left, writer->piece),
+					 packing->strategy, packing->piece);
+}
+
+/* What is damaged stays where it is: so does all before it. */
+static bool
+try_read_piece(NtsPacking *packing)
+{
+	int			sqlstate;
+	char	   *message;
+
+	if (nts_error_try(read_piece, packing, &sqlstate, &message))
+		return true;
+	ereport(WARNING,
+			(errcode(sqlstate),
+			 errmsg("segment at block %u of table \"%s\" cannot be moved: %s",
+					packing->moves[packing->copied].first, RelationGetRelationName(packing->rel), message)));
+	return false;
+}
+
 bool
 nts_pack_copy(NtsPacking *packing)
 {
 	NtsSegmentWriter *writer = &packing->writer;
-	const Used *item;
 
 	if (packing->copied == packing->count)
 		return false;
@@ -395,9 +410,13 @@ nts_pack_copy(NtsPacking *packing)
 	}
 	if (packing->writing)
 	{
-		item = &packing->moves[packing->copied];
-		nts_segment_read(packing->rel, &item->ref.entry, item->ref.entry.byte_length - writer->left,
-						 Min(writer->left, writer->piece), packing->strategy, packing->piece);
+		if (!try_read_piece(packing))
+		{
+			packing->damaged = true;
+			packing->count = packing->copied;
+			(void) nts_extent_free(packing->rel, &packing->copies[--packing->allocated], 0);
+			return false;
+		}
 		nts_segment_append(writer, packing->piece);
 		NTS_FAULT(pack_write);
 		packing->writing = writer->left > 0;
@@ -411,6 +430,19 @@ bool
 nts_pack_is_ready(const NtsPacking *packing)
 {
 	return packing->copied > 0 && packing->copied == packing->allocated;
+}
+
+bool
+nts_pack_is_damaged(const NtsPacking *packing)
+{
+	return packing->damaged;
+}
+
+void
+nts_pack_flush(const NtsPacking *packing)
+{
+	if (RelationNeedsWAL(packing->rel))
+		XLogFlush(XactLastRecEnd);
 }
 
 /* ---- swapping ---- */

@@ -105,10 +105,6 @@ extern BlockNumber nts_extent_free_tail(Relation rel);
 /* Cuts them off; returns how many. REQUIRES: AccessExclusiveLock. */
 extern BlockNumber nts_extent_truncate(Relation rel);
 
-/* All free extents may be used at once: nobody has a list of entries that is older.
- * REQUIRES: AccessExclusiveLock. */
-extern void nts_extent_release(Relation rel);
-
 /*
  * The entry `used` takes over the extent of `copy`, which is building and as long, and holds the same bytes; that of
  * `copy` becomes a free extent with the blocks that `used` had. One record. REQUIRES: AccessExclusiveLock.
@@ -126,19 +122,22 @@ typedef struct NtsPackPlan
 	BlockNumber packed_end;		/* and then */
 } NtsPackPlan;
 
-/* Counts free extents, too, that may not be used again yet: see nts_extent_release. */
-extern void nts_pack_plan(Relation rel, NtsPackPlan *plan);
+/* all: counts free extents, too, that may not be used again yet. */
+extern void nts_pack_plan(Relation rel, bool all, NtsPackPlan *plan);
 
-/* One round of packing. */
 typedef struct NtsPacking NtsPacking;
 
 /* Plans to move at most max_blocks blocks (or one segment). Frees with the current memory context.
  * REQUIRES of all that follow: ShareUpdateExclusiveLock. */
 extern NtsPacking *nts_pack_begin(Relation rel, BufferAccessStrategy strategy, uint64 max_blocks);
-/* Copies the next few pages; false: all are copied, or there is no room for more. */
+/* Copies the next few pages; false: all are copied, there is no room for more, or what was to be
+ * copied is damaged (a warning says so). */
 extern bool nts_pack_copy(NtsPacking *packing);
 /* Is anything copied as a whole? */
 extern bool nts_pack_is_ready(const NtsPacking *packing);
+extern bool nts_pack_is_damaged(const NtsPacking *packing);
+/* Writes the copies' WAL to disk, while nobody waits for that. */
+extern void nts_pack_flush(const NtsPacking *packing);
 /* Lets the copies take the places of what was copied; returns how many blocks moved.
  * REQUIRES: AccessExclusiveLock. */
 extern uint64 nts_pack_finish(NtsPacking *packing);
