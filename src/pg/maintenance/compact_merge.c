@@ -28,7 +28,7 @@
 #define BASE_BYTES (UINT64CONST(48) * 1024 * 1024)
 /* Decoded rows of a row group. */
 #define MIN_GROUP_BYTES (UINT64CONST(2) * 1024 * 1024)
-#define MAX_GROUP_BYTES (UINT64CONST(32) * 1024 * 1024)
+#define MAX_GROUP_BYTES (UINT64CONST(16) * 1024 * 1024)	/* encoding text takes some times as much */
 
 /* A temporary file of segments. */
 typedef struct Spool
