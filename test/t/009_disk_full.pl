@@ -104,6 +104,19 @@ is(sql('SELECT count(*) FROM t'), 60000 + $acknowledged + 2000 + 60000, 'all row
 is(try_sql(q{SELECT ts_flush('t')}), 'done', 'a flush');
 is(try_sql('VACUUM (FREEZE) t'), 'done', 'VACUUM');
 is(sql('SELECT count(*) FROM t'), 60000 + $acknowledged + 2000 + 60000, 'all rows');
+# ---- VACUUM does not need room to move what does not fit into a hole
+sql(q{CREATE TABLE p (i int, s text) USING nodedb_ts TABLESPACE small;
+	BEGIN; INSERT INTO p SELECT i, md5(i::text) FROM generate_series(1, 16000) i; SELECT count(*) FROM p; ROLLBACK;
+	INSERT INTO p SELECT i, md5(i::text) FROM generate_series(1, 20000) i;});
+my $size = sql(q{SELECT pg_relation_size('p')});
+fill(128);
+for my $try (1 .. 3)
+{
+	is(try_sql('VACUUM p'), 'done', "VACUUM $try on the full disk");
+	is(sql(q{SELECT pg_relation_size('p')}), $size, 'uses up nothing');
+}
+is(sql('SELECT count(*) FROM p'), 20000, 'all rows');
+empty();
 tables_are_sound($node, 'at the end');
 $node->stop;
 system("umount '$disk' 2>/dev/null; rmdir '$disk' 2>/dev/null");
