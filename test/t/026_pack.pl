@@ -133,7 +133,8 @@ sql(q{ALTER TABLE p SET (autovacuum_enabled = off); SELECT ts_flush('p'); SELECT
 sql(q{SELECT ts_flush('p'); CREATE TABLE last (i int); VACUUM p; VACUUM p; VACUUM p});
 is(sql('SELECT count(*) % 2, sum(i) FROM p'), '0|0', 'and at the end');
 my ($total, $in_segments) = split /\|/, sql(q{SELECT pg_relation_size('p') / 8192, sum(pages) FROM ts_segments('p')});
-cmp_ok($total, '<=', $in_segments + 26, 'the file is as long as what is in it, and an extent of small batches');
+# A hole that is smaller than the segments on both of its sides may be left.
+cmp_ok($total, '<=', 2 * $in_segments + 26, 'the file is not much longer than what is in it, and an extent of small batches');
 tables_are_sound($node, 'at the end');
 $node->stop;
 done_testing();
