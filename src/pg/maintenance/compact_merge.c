@@ -25,10 +25,10 @@
 #include "pg/maintenance/target.h"
 
 /* Above maintenance_work_mem; the rest of the 64 MB is for what is not counted. */
-#define BASE_BYTES (UINT64CONST(40) * 1024 * 1024)
+#define BASE_BYTES (UINT64CONST(28) * 1024 * 1024)
 /* Decoded rows of a row group. */
 #define MIN_GROUP_BYTES (UINT64CONST(2) * 1024 * 1024)
-#define MAX_GROUP_BYTES (UINT64CONST(12) * 1024 * 1024)	/* encoding text takes some times as much */
+#define MAX_GROUP_BYTES (UINT64CONST(16) * 1024 * 1024)	/* encoding text takes some times as much */
 
 /* A temporary file of segments. */
 typedef struct Spool
