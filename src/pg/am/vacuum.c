@@ -404,11 +404,9 @@ shrink(Vacuum *vacuum, bool packs)
 		free_for_us = copy_end(vacuum, packing);
 		ready = nts_pack_is_ready(packing);
 	}
-	if (free_for_us && (ready || is_tail_worth_it(rel)))
-		free_for_us = lock_unused(rel, ready && IsAutoVacuumWorkerProcess() ? 1 : TRUNCATE_TRIES);
-	else if (free_for_us)
+	if (free_for_us && !ready && !is_tail_worth_it(rel))
 		return;
-	if (!free_for_us)
+	if (!free_for_us || !lock_unused(rel, ready && IsAutoVacuumWorkerProcess() ? 1 : TRUNCATE_TRIES))
 	{
 		note_in_use(vacuum);
 		if (packs)

@@ -67,21 +67,16 @@ void
 nts_segment_begin(Relation rel, const NtsEntry *template, uint64 length, NtsSegmentWriter *writer)
 {
 	uint64		blocks = (length + NTS_SEGMENT_PAYLOAD - 1) / NTS_SEGMENT_PAYLOAD;
+	NtsEntry	entry = *template;
 
 	if (blocks == 0 || blocks > MaxBlockNumber)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("a segment of " UINT64_FORMAT " bytes cannot be stored in table \"%s\"",
 						length, RelationGetRelationName(rel))));
-	writer->rel = rel;
-	writer->pages = group_size();
-	writer->piece = writer->pages * NTS_SEGMENT_PAYLOAD;
-	writer->left = length;
-	writer->next = 0;
-	writer->strategy = blocks > 256 ? GetAccessStrategy(BAS_BULKWRITE) : NULL;
-	writer->ref.entry = *template;
-	writer->ref.entry.state = NTS_ENTRY_BUILDING;
-	writer->ref.entry.byte_length = length;
+	entry.state = NTS_ENTRY_BUILDING;
+	entry.byte_length = length;
+	nts_segment_rewrite_begin(rel, &entry, blocks > 256 ? GetAccessStrategy(BAS_BULKWRITE) : NULL, writer);
 	(void) nts_extent_allocate(rel, &writer->ref, (uint32) blocks, false);
 }
 
