@@ -115,24 +115,18 @@ bool ChunkWriter::TokensAreSound(std::span<const std::string_view> dense) const 
 double ChunkWriter::TryTokens(const std::string_view* values, const uint8_t* nulls,
                               std::span<const uint32_t> vector_rows) {
   std::vector<std::string_view> dense;
-  vector_values_.clear();
+  GatherDense(values, nulls, vector_rows, &dense, &vector_values_);
+  std::vector<uint64_t> totals;  // bytes of each vector
   uint64_t raw = 0;
   uint64_t bitmaps = 0;
-  size_t at = 0;
-  for (const uint32_t n : vector_rows) {
-    uint64_t bytes = 0;
-    const size_t before = dense.size();
-    for (size_t i = at; i < at + n; i++) {
-      if (nulls[i]) continue;
-      dense.push_back(values[i]);
-      bytes += values[i].size();
-    }
-    if (bytes > kMaxVectorBytes) return kNever;
-    const size_t present = dense.size() - before;
-    if (present > 0 && present < n) bitmaps += (n + 7) / 8;
-    vector_values_.push_back(static_cast<uint32_t>(present));
-    raw += bytes;
-    at += n;
+  size_t next = 0;
+  for (size_t v = 0; v < vector_rows.size(); v++) {
+    const uint32_t present = vector_values_[v];
+    totals.push_back(0);
+    for (uint32_t i = 0; i < present; i++) totals[v] += dense[next++].size();
+    if (totals[v] > kMaxVectorBytes) return kNever;
+    if (present > 0 && present < vector_rows[v]) bitmaps += (vector_rows[v] + 7) / 8;
+    raw += totals[v];
   }
   if (raw < kMinTokensBytes || raw > kMaxTokensBytes) return kNever;
   codec::TokenEncoder encoder;
@@ -140,12 +134,9 @@ double ChunkWriter::TryTokens(const std::string_view* values, const uint8_t* nul
   token_bytes_.clear();
   token_ends_.clear();
   base::ByteWriter writer(&token_bytes_);
-  size_t next = 0;
   for (size_t v = 0; v < vector_values_.size(); v++) {
     if (vector_values_[v] > 0) {
-      uint64_t total = 0;
-      for (size_t i = 0; i < vector_values_[v]; i++) total += dense[next++].size();
-      writer.Varint(total);
+      writer.Varint(totals[v]);
       encoder.Encode(v, &token_bytes_);
     }
     token_ends_.push_back(token_bytes_.size());
@@ -218,8 +209,9 @@ void ChunkWriter::WriteTokensVector(size_t vector, const uint8_t* nulls, size_t 
 }
 
 ChunkSummary ChunkWriter::WriteStrings(const ColumnShape& shape, const std::string_view* values,
-                                     const uint8_t* nulls, std::span<const uint32_t> vector_rows,
-                                     std::vector<uint8_t>* out) {
+                                       const uint8_t* nulls,
+                                       std::span<const uint32_t> vector_rows,
+                                       std::vector<uint8_t>* out) {
   ChunkSummary summary;
   const size_t rows = TotalRows(vector_rows);
   summary.null_count = CountNulls(nulls, rows);
@@ -276,10 +268,7 @@ ChunkSummary ChunkWriter::WriteStrings(const ColumnShape& shape, const std::stri
     parts.dictionary_bytes = out->size() - dictionary_at;
   }
   const size_t model_at = out->size();
-  if (!body.tables.empty()) {
-    writer.U8(kModelTables);
-    writer.Bytes(body.tables.data(), body.tables.size());
-  }
+  WriteModel({}, body.tables, {}, &writer);
   parts.model_bytes = out->size() - model_at;
   Finish(parts, &writer);
   return summary;

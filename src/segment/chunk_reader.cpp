@@ -122,11 +122,9 @@ bool StoresFields(uint8_t number) {
   return number == codec::kBytesFields || number == codec::kBytesNumeric;
 }
 
-bool IsMapped(const ChunkModel& model) { return model.base != 0 || model.scale != 1; }
-
 // Which shape the integers of the vectors have.
 codec::WordShape StoredShape(const ChunkRef& chunk, const ChunkModel& model) {
-  return IsMapped(model) ? kCodeShape : WordShapeOf(chunk.shape);
+  return model.mapping.used() ? kCodeShape : WordShapeOf(chunk.shape);
 }
 
 // The entries of a packed dictionary: ascending, so none stands twice.
@@ -158,11 +156,7 @@ bool ParseModel(const ChunkRef& chunk, const Parts& parts, ChunkModel* model) {
                 : chunk.shape.kind == NTS_KIND_VAR && model->numeric.Read(&in)) &&
            in.empty();
   }
-  if (flags & kModelMapping) {
-    int64_t base;
-    if (!in.ReadZigZag(&base) || !in.ReadVarint(&model->scale) || model->scale == 0) return false;
-    model->base = static_cast<uint64_t>(base);
-  }
+  if ((flags & kModelMapping) && !model->mapping.Read(&in)) return false;
   if ((flags & kModelTables) && !codec::ReadTables(&in, &model->tables)) return false;
   if (flags & kModelWords) {
     if (chunk.codec != codec::kDictionary || parts.has_dictionary) return false;
@@ -170,7 +164,7 @@ bool ParseModel(const ChunkRef& chunk, const Parts& parts, ChunkModel* model) {
     if (!ReadModelWords(chunk, StoredShape(chunk, *model), &in, &model->words)) return false;
   }
   const bool may_map = chunk.shape.kind == NTS_KIND_INT && !parts.has_dictionary;
-  return in.empty() && (may_map || !IsMapped(*model));
+  return in.empty() && (may_map || !model->mapping.used());
 }
 
 // The model of a chunk, from its cache when it has one. `own` takes it otherwise. NULL
@@ -187,8 +181,8 @@ const ChunkModel* FindModel(const ChunkRef& chunk, const Parts& parts, ChunkMode
 
 // From stored integers to values of the column; false when one is not canonical.
 bool MapUp(const ChunkRef& chunk, const ChunkModel& model, std::span<uint64_t> words) {
-  if (!IsMapped(model)) return true;
-  for (uint64_t& v : words) v = model.base + model.scale * v;
+  if (!model.mapping.used()) return true;
+  for (uint64_t& v : words) v = model.mapping.Up(v);
   uint64_t wrong = 0;
   if (chunk.shape.width < 8) {
     for (const uint64_t v : words) wrong |= v ^ base::SignExtend(v, chunk.shape.width);
@@ -736,14 +730,15 @@ Status ReadChunkStatistics(const ChunkRef& chunk, std::vector<VectorStatistics>*
     vectors->clear();
     return Wrong("bad statistics");
   }
-  for (uint32_t v = 0; v < chunk.vectors && IsMapped(*model); v++) {
+  for (uint32_t v = 0; v < chunk.vectors && model->mapping.used(); v++) {
     VectorStatistics& s = (*vectors)[v];
     if (!s.has_range) continue;
     const uint64_t rows = chunk.VectorStart(v + 1) - chunk.VectorStart(v) - s.null_count;
-    s.min = model->base + model->scale * s.min;
-    s.max = model->base + model->scale * s.max;
+    s.min = model->mapping.Up(s.min);
+    s.max = model->mapping.Up(s.max);
     if (!s.has_sum) continue;
-    s.sum = static_cast<int64_t>(model->base * rows + model->scale * static_cast<uint64_t>(s.sum));
+    s.sum = static_cast<int64_t>(model->mapping.base * rows +
+                                 model->mapping.scale * static_cast<uint64_t>(s.sum));
   }
   return Status::Ok();
 }

@@ -13,6 +13,7 @@
 #include "base/status.h"
 #include "codec/fields/fields.h"
 #include "codec/numeric/numeric.h"
+#include "codec/shared/mapping.h"
 #include "segment/format.h"
 #include "segment/statistics.h"
 
@@ -20,8 +21,7 @@ namespace nodedb_ts::segment {
 
 // What all vectors of a chunk share, parsed (FORMAT.md: model).
 struct ChunkModel {
-  uint64_t base = 0;   // a value is base + scale * stored integer
-  uint64_t scale = 1;
+  codec::Mapping mapping;  // from stored integers to values
   std::vector<codec::EntropyDecoder> tables;
   std::vector<uint64_t> words;  // of a dictionary whose entries are packed
   codec::FieldsModel fields;    // of chunks of codec kBytesFields
@@ -33,6 +33,14 @@ struct ChunkCache {
   bool parsed = false;
   ChunkModel model;
 };
+
+// First row of a vector; of `vectors`, the row behind the last. starts: of each, or NULL: all are
+// full but the last.
+inline uint32_t VectorStart(const uint32_t* starts, uint32_t vectors, uint32_t rows,
+                            uint32_t vector) {
+  if (vector == vectors) return rows;
+  return starts == nullptr ? vector * static_cast<uint32_t>(kMaxVectorRows) : starts[vector];
+}
 
 // A chunk in memory (borrowed).
 struct ChunkRef {
@@ -48,9 +56,7 @@ struct ChunkRef {
 
   // vector: up to the number of vectors, which is where the rows end.
   uint32_t VectorStart(uint32_t vector) const {
-    if (vector == vectors) return rows;
-    return vector_starts == nullptr ? vector * static_cast<uint32_t>(kMaxVectorRows)
-                                    : vector_starts[vector];
+    return segment::VectorStart(vector_starts, vectors, rows, vector);
   }
 };
 

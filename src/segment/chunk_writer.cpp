@@ -243,15 +243,13 @@ ChunkWriter::Body ChunkWriter::EncodeBody(const WordShape& shape, const uint64_t
   Body runs;
   const bool stepped = EncodeRuns(shape, words, nulls, vector_rows, &runs);
   codec::WordChunkEncoder encoder(shape);
-  uint64_t dense[kMaxVectorRows];
+  std::vector<uint64_t> dense;
+  std::vector<uint32_t> counts;
+  GatherDense(words, nulls, vector_rows, &dense, &counts);
   size_t at = 0;
-  for (const uint32_t rows : vector_rows) {
-    size_t n = 0;
-    for (size_t i = at; i < at + rows; i++) {
-      if (!nulls[i]) dense[n++] = words[i];
-    }
-    if (n > 0) encoder.Add({dense, n});
-    at += rows;
+  for (const uint32_t n : counts) {
+    if (n > 0) encoder.Add(std::span<const uint64_t>(dense).subspan(at, n));
+    at += n;
   }
   encoder.Plan();
   Body body;
@@ -279,11 +277,8 @@ ChunkWriter::Body ChunkWriter::EncodeBody(const WordShape& shape, const uint64_t
 
 // Numbers the distinct values when enough of them come more than once.
 bool ChunkWriter::BuildWordDictionary(const uint64_t* words, const uint8_t* nulls, size_t rows) {
-  std::vector<uint64_t> sample;
   const size_t step = std::max<size_t>(1, rows / kWordSampleRows);
-  for (size_t i = 0; i < rows; i += step) {
-    if (!nulls[i]) sample.push_back(words[i]);
-  }
+  const std::vector<uint64_t> sample = StridedSample(words, nulls, rows, step);
   const std::vector<uint8_t> none(sample.size(), 0);
   // A few repeats in a sample mean many in all rows.
   const size_t most = sample.size() * (step > 2 ? 31 : 16) / 32;
@@ -360,17 +355,7 @@ void ChunkWriter::WriteSmallWords(const WordShape& shape, const uint64_t* words,
     WriteStatistics(shape, MapStatistics(mapping, statistics, vector_rows), out);
   }
   const size_t model_at = out->size();
-  if (mapping.used() || dictionary || !body.tables.empty()) {
-    out->U8(static_cast<uint8_t>((mapping.used() ? kModelMapping : 0) |
-                                 (body.tables.empty() ? 0 : kModelTables) |
-                                 (dictionary ? kModelWords : 0)));
-    if (mapping.used()) {
-      out->Zig(static_cast<int64_t>(mapping.base));
-      out->Varint(mapping.scale);
-    }
-    out->Bytes(body.tables.data(), body.tables.size());
-    out->Bytes(entries.data(), entries.size());
-  }
+  WriteModel(mapping, body.tables, entries, out);
   parts.statistics_bytes = model_at - statistics_at;
   parts.model_bytes = out->size() - model_at;
   Finish(parts, out);

@@ -10,6 +10,7 @@
 
 #include "base/byte_writer.h"
 #include "codec/dictionary/dictionary.h"
+#include "codec/shared/mapping.h"
 #include "segment/format.h"
 
 namespace nodedb_ts::segment {
@@ -99,6 +100,34 @@ inline double ShareOfSample(std::span<const uint32_t> vector_rows) {
   return static_cast<double>(TotalRows(vector_rows)) / static_cast<double>(sampled);
 }
 
+// The values that are not NULL, and how many there are in each vector.
+template <typename Value>
+void GatherDense(const Value* values, const uint8_t* nulls, std::span<const uint32_t> vector_rows,
+                 std::vector<Value>* dense, std::vector<uint32_t>* counts) {
+  dense->clear();
+  counts->clear();
+  size_t at = 0;
+  for (const uint32_t n : vector_rows) {
+    const size_t before = dense->size();
+    for (size_t i = at; i < at + n; i++) {
+      if (!nulls[i]) dense->push_back(values[i]);
+    }
+    counts->push_back(static_cast<uint32_t>(dense->size() - before));
+    at += n;
+  }
+}
+
+// Every step-th value, unless it is NULL.
+template <typename Value>
+std::vector<Value> StridedSample(const Value* values, const uint8_t* nulls, size_t rows,
+                                 size_t step) {
+  std::vector<Value> sample;
+  for (size_t i = 0; i < rows; i += step) {
+    if (!nulls[i]) sample.push_back(values[i]);
+  }
+  return sample;
+}
+
 // Few enough distinct values in a strided sample that a dictionary may pay?
 template <typename Value>
 bool SampleRepeats(codec::DictionaryBuilder<Value>* builder, const Value* values,
@@ -107,14 +136,22 @@ bool SampleRepeats(codec::DictionaryBuilder<Value>* builder, const Value* values
     const size_t present = rows - CountNulls(nulls, rows);
     return builder->Build(values, nulls, rows, std::max<size_t>(1, present / 2), codes);
   }
-  std::vector<Value> sample;
-  const size_t step = rows / kSampleRows;
-  for (size_t i = 0; i < rows; i += step) {
-    if (!nulls[i]) sample.push_back(values[i]);
-  }
+  const std::vector<Value> sample = StridedSample(values, nulls, rows, rows / kSampleRows);
   const std::vector<uint8_t> none(sample.size(), 0);
   return builder->Build(sample.data(), none.data(), sample.size(),
                         std::max<size_t>(1, sample.size() / 2), codes);
+}
+
+// What the vectors share; nothing when they share nothing. entries: of a dictionary of words.
+inline void WriteModel(const codec::Mapping& mapping, const std::vector<uint8_t>& tables,
+                       const std::vector<uint8_t>& entries, base::ByteWriter* out) {
+  const int flags = (mapping.used() ? kModelMapping : 0) | (tables.empty() ? 0 : kModelTables) |
+                    (entries.empty() ? 0 : kModelWords);
+  if (flags == 0) return;
+  out->U8(static_cast<uint8_t>(flags));
+  if (mapping.used()) mapping.Write(out);
+  out->Bytes(tables.data(), tables.size());
+  out->Bytes(entries.data(), entries.size());
 }
 
 }  // namespace nodedb_ts::segment

@@ -48,15 +48,7 @@ bool ChunkWriter::PlanFields(const ColumnShape& shape, const std::string_view* v
   }
   std::vector<std::string_view> dense;
   std::vector<uint32_t> counts;
-  size_t at = 0;
-  for (const uint32_t n : vector_rows) {
-    const size_t before = dense.size();
-    for (size_t i = at; i < at + n; i++) {
-      if (!nulls[i]) dense.push_back(values[i]);
-    }
-    counts.push_back(static_cast<uint32_t>(dense.size() - before));
-    at += n;
-  }
+  GatherDense(values, nulls, vector_rows, &dense, &counts);
   if (shape.kind == NTS_KIND_VAR && form->numeric.Plan(dense, counts)) {
     form->codec = codec::kBytesNumeric;
   } else if (form->fields.Plan(dense, counts)) {

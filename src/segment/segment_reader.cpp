@@ -311,11 +311,7 @@ Status Segment::Vector(uint32_t group, uint32_t vector, uint32_t* first_row,
     return Status::Bug("no such vector");
   }
   const Group& g = groups_[group];
-  const auto start = [&g](uint32_t v) -> uint32_t {
-    if (v == g.vectors) return g.rows;
-    return g.vector_starts.empty() ? v * static_cast<uint32_t>(kMaxVectorRows)
-                                   : g.vector_starts[v];
-  };
+  const auto start = [&g](uint32_t v) { return VectorStart(g.starts(), g.vectors, g.rows, v); };
   *first_row = start(vector);
   *rows = start(vector + 1) - *first_row;
   return Status::Ok();
@@ -349,7 +345,7 @@ Status Segment::StoredChunk(uint32_t group, int32_t column, std::span<const uint
   const Group& g = groups_[group];
   ref->vectors = g.vectors;
   ref->rows = g.rows;
-  ref->vector_starts = g.vector_starts.empty() ? nullptr : g.vector_starts.data();
+  ref->vector_starts = g.starts();
   ref->cache = Cache(group, index);
   ref->bytes = chunk.data();
   ref->length = chunk.size();

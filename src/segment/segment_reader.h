@@ -76,6 +76,9 @@ class Segment {
     uint32_t rows = 0;
     uint32_t vectors = 0;
     std::vector<uint32_t> vector_starts;  // empty: all full but the last
+    const uint32_t* starts() const {
+      return vector_starts.empty() ? nullptr : vector_starts.data();
+    }
   };
 
   base::Status Parse(std::span<const uint8_t> footer, uint64_t segment_length,

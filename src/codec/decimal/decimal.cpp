@@ -1,10 +1,10 @@
 #include "codec/decimal/decimal.h"
 
 #include <algorithm>
-#include <bit>
 
 #include "base/bits.h"
 #include "codec/bitpack/bitpack.h"
+#include "codec/decimal/scaling.h"
 
 // A double that was written as a decimal with at most 15 digits is the double
 // nearest to integer / 10^exponent, and IEEE division of two exact doubles rounds to
@@ -13,26 +13,13 @@
 namespace nodedb_ts::codec {
 namespace {
 
-constexpr unsigned kMaxExponent = 15;
-constexpr double kPowers[kMaxExponent + 1] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                              1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
-// Adding 1.5 * 2^52 leaves the rounded integer in the low bits of the sum.
-constexpr double kMagic = 6755399441055744.0;
-
-inline double ToDouble(const WordShape& shape, uint64_t word) {
-  if (shape.kind == WordKind::kFloat8) return std::bit_cast<double>(word);
-  return std::bit_cast<float>(static_cast<uint32_t>(word));
-}
+using scaling::kMaxExponent;
+using scaling::kPowers;
+using scaling::ToDouble;
+using scaling::ToInteger;
 
 inline uint64_t FromInteger(const WordShape& shape, uint64_t integer, double power) {
-  const double v = static_cast<double>(static_cast<int64_t>(integer)) / power;
-  if (shape.kind == WordKind::kFloat8) return std::bit_cast<uint64_t>(v);
-  return std::bit_cast<uint32_t>(static_cast<float>(v));
-}
-
-inline uint64_t ToInteger(double value, double power) {
-  const double sum = value * power + kMagic;
-  return std::bit_cast<uint64_t>(sum) - std::bit_cast<uint64_t>(kMagic);
+  return scaling::ToWord(shape, scaling::Scale(integer, power));
 }
 
 // The exponent that brings back most of a sample, the smallest among equals; -1

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
-#include <numeric>
 
 #include "base/bits.h"
 
@@ -71,24 +70,6 @@ bool DictionaryBuilder<Value>::Build(const Value* values, const uint8_t* nulls, 
     (*codes)[i] = code;
   }
   return true;
-}
-
-template <typename Value>
-void DictionaryBuilder<Value>::Sort(std::vector<uint64_t>* codes) {
-  std::vector<uint32_t> order(entries_.size());
-  std::iota(order.begin(), order.end(), 0u);
-  std::sort(order.begin(), order.end(),
-            [this](uint32_t a, uint32_t b) { return entries_[a] < entries_[b]; });
-  std::vector<uint64_t> rank(entries_.size());
-  std::vector<Value> sorted;
-  for (size_t i = 0; i < order.size(); i++) {
-    rank[order[i]] = i;
-    sorted.push_back(entries_[order[i]]);
-  }
-  if (!entries_.empty()) {
-    for (uint64_t& code : *codes) code = rank[code];
-  }
-  entries_ = std::move(sorted);
 }
 
 template class DictionaryBuilder<uint64_t>;

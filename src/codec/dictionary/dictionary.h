@@ -23,9 +23,6 @@ class DictionaryBuilder {
   bool Build(const Value* values, const uint8_t* nulls, size_t count, size_t max_entries,
              std::vector<uint64_t>* codes);
   const std::vector<Value>& entries() const { return entries_; }
-  // Puts the entries into ascending order and renumbers the codes. Build must follow
-  // before values are looked up again.
-  void Sort(std::vector<uint64_t>* codes);
 
  private:
   void Grow();

@@ -16,15 +16,12 @@ constexpr WordShape kMappedShape = {WordKind::kInt, 8};
 
 bool WordField::Read(const WordShape& shape, base::ByteReader* in) {
   uint8_t flags;
-  int64_t word;
   if (!in->ReadU8(&flags) || flags > (kFieldMapping | kFieldTables)) return false;
   is_constant = flags == kFieldConstant;
   if (is_constant) return in->ReadWidth(shape.width, &value);
   if (flags & kFieldConstant) return false;
   if (flags & kFieldMapping) {
-    if (shape.kind != WordKind::kInt || !in->ReadZigZag(&word)) return false;
-    if (!in->ReadVarint(&mapping.scale) || mapping.scale == 0) return false;
-    mapping.base = static_cast<uint64_t>(word);
+    if (shape.kind != WordKind::kInt || !mapping.Read(in)) return false;
   }
   return !(flags & kFieldTables) || ReadTables(in, &tables);
 }
@@ -45,7 +42,7 @@ bool WordField::Decode(const WordShape& shape, base::ByteReader* in,
   if (!DecodeWords(kMappedShape, number, vector, out, tables)) return false;
   uint64_t wrong = 0;
   for (uint64_t& v : out) {
-    v = mapping.base + mapping.scale * v;
+    v = mapping.Up(v);
     wrong |= v ^ base::SignExtend(v, shape.width);
   }
   return wrong == 0;
@@ -96,10 +93,7 @@ void WordFieldEncoder::Plan(const WordShape& shape, std::span<const uint64_t> wo
   }
   model.U8(static_cast<uint8_t>((mapping.used() ? kFieldMapping : 0) |
                                 (encoder.tables() > 0 ? kFieldTables : 0)));
-  if (mapping.used()) {
-    model.Zig(static_cast<int64_t>(mapping.base));
-    model.Varint(mapping.scale);
-  }
+  if (mapping.used()) mapping.Write(&model);
   if (encoder.tables() > 0) encoder.WriteTables(&model);
 }
 

@@ -6,18 +6,21 @@
 
 #include "base/bits.h"
 #include "codec/bitpack/bitpack.h"
+#include "codec/decimal/scaling.h"
 
 namespace nodedb_ts::codec {
 namespace {
 
 using base::UnZigZag;
 using base::ZigZag;
+using scaling::kMagic;
+using scaling::kMaxExponent;
+using scaling::kPowers;
+using scaling::Scale;
+using scaling::ToDouble;
+using scaling::ToInteger;
+using scaling::ToWord;
 
-constexpr unsigned kMaxExponent = 15;
-constexpr double kPowers[kMaxExponent + 1] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                              1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
-// Adding 1.5 * 2^52 leaves the rounded integer in the low bits of the sum.
-constexpr double kMagic = 6755399441055744.0;
 constexpr int64_t kMaxUlps = 8;
 // With more digits every float is a few units of the last place from some decimal.
 constexpr int64_t kMaxUlpsInteger = int64_t{1} << 40;
@@ -26,25 +29,6 @@ constexpr int64_t kMaxExceptionInteger = int64_t{1} << 40;
 constexpr size_t kUlpsShare = 32;  // so many exceptions make kUlps worth a try
 constexpr size_t kMaxExact = 3;  // exponents of kExact that are looked at closely
 constexpr WordShape kIntegers = {WordKind::kInt, 8};
-
-inline double ToDouble(const WordShape& shape, uint64_t word) {
-  if (shape.kind == WordKind::kFloat8) return std::bit_cast<double>(word);
-  return std::bit_cast<float>(static_cast<uint32_t>(word));
-}
-
-inline uint64_t ToWord(const WordShape& shape, double value) {
-  if (shape.kind == WordKind::kFloat8) return std::bit_cast<uint64_t>(value);
-  return std::bit_cast<uint32_t>(static_cast<float>(value));
-}
-
-inline uint64_t ToInteger(double value, double power) {
-  const double sum = value * power + kMagic;
-  return std::bit_cast<uint64_t>(sum) - std::bit_cast<uint64_t>(kMagic);
-}
-
-inline double Scale(uint64_t integer, double power) {
-  return static_cast<double>(static_cast<int64_t>(integer)) / power;
-}
 
 // What a value looks like after it was a float4 and was printed with some digits.
 inline double Rounded(double value, double digits) {

@@ -7,6 +7,9 @@
 #include <cstdint>
 #include <numeric>
 
+#include "base/byte_reader.h"
+#include "base/byte_writer.h"
+
 namespace nodedb_ts::codec {
 
 struct Mapping {
@@ -14,6 +17,18 @@ struct Mapping {
   uint64_t scale = 1;
   bool used() const { return base != 0 || scale != 1; }
   uint64_t Down(uint64_t v) const { return (v - base) / scale; }
+  uint64_t Up(uint64_t v) const { return base + scale * v; }
+
+  void Write(base::ByteWriter* out) const {
+    out->Zig(static_cast<int64_t>(base));
+    out->Varint(scale);
+  }
+  [[nodiscard]] bool Read(base::ByteReader* in) {
+    int64_t word;
+    if (!in->ReadZigZag(&word) || !in->ReadVarint(&scale) || scale == 0) return false;
+    base = static_cast<uint64_t>(word);
+    return true;
+  }
 };
 
 // min, max: of the words, as signed integers. nulls: words to leave out, or NULL.
