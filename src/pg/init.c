@@ -11,6 +11,7 @@
 #include "pg/am/am.h"
 #include "pg/am/options.h"
 #include "pg/maintenance/flush.h"
+#include "pg/scan/scan.h"
 #include "pg/worker/worker.h"
 
 PG_MODULE_MAGIC;
@@ -26,5 +27,7 @@ _PG_init(void)
 	nts_admission_init();
 	nts_ddl_init();
 	nts_options_init();
+	nts_segment_cache_init();
+	nts_scan_init();
 	nts_worker_init();
 }
