@@ -19,7 +19,8 @@ sub value { my ($sql, $database) = @_; return $node->safe_psql($database || 'cho
 value(q{
 	CREATE SCHEMA "our Schema"; CREATE SCHEMA theirs;
 	CREATE FUNCTION theirs.time_bucket(interval, timestamptz) RETURNS text LANGUAGE sql AS $$ SELECT 'theirs' $$;
-	CREATE FUNCTION theirs.nodedb_ts_first_step(internal, anyelement, "any") RETURNS internal LANGUAGE internal AS 'int8inc';
+	CREATE FUNCTION theirs.nodedb_ts_first_step(internal, anyelement, "any") RETURNS internal
+		LANGUAGE internal AS 'int8inc';
 	CREATE FUNCTION theirs.keep(text, text, integer) RETURNS text LANGUAGE sql AS $$ SELECT 'theirs' $$;
 	CREATE AGGREGATE theirs.first(text, integer) (SFUNC = theirs.keep, STYPE = text);
 	SET search_path = theirs, pg_catalog;
@@ -36,15 +37,18 @@ is(value("SET search_path = theirs; $query"), 'a|b|theirs|2024-01-02 00:00:00', 
 # ---- in views, indexes and generated columns; dumps bring them back
 
 value(q{
-	CREATE TABLE m (ts timestamptz, v text, day timestamptz GENERATED ALWAYS AS ("our Schema".time_bucket('1 day', ts)) STORED);
+	CREATE TABLE m (ts timestamptz, v text,
+		day timestamptz GENERATED ALWAYS AS ("our Schema".time_bucket('1 day', ts)) STORED);
 	CREATE INDEX ON m ("our Schema".time_bucket('1 hour', ts));
 	CREATE VIEW daily AS SELECT day, "our Schema".first(v, ts), "our Schema".last(v, ts) FROM m GROUP BY day;
-	INSERT INTO m SELECT '2024-01-01 00:00+00'::timestamptz + k * interval '1 min', 'v' || k FROM generate_series(0, 4999) k;
+	INSERT INTO m SELECT '2024-01-01 00:00+00'::timestamptz + k * interval '1 min', 'v' || k
+		FROM generate_series(0, 4999) k;
 });
 my $dump = $node->basedir . '/dump.sql';
 $node->command_ok([ 'pg_dump', '--no-sync', '--file', $dump, 'chosen' ], 'pg_dump');
-unlike(slurp_file($dump), qr/CREATE (AGGREGATE|FUNCTION) "our Schema"/, 'they come with the extension, not by themselves');
-$node->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $dump, 'restored' ], 'the dump is restored');
+unlike(slurp_file($dump), qr/CREATE (AGGREGATE|FUNCTION) "our Schema"/, 'they come with the extension');
+$node->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $dump, 'restored' ],
+	'the dump is restored');
 my $daily = 'SET timezone = 0; SELECT * FROM daily ORDER BY day';
 is(value($daily, 'restored'), value($daily), 'the same answers');
 like(value($daily, 'restored'), qr/^2024-01-02 00:00:00\+00\|v1440\|v2879$/m, 'the right ones');
@@ -60,10 +64,11 @@ is(value(q{SELECT theirs.first(v, 1) FROM (VALUES ('a')) x (v)}), 'theirs', 'wha
 # ---- ALTER EXTENSION UPDATE
 
 value('CREATE EXTENSION nodedb_ts VERSION "0.0.2"', 'updated');
-is(value(q{SELECT count(*) FROM pg_proc WHERE proname IN ('time_bucket', 'first', 'last')}, 'updated'), 0, '0.0.2 has none');
+is(value(q{SELECT count(*) FROM pg_proc WHERE proname IN ('time_bucket', 'first', 'last')}, 'updated'), 0,
+	'0.0.2 has none');
 value('ALTER EXTENSION nodedb_ts UPDATE', 'updated');
-is(value(q{SELECT extversion, last(v, v), time_bucket(10, 17) FROM pg_extension, generate_series(1, 3) v WHERE extname = 'nodedb_ts'
-	GROUP BY 1}, 'updated'), '0.0.3|3|10', 'the update brings them');
+is(value(q{SELECT extversion, last(v, v), time_bucket(10, 17) FROM pg_extension, generate_series(1, 3) v
+	WHERE extname = 'nodedb_ts' GROUP BY 1}, 'updated'), '0.0.3|3|10', 'the update brings them');
 
 $node->stop;
 done_testing();
