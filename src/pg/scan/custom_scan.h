@@ -33,6 +33,18 @@ typedef struct NtsParallelScan
 	pg_atomic_uint64 counts[NTS_SCAN_COUNTS];
 } NtsParallelScan;
 
+struct NtsScanState;
+
+/* Who takes only the best rows: entries with the newest times come first, each one's vectors from its end if
+ * `backward`; and `skip` may leave out the row group, or vector, that the scan is about to read. */
+typedef struct NtsScanChooser
+{
+	bool		backward;
+	bool		(*skip_group) (void *arg, struct NtsScanState *scan);
+	bool		(*skip_vector) (void *arg, struct NtsScanState *scan);
+	void	   *arg;
+} NtsScanChooser;
+
 typedef struct NtsScanState
 {
 	CustomScanState css;		/* must be first */
@@ -45,14 +57,21 @@ typedef struct NtsScanState
 	int		   *columns;		/* that tuples need */
 	int			column_count;
 	MemoryContext constants;	/* values of the filters' constants */
+	const NtsScanChooser *chooser;	/* or NULL; not of parallel scans */
 	/* the scan */
 	NtsReader  *reader;			/* NULL: not begun */
 	BufferAccessStrategy strategy;
+	bool		begun;
 	bool		positioned;
 	bool		finished;
 	int			entry;
+	int			place;			/* chooser: of the entry in `order` */
+	int		   *order;			/* chooser: entries */
+	uint32		groups_done;	/* of this entry */
+	uint32		vectors_done;	/* of this row group */
 	uint32		group;
-	uint32		group_end;		/* behind the last one to look at in this entry */
+	uint32		group_begin;	/* the first one to look at in this entry, */
+	uint32		group_end;		/* and behind the last */
 	uint32		vector;
 	uint32		vectors;		/* of the row group at hand; 0: not entered */
 	uint32		statistics_room;
@@ -73,6 +92,10 @@ typedef struct NtsScanState
 } NtsScanState;
 
 /* scan_cursor.c */
+/* What is known of the row group, or vector, that the scan is about to read; NULL: nothing. */
+extern const NtsStatistics *nts_scan_group_statistics(void *scan, int column);
+extern const NtsStatistics *nts_scan_vector_statistics(void *scan, int column);
+extern const NtsKeyBounds *nts_scan_vector_bounds(void *scan, int column);
 extern void nts_scan_restart(NtsScanState *state);
 extern void nts_scan_close(NtsScanState *state);
 

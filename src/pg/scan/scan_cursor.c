@@ -18,8 +18,8 @@
 
 /* ---- statistics as the filters ask for them ---- */
 
-static const NtsStatistics *
-group_statistics(void *scan, int column)
+const NtsStatistics *
+nts_scan_group_statistics(void *scan, int column)
 {
 	NtsScanState *state = scan;
 
@@ -36,8 +36,8 @@ group_bounds(void *scan, int column)
 	return nts_reader_key_bounds(state->reader, state->entry, state->group, column);
 }
 
-static const NtsStatistics *
-vector_statistics(void *scan, int column)
+const NtsStatistics *
+nts_scan_vector_statistics(void *scan, int column)
 {
 	NtsScanState *state = scan;
 	NtsStatistics **vectors = &state->statistics[column];
@@ -54,8 +54,8 @@ vector_statistics(void *scan, int column)
 	return &(*vectors)[state->vector];
 }
 
-static const NtsKeyBounds *
-vector_bounds(void *scan, int column)
+const NtsKeyBounds *
+nts_scan_vector_bounds(void *scan, int column)
 {
 	NtsScanState *state = scan;
 	const NtsKeyBounds *bounds = nts_reader_vector_key_bounds(state->reader, state->entry, state->group, column);
@@ -67,7 +67,7 @@ vector_bounds(void *scan, int column)
 static bool
 judge_group(NtsScanState *state)
 {
-	NtsFilterFacts facts = {group_statistics, group_bounds, state};
+	NtsFilterFacts facts = {nts_scan_group_statistics, group_bounds, state};
 
 	for (int i = 0; i < state->filter_count; i++)
 	{
@@ -75,13 +75,13 @@ judge_group(NtsScanState *state)
 		if (state->filters[i]->of_group == NTS_VERDICT_NONE)
 			return false;
 	}
-	return true;
+	return state->chooser == NULL || !state->chooser->skip_group(state->chooser->arg, state);
 }
 
 static bool
 judge_vector(NtsScanState *state)
 {
-	NtsFilterFacts facts = {vector_statistics, vector_bounds, state};
+	NtsFilterFacts facts = {nts_scan_vector_statistics, nts_scan_vector_bounds, state};
 
 	for (int i = 0; i < state->filter_count; i++)
 	{
@@ -91,10 +91,67 @@ judge_vector(NtsScanState *state)
 		if (filter->verdict == NTS_VERDICT_NONE)
 			return false;
 	}
-	return true;
+	return state->chooser == NULL || !state->chooser->skip_vector(state->chooser->arg, state);
 }
 
 /* ---- the next unit ---- */
+
+typedef struct OrderedEntry
+{
+	int			entry;
+	bool		has_time;
+	int64		max_time;
+} OrderedEntry;
+
+/* What has no times, L0 above all, comes first: it may hold the newest rows. */
+static int
+compare_entries(const void *a, const void *b)
+{
+	const OrderedEntry *x = a;
+	const OrderedEntry *y = b;
+
+	if (x->has_time != y->has_time)
+		return x->has_time ? 1 : -1;
+	return x->max_time < y->max_time ? 1 : x->max_time > y->max_time ? -1 : x->entry - y->entry;
+}
+
+static void
+order_entries(NtsScanState *state)
+{
+	int			count = nts_reader_entry_count(state->reader);
+	OrderedEntry *entries = palloc(sizeof(OrderedEntry) * Max(count, 1));
+
+	for (int i = 0; i < count; i++)
+	{
+		const NtsEntry *e = nts_reader_entry(state->reader, i);
+
+		entries[i].entry = i;
+		entries[i].has_time = e->level != NTS_LEVEL_DELTA && (e->flags & NTS_ENTRY_HAS_TIME) != 0;
+		entries[i].max_time = entries[i].has_time ? e->max_time : 0;
+	}
+	qsort(entries, count, sizeof(OrderedEntry), compare_entries);
+	state->order = MemoryContextAlloc(state->css.ss.ps.state->es_query_cxt, sizeof(int) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+		state->order[i] = entries[i].entry;
+	pfree(entries);
+}
+
+/* Sets group and vector from how many are done. */
+static void
+place_group(NtsScanState *state)
+{
+	bool		backward = state->chooser != NULL && state->chooser->backward;
+
+	state->group = backward ? state->group_end - 1 - state->groups_done : state->group_begin + state->groups_done;
+}
+
+static void
+place_vector(NtsScanState *state)
+{
+	bool		backward = state->chooser != NULL && state->chooser->backward;
+
+	state->vector = backward ? state->vectors - 1 - state->vectors_done : state->vectors_done;
+}
 
 /* Moves to the next entry or, of a parallel scan, block with row groups in it. */
 static bool
@@ -106,9 +163,10 @@ next_entry(NtsScanState *state)
 
 	if (shared == NULL)
 	{
-		while (++state->entry < nts_reader_entry_count(state->reader))
+		while (++state->place < nts_reader_entry_count(state->reader))
 		{
-			state->group = 0;
+			state->entry = state->order == NULL ? state->place : state->order[state->place];
+			state->group_begin = 0;
 			state->group_end = nts_reader_groups(state->reader, state->entry);
 			if (!nts_reader_is_delta(state->reader, state->entry))
 				state->counts.segments++;
@@ -129,10 +187,10 @@ next_entry(NtsScanState *state)
 		CHECK_FOR_INTERRUPTS();
 		if (block == InvalidBlockNumber)
 			return false;
-		if (nts_reader_block_groups(state->reader, block, &state->entry, &state->group, &count))
+		if (nts_reader_block_groups(state->reader, block, &state->entry, &state->group_begin, &count))
 		{
-			state->group_end = state->group + count;
-			if (state->group == 0 && !nts_reader_is_delta(state->reader, state->entry))
+			state->group_end = state->group_begin + count;
+			if (state->group_begin == 0 && !nts_reader_is_delta(state->reader, state->entry))
 				state->counts.segments++;
 			return true;
 		}
@@ -146,7 +204,7 @@ enter_group(NtsScanState *state)
 	int			natts = RelationGetDescr(state->css.ss.ss_currentRelation)->natts;
 
 	state->vectors = nts_reader_vectors(state->reader, state->entry, state->group);
-	state->vector = 0;
+	state->vectors_done = 0;
 	memset(state->has_statistics, 0, sizeof(bool) * natts);
 	if (state->vectors <= state->statistics_room)
 		return;
@@ -169,13 +227,15 @@ next_set(NtsScanState *state)
 		NtsVectorSet *set = NULL;
 
 		CHECK_FOR_INTERRUPTS();
-		if (!state->positioned || state->group >= state->group_end)
+		if (!state->positioned || state->groups_done >= state->group_end - state->group_begin)
 		{
 			state->positioned = next_entry(state);
 			if (!state->positioned)
 				return NULL;
+			state->groups_done = 0;
 			state->vectors = 0;
 		}
+		place_group(state);
 		position.entry = state->entry;
 		position.group = state->group;
 		position.vector = 0;
@@ -185,7 +245,7 @@ next_set(NtsScanState *state)
 			for (int i = 0; i < state->filter_count; i++)
 				state->filters[i]->verdict = NTS_VERDICT_SOME;
 			set = nts_reader_load(state->reader, &position);
-			state->group++;
+			state->groups_done++;
 			if (set != NULL)
 				return set;
 			continue;
@@ -196,12 +256,13 @@ next_set(NtsScanState *state)
 			if (!judge_group(state))
 			{
 				state->counts.groups_pruned++;
-				state->group++;
+				state->groups_done++;
 				continue;
 			}
 			enter_group(state);
 			state->counts.vectors += state->vectors;
 		}
+		place_vector(state);
 		if (judge_vector(state))
 		{
 			position.vector = state->vector;
@@ -209,10 +270,10 @@ next_set(NtsScanState *state)
 		}
 		else
 			state->counts.vectors_pruned++;
-		if (++state->vector >= state->vectors)
+		if (++state->vectors_done >= state->vectors)
 		{
 			state->vectors = 0;
-			state->group++;
+			state->groups_done++;
 		}
 		if (set != NULL)
 			return set;
@@ -352,10 +413,11 @@ begin(NtsScanState *state)
 	MemoryContextReset(state->constants);
 	for (int i = 0; i < state->filter_count; i++)
 		nts_filter_set_constants(state->filters[i], state->css.ss.ps.ps_ExprContext, state->constants);
-	state->entry = -1;
+	if (state->chooser != NULL && state->order == NULL)
+		order_entries(state);
+	state->place = -1;
+	state->begun = true;
 	state->positioned = false;
-	state->group = 0;
-	state->group_end = 0;
 }
 
 bool
@@ -366,7 +428,7 @@ nts_scan_next(CustomScanState *node, NtsSelection *selection)
 
 	if (state->finished)
 		return false;
-	if (state->entry < -1)
+	if (!state->begun)
 		begin(state);
 	while ((set = next_set(state)) != NULL)
 		if (narrow(state, set))
@@ -381,7 +443,7 @@ nts_scan_next(CustomScanState *node, NtsSelection *selection)
 void
 nts_scan_restart(NtsScanState *state)
 {
-	state->entry = -2;
+	state->begun = false;
 	state->finished = false;
 	state->selection.count = 0;
 	state->next = 0;
