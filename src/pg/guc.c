@@ -17,6 +17,7 @@ int			nts_max_series;
 int			nts_max_tracked_tables;
 bool		nts_worker;
 bool		nts_enable_scan;
+bool		nts_enable_best;
 int			nts_flush_interval_ms;
 int			nts_compact_interval_ms;
 int			nts_retention_interval_ms;
@@ -84,6 +85,12 @@ nts_guc_init(void)
 							 "Lets the planner read nodedb_ts tables by column, with conditions on whole vectors.",
 							 NULL,
 							 &nts_enable_scan,
+							 true,
+							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomBoolVariable("nodedb_ts.enable_best_rows",
+							 "Lets the planner look for the best rows only, for ORDER BY ... LIMIT and DISTINCT ON.",
+							 NULL,
+							 &nts_enable_best,
 							 true,
 							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	if (process_shared_preload_libraries_in_progress)

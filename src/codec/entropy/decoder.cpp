@@ -175,7 +175,9 @@ constexpr size_t kMaxBytes =
 }  // namespace
 
 bool EntropyDecoder::Read(base::ByteReader* in) {
-  EntropyCounts counts;
+  counts_ = std::make_unique<EntropyCounts>();
+  EntropyCounts& counts = *counts_;
+  states_.reset();
   if (!counts.Read(in)) return false;
   log_ = counts.log;
   streams_ = counts.streams;
@@ -185,12 +187,12 @@ bool EntropyDecoder::Read(base::ByteReader* in) {
     tokens_[i].base = entropy::BaseOf(counts.token[i], counts.split);
     tokens_[i].raw = static_cast<uint8_t>(entropy::RawBits(counts.token[i], counts.split));
   }
-  MakeStates(counts);
   return true;
 }
 
 // Walks over the states in order; which token comes next is found where the order of dealing says.
-void EntropyDecoder::MakeStates(const EntropyCounts& counts) {
+void EntropyDecoder::MakeStates() const {
+  const EntropyCounts& counts = *counts_;
   const unsigned log = counts.log;
   const uint32_t size = 1u << log;
   uint8_t symbol_at[(size_t{1} << kEntropyMaxLog) + 2 * sizeof(uint64_t)];  // as they are dealt
@@ -227,6 +229,7 @@ void EntropyDecoder::MakeStates(const EntropyCounts& counts) {
 bool EntropyDecoder::Decode(base::ByteReader* in, std::span<uint64_t> out) const {
   static const DecodeFunction decode = Best();
   const size_t n = out.size();
+  if (states_ == nullptr) MakeStates();
   const Table table = {states_.get(), tokens_.empty() ? nullptr : tokens_.data(), log_,
                        n < entropy::kOneStreamBelow ? 1u : streams_, max_raw_};
   // The most that n values can take. Where less is there, they are read from a copy with zeros behind.

@@ -123,8 +123,8 @@ class EntropyEncoder {
   std::array<uint16_t, size_t{1} << kEntropyMaxLog> states_;
 };
 
-// A table that decodes: a copy of what Read read, which takes 4 bytes for each state and 16 for each
-// token. Decode allocates nothing and may run in several threads.
+// A table that decodes: a copy of what Read read. Its states, 4 bytes each, are made when it first decodes: who wants
+// one vector of a chunk needs few of the chunk's tables. For one thread at a time.
 class EntropyDecoder {
  public:
   // Reads what EntropyEncoder::Write wrote; trailing bytes are left. False: corrupt, not usable.
@@ -133,7 +133,8 @@ class EntropyDecoder {
   [[nodiscard]] bool Decode(base::ByteReader* in, std::span<uint64_t> out) const;
   // Bytes of the heap.
   size_t memory_bytes() const {
-    return (sizeof(State) << log_) + tokens_.capacity() * sizeof(Token);
+    return (states_ == nullptr ? 0 : sizeof(State) << log_) + sizeof(EntropyCounts) +
+           tokens_.capacity() * sizeof(Token);
   }
 
   // From the low bit: how many bits say which state is next (8 bits), the value itself when no token has
@@ -145,9 +146,10 @@ class EntropyDecoder {
   };
 
  private:
-  void MakeStates(const EntropyCounts& counts);
+  void MakeStates() const;
 
-  std::unique_ptr<State[]> states_;
+  std::unique_ptr<EntropyCounts> counts_;
+  mutable std::unique_ptr<State[]> states_;  // null: not made yet
   std::vector<Token> tokens_;  // empty when no token has raw bits
   uint8_t log_ = 0;
   uint8_t streams_ = 0;

@@ -176,9 +176,8 @@ next_row(ScanState *node)
 
 		/* what the slot shows lies in the set that is given up */
 		ExecClearTuple(node->ss_ScanTupleSlot);
-		state->selection.count = 0;
 		state->next = 0;
-		if (!nts_scan_next(&state->css, &state->selection))
+		if (!nts_scan_advance(state))
 			return node->ss_ScanTupleSlot;
 		set = state->selection.set;
 		for (int i = 0; i < state->column_count; i++)

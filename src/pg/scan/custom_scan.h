@@ -96,6 +96,8 @@ typedef struct NtsScanState
 extern const NtsStatistics *nts_scan_group_statistics(void *scan, int column);
 extern const NtsStatistics *nts_scan_vector_statistics(void *scan, int column);
 extern const NtsKeyBounds *nts_scan_vector_bounds(void *scan, int column);
+/* The next selection, in state->selection; false at the end. */
+extern bool nts_scan_advance(NtsScanState *state);
 extern void nts_scan_restart(NtsScanState *state);
 extern void nts_scan_close(NtsScanState *state);
 

@@ -66,6 +66,9 @@ typedef struct NtsFilter
 	bool		memo_result[NTS_FILTER_MEMO];
 } NtsFilter;
 
+/* How words of this type are ordered (NtsWordOrder); 0: its btree order is not that of words. */
+extern int32 nts_filter_word_order(Oid type);
+
 /*
  * NULL: this clause cannot be a filter on relation `relid`. parent: the node that will evaluate it; NULL at planning,
  * then nothing is evaluated.

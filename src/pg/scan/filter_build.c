@@ -88,9 +88,8 @@ is_float_type(Oid type)
 	return type == FLOAT4OID || type == FLOAT8OID;
 }
 
-/* How words of this type are ordered; 0: its btree order is not that of words. */
-static int32
-order_of_type(Oid type)
+int32
+nts_filter_word_order(Oid type)
 {
 	switch (type)
 	{
@@ -123,7 +122,7 @@ comparison(Oid operator, Oid type, Oid other)
 	Oid			right;
 	bool		negated = false;
 
-	if (order_of_type(type) == 0)
+	if (nts_filter_word_order(type) == 0)
 		return 0;
 	family = lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
 	if (!op_in_opfamily(operator, family))
@@ -222,7 +221,7 @@ build_comparison(OpExpr *clause, Index relid, PlanState *parent)
 	if (compare == 0)
 		return build_expression((Expr *) clause, left, right, operator, relid, parent);
 	filter = make_filter(NTS_FILTER_COMPARE, var);
-	filter->order = order_of_type(var->vartype);
+	filter->order = nts_filter_word_order(var->vartype);
 	filter->compare = compare;
 	set_constant(filter, (Expr *) right, exprType(right), parent);
 	return filter;
@@ -249,7 +248,7 @@ build_array_comparison(ScalarArrayOpExpr *clause, Index relid, PlanState *parent
 		comparison(clause->opno, var->vartype, element) != NTS_COMPARE_EQ)
 		return build_expression((Expr *) clause, left, right, clause->opno, relid, parent);
 	filter = make_filter(NTS_FILTER_IN, var);
-	filter->order = order_of_type(var->vartype);
+	filter->order = nts_filter_word_order(var->vartype);
 	set_constant(filter, (Expr *) right, element, parent);
 	return filter;
 }

@@ -360,7 +360,7 @@ narrow(NtsScanState *state, NtsVectorSet *set)
 	state->selection.rows = NULL;
 	state->selection.count = set->rows;
 	if (all)
-		return set->rows > 0;
+		return state->selection.count > 0;
 	make_room(state, set->rows);
 	memset(state->keep, 1, set->rows);
 	if (set->hidden != NULL)
@@ -421,23 +421,37 @@ begin(NtsScanState *state)
 }
 
 bool
-nts_scan_next(CustomScanState *node, NtsSelection *selection)
+nts_scan_advance(NtsScanState *state)
 {
-	NtsScanState *state = (NtsScanState *) node;
 	NtsVectorSet *set;
 
+	state->selection.count = 0;
 	if (state->finished)
 		return false;
 	if (!state->begun)
 		begin(state);
 	while ((set = next_set(state)) != NULL)
 		if (narrow(state, set))
-		{
-			*selection = state->selection;
 			return true;
-		}
 	state->finished = true;
 	return false;
+}
+
+bool
+nts_scan_next(CustomScanState *node, NtsSelection *selection)
+{
+	NtsScanState *state = (NtsScanState *) node;
+	Instrumentation *instrument = node->ss.ps.instrument;
+	bool		found;
+
+	if (instrument != NULL)
+		InstrStartNode(instrument);
+	found = nts_scan_advance(state);
+	if (instrument != NULL)
+		InstrStopNode(instrument, found ? state->selection.count : 0);
+	if (found)
+		*selection = state->selection;
+	return found;
 }
 
 void

@@ -18,6 +18,7 @@
 #include "utils/spccache.h"
 
 #include "pg/guc.h"
+#include "pg/scan/best.h"
 #include "pg/scan/custom_scan.h"
 
 static set_rel_pathlist_hook_type previous_hook = NULL;
@@ -195,4 +196,5 @@ nts_scan_init(void)
 	previous_hook = set_rel_pathlist_hook;
 	set_rel_pathlist_hook = add_scan_paths;
 	RegisterCustomScanMethods(&nts_scan_methods);
+	nts_best_init();
 }

@@ -1,0 +1,605 @@
+/*
+ * best.c - the executor's side of the node of the best rows.
+ *
+ * Rows are ranked by one column: smaller ranks are better. The scan below brings the newest segments first and, for the
+ * greatest values, each series from its end; a row group or vector that cannot hold a better rank than what is kept is
+ * not read. Of several rows of equal rank the one that is met first is kept.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "commands/explain.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "utils/datum.h"
+#include "utils/memutils.h"
+#include "utils/sortsupport.h"
+
+#include "nodedb_ts/core.h"
+#include "pg/scan/best.h"
+#include "pg/scan/custom_scan.h"
+
+/* Smaller is better. */
+typedef struct Rank
+{
+	bool		is_late_null;	/* NULLs that come last; those that come first have word 0 and is_early_null */
+	bool		is_early_null;
+	uint64		word;
+} Rank;
+
+typedef struct BestRow
+{
+	Rank		rank;
+	bool		used;
+	MinimalTuple tuple;			/* of the scan slot's row type */
+	Datum		key;			/* into the tuple's copy of it, or by value */
+	bool		key_is_null;
+	uint32		key_length;		/* of by-reference keys */
+	uint32		hash;
+	int			next;			/* in its bucket, or -1 */
+} BestRow;
+
+typedef struct BestState
+{
+	CustomScanState css;		/* must be first */
+	NtsBestPlan plan;
+	NtsScanState *scan;
+	int32		order;			/* of words */
+	int		   *columns;		/* 0-based, of the table: the scan slot's */
+	int			column_count;
+	Form_pg_attribute key_attribute;
+	MemoryContext context;		/* what is kept, until a rescan */
+	BestRow    *rows;			/* without a key: a heap whose root is the worst */
+	int			count;
+	int			room;
+	int		   *buckets;		/* with a key: first row, or -1 */
+	uint32		bucket_count;	/* a power of two */
+	bool		done;
+	int			next;
+	NtsScanChooser chooser;
+} BestState;
+
+/* ---- ranks ---- */
+
+static int
+compare_ranks(const Rank *a, const Rank *b)
+{
+	if (a->is_early_null != b->is_early_null)
+		return a->is_early_null ? -1 : 1;
+	if (a->is_late_null != b->is_late_null)
+		return a->is_late_null ? 1 : -1;
+	return a->word < b->word ? -1 : a->word > b->word;
+}
+
+static Rank
+null_rank(const BestState *state)
+{
+	Rank		rank = {0};
+
+	rank.is_early_null = state->plan.nulls_first;
+	rank.is_late_null = !state->plan.nulls_first;
+	return rank;
+}
+
+/* A number ordered as the words' values are: -0 is 0, NaN the greatest. */
+static uint64
+ordered_word(int32 order, uint64 word)
+{
+	const uint64 sign = UINT64CONST(1) << 63;
+	float8		number;
+
+	if (order == NTS_ORDER_INT)
+		return word ^ sign;
+	number = order == NTS_ORDER_FLOAT4 ? (float8) DatumGetFloat4((Datum) word) : DatumGetFloat8((Datum) word);
+	if (isnan(number))
+		return PG_UINT64_MAX;
+	if (number == 0)
+		number = 0;
+	word = (uint64) Float8GetDatum(number);
+	if (number == 0)
+		word = 0;
+	return (word & sign) != 0 ? ~word : word | sign;
+}
+
+static Rank
+word_rank(const BestState *state, uint64 word)
+{
+	Rank		rank = {0};
+
+	rank.word = ordered_word(state->order, word);
+	if (state->plan.descending)
+		rank.word = ~rank.word;
+	return rank;
+}
+
+/* The best rank that rows with these statistics can have; false: unknown. */
+static bool
+best_possible(const BestState *state, const NtsStatistics *s, Rank *rank)
+{
+	if (s == NULL)
+		return false;
+	if (s->null_count > 0 && (state->plan.nulls_first || !s->has_range))
+		*rank = null_rank(state);
+	else if (s->has_range)
+		*rank = word_rank(state, state->plan.descending ? s->max : s->min);
+	else
+		return false;
+	return true;
+}
+
+/* ---- keys ---- */
+
+static uint32
+key_bytes(const BestState *state, Datum value, const uint8 **bytes)
+{
+	if (state->key_attribute->attlen == -1)
+	{
+		*bytes = (const uint8 *) VARDATA_ANY(DatumGetPointer(value));
+		return VARSIZE_ANY_EXHDR(DatumGetPointer(value));
+	}
+	*bytes = (const uint8 *) DatumGetPointer(value);
+	return state->key_attribute->attlen;
+}
+
+static uint32
+hash_key(const BestState *state, Datum value, bool isnull)
+{
+	const uint8 *bytes;
+	uint32		length;
+
+	if (isnull)
+		return 0;
+	if (state->key_attribute->attbyval)
+		return nts_crc32c(1, &value, sizeof(value));
+	length = key_bytes(state, value, &bytes);
+	return nts_crc32c(1, bytes, length);
+}
+
+static bool
+same_key(const BestState *state, const BestRow *row, Datum value, bool isnull)
+{
+	const uint8 *a;
+	const uint8 *b;
+	uint32		length;
+
+	if (row->key_is_null || isnull)
+		return row->key_is_null && isnull;
+	if (state->key_attribute->attbyval)
+		return row->key == value;
+	length = key_bytes(state, value, &a);
+	if (key_bytes(state, row->key, &b) != length)
+		return false;
+	return memcmp(a, b, length) == 0;
+}
+
+static BestRow *
+find_bytes(const BestState *state, const uint8 *bytes, uint32 length)
+{
+	uint32		hash = nts_crc32c(1, bytes, length);
+
+	if (state->count == 0)
+		return NULL;
+	for (int i = state->buckets[hash & (state->bucket_count - 1)]; i >= 0; i = state->rows[i].next)
+	{
+		BestRow    *row = &state->rows[i];
+		const uint8 *other;
+
+		if (row->hash == hash && !row->key_is_null && key_bytes(state, row->key, &other) == length &&
+			memcmp(bytes, other, length) == 0)
+			return row;
+	}
+	return NULL;
+}
+
+static void
+rebuild_buckets(BestState *state)
+{
+	state->bucket_count *= 2;
+	if (state->buckets != NULL)
+		pfree(state->buckets);
+	state->buckets = MemoryContextAllocHuge(state->context, sizeof(int) * state->bucket_count);
+	memset(state->buckets, -1, sizeof(int) * state->bucket_count);
+	for (int i = 0; i < state->count; i++)
+	{
+		int		   *bucket = &state->buckets[state->rows[i].hash & (state->bucket_count - 1)];
+
+		state->rows[i].next = *bucket;
+		*bucket = i;
+	}
+}
+
+static BestRow *
+new_row(BestState *state)
+{
+	BestRow    *row;
+
+	if (state->count == state->room)
+	{
+		int			room = Max(64, state->room * 2);
+
+		if (state->rows == NULL)
+			state->rows = MemoryContextAlloc(state->context, sizeof(BestRow) * room);
+		else
+			state->rows = repalloc_huge(state->rows, sizeof(BestRow) * room);
+		state->room = room;
+	}
+	row = &state->rows[state->count++];
+	memset(row, 0, sizeof(*row));
+	return row;
+}
+
+/* The row of a key, made if there is none. */
+static BestRow *
+row_of_key(BestState *state, Datum value, bool isnull)
+{
+	uint32		hash = hash_key(state, value, isnull);
+	BestRow    *row;
+	int		   *bucket;
+
+	if (state->count >= (int) (state->bucket_count / 2))
+		rebuild_buckets(state);
+	bucket = &state->buckets[hash & (state->bucket_count - 1)];
+	for (int i = *bucket; i >= 0; i = state->rows[i].next)
+		if (state->rows[i].hash == hash && same_key(state, &state->rows[i], value, isnull))
+			return &state->rows[i];
+	row = new_row(state);
+	row->hash = hash;
+	row->key_is_null = isnull;
+	row->next = *bucket;
+	*bucket = state->count - 1;
+	if (!isnull && !state->key_attribute->attbyval)
+	{
+		MemoryContext old = MemoryContextSwitchTo(state->context);
+
+		row->key = datumCopy(value, false, state->key_attribute->attlen);
+		MemoryContextSwitchTo(old);
+	}
+	else
+		row->key = value;
+	return row;
+}
+
+/* ---- keeping rows ---- */
+
+static void
+keep_tuple(BestState *state, BestRow *row, NtsVectorSet *set, uint32 at, const Rank *rank)
+{
+	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
+	MemoryContext old;
+
+	for (int i = 0; i < state->column_count; i++)
+	{
+		NtsColumnData *data = &set->columns[state->columns[i]];
+
+		if (!data->filled)
+			nts_vector_set_fill(set, state->columns[i]);
+		slot->tts_values[i] = data->values[at];
+		slot->tts_isnull[i] = data->nulls[at] != 0;
+	}
+	old = MemoryContextSwitchTo(state->context);
+	if (row->tuple != NULL)
+		heap_free_minimal_tuple(row->tuple);
+	row->tuple = heap_form_minimal_tuple(slot->tts_tupleDescriptor, slot->tts_values, slot->tts_isnull);
+	MemoryContextSwitchTo(old);
+	row->rank = *rank;
+	row->used = true;
+}
+
+/* Puts row i of the heap in its place: a parent is not better than its children. */
+static void
+sift_down(BestState *state, int i)
+{
+	for (;;)
+	{
+		int			child = 2 * i + 1;
+		BestRow		row = state->rows[i];
+
+		if (child >= state->count)
+			return;
+		if (child + 1 < state->count &&
+			compare_ranks(&state->rows[child + 1].rank, &state->rows[child].rank) > 0)
+			child++;
+		if (compare_ranks(&state->rows[child].rank, &row.rank) <= 0)
+			return;
+		state->rows[i] = state->rows[child];
+		state->rows[child] = row;
+		i = child;
+	}
+}
+
+static void
+sift_up(BestState *state, int i)
+{
+	while (i > 0)
+	{
+		int			parent = (i - 1) / 2;
+		BestRow		row = state->rows[i];
+
+		if (compare_ranks(&state->rows[parent].rank, &row.rank) >= 0)
+			return;
+		state->rows[i] = state->rows[parent];
+		state->rows[parent] = row;
+		i = parent;
+	}
+}
+
+static void
+take_of_all(BestState *state, NtsVectorSet *set, uint32 at, const Rank *rank)
+{
+	if (state->count < state->plan.limit)
+	{
+		keep_tuple(state, new_row(state), set, at, rank);
+		sift_up(state, state->count - 1);
+	}
+	else if (compare_ranks(rank, &state->rows[0].rank) < 0)
+	{
+		keep_tuple(state, &state->rows[0], set, at, rank);
+		sift_down(state, 0);
+	}
+}
+
+/* The best row of a run with one key. */
+static void
+take_of_key(BestState *state, NtsVectorSet *set, uint32 at, const Rank *rank, Datum key, bool key_is_null)
+{
+	BestRow    *row = row_of_key(state, key, key_is_null);
+
+	if (!row->used || compare_ranks(rank, &row->rank) < 0)
+		keep_tuple(state, row, set, at, rank);
+}
+
+static void
+take_selection(BestState *state, const NtsSelection *selection)
+{
+	NtsVectorSet *set = selection->set;
+	const NtsColumnData *words = &set->columns[state->plan.column];
+	const NtsColumnData *keys = state->plan.key < 0 ? NULL : &set->columns[state->plan.key];
+	Rank		best = {0};
+	uint32		best_at = 0;
+	bool		in_run = false;
+
+	if (!words->filled)
+		nts_vector_set_fill(set, state->plan.column);
+	if (keys != NULL && !keys->filled)
+		nts_vector_set_fill(set, state->plan.key);
+	for (uint32 i = 0; i < selection->count; i++)
+	{
+		uint32		row = selection->rows == NULL ? i : selection->rows[i];
+		Rank		rank = words->nulls[row] ? null_rank(state) : word_rank(state, words->values[row]);
+
+		if (keys == NULL)
+		{
+			take_of_all(state, set, row, &rank);
+			continue;
+		}
+		if (in_run && (keys->nulls[row] != keys->nulls[best_at] || keys->values[row] != keys->values[best_at]))
+		{
+			take_of_key(state, set, best_at, &best, keys->values[best_at], keys->nulls[best_at] != 0);
+			in_run = false;
+		}
+		if (!in_run || compare_ranks(&rank, &best) < 0)
+		{
+			best = rank;
+			best_at = row;
+		}
+		in_run = true;
+	}
+	if (in_run)
+		take_of_key(state, set, best_at, &best, keys->values[best_at], keys->nulls[best_at] != 0);
+}
+
+/* ---- what the scan may leave out ---- */
+
+/* No row of this rank, or of a worse one, is wanted any more. */
+static bool
+is_useless(const BestState *state, const Rank *rank)
+{
+	return state->plan.key < 0 && state->count >= state->plan.limit && compare_ranks(rank, &state->rows[0].rank) >= 0;
+}
+
+static bool
+skip_group(void *arg, NtsScanState *scan)
+{
+	BestState  *state = arg;
+	Rank		rank;
+
+	return state->plan.key < 0 && state->count >= state->plan.limit &&
+		best_possible(state, nts_scan_group_statistics(scan, state->plan.column), &rank) && is_useless(state, &rank);
+}
+
+static bool
+skip_vector(void *arg, NtsScanState *scan)
+{
+	BestState  *state = arg;
+	const NtsKeyBounds *bounds;
+	const BestRow *row;
+	Rank		rank;
+
+	if (state->plan.key < 0)
+		return state->count >= state->plan.limit &&
+			best_possible(state, nts_scan_vector_statistics(scan, state->plan.column), &rank) &&
+			is_useless(state, &rank);
+	if (state->key_attribute->attbyval)
+		return false;
+	bounds = nts_scan_vector_bounds(scan, state->plan.key);
+	if (bounds == NULL || bounds->first == NULL || bounds->last == NULL || bounds->first_length != bounds->last_length ||
+		memcmp(bounds->first, bounds->last, bounds->first_length) != 0)
+		return false;
+	row = find_bytes(state, bounds->first, bounds->first_length);
+	return row != NULL && row->used &&
+		best_possible(state, nts_scan_vector_statistics(scan, state->plan.column), &rank) &&
+		compare_ranks(&rank, &row->rank) >= 0;
+}
+
+/* ---- the result ---- */
+
+static int
+compare_rows(const void *a, const void *b, void *arg)
+{
+	const BestRow *x = a;
+	const BestRow *y = b;
+	SortSupport sort = arg;
+
+	if (sort != NULL)
+		return ApplySortComparator(x->key, x->key_is_null, y->key, y->key_is_null, sort);
+	return compare_ranks(&x->rank, &y->rank);
+}
+
+static void
+find_best(BestState *state)
+{
+	NtsSelection selection;
+	SortSupportData sort = {0};
+
+	while (nts_scan_next(&state->scan->css, &selection))
+	{
+		take_selection(state, &selection);
+		CHECK_FOR_INTERRUPTS();
+	}
+	if (state->plan.key >= 0)
+	{
+		MemoryContext old = MemoryContextSwitchTo(state->context);
+
+		sort.ssup_cxt = state->context;
+		sort.ssup_collation = state->plan.key_collation;
+		sort.ssup_nulls_first = state->plan.key_nulls_first;
+		PrepareSortSupportFromOrderingOp(state->plan.key_operator, &sort);
+		MemoryContextSwitchTo(old);
+	}
+	if (state->count > 1)
+		qsort_arg(state->rows, state->count, sizeof(BestRow), compare_rows, state->plan.key >= 0 ? &sort : NULL);
+	state->done = true;
+}
+
+static TupleTableSlot *
+exec_best(CustomScanState *node)
+{
+	BestState  *state = (BestState *) node;
+	ProjectionInfo *projection = node->ss.ps.ps_ProjInfo;
+	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
+
+	if (!state->done)
+		find_best(state);
+	if (state->next >= state->count)
+	{
+		ExecClearTuple(slot);
+		return projection == NULL ? slot : ExecClearTuple(projection->pi_state.resultslot);
+	}
+	ExecForceStoreMinimalTuple(state->rows[state->next++].tuple, slot, false);
+	if (projection == NULL)
+		return slot;
+	ResetExprContext(node->ss.ps.ps_ExprContext);
+	node->ss.ps.ps_ExprContext->ecxt_scantuple = slot;
+	return ExecProject(projection);
+}
+
+static void
+reset(BestState *state)
+{
+	MemoryContextReset(state->context);
+	state->rows = NULL;
+	state->count = 0;
+	state->room = 0;
+	state->buckets = NULL;
+	state->bucket_count = 128;
+	state->done = false;
+	state->next = 0;
+	if (state->plan.key >= 0)
+		rebuild_buckets(state);
+}
+
+static void
+begin_best(CustomScanState *node, EState *estate, int eflags)
+{
+	BestState  *state = (BestState *) node;
+	CustomScan *plan = (CustomScan *) node->ss.ps.plan;
+	PlanState  *child = ExecInitNode(linitial(plan->custom_plans), estate, eflags);
+	TupleDesc	desc;
+	ListCell   *cell;
+
+	node->custom_ps = list_make1(child);
+	if (!nts_is_scan_state(child))
+		elog(ERROR, "nodedb_ts: the node of the best rows has no scan below");
+	nts_best_plan_read(plan, &state->plan);
+	state->scan = (NtsScanState *) child;
+	desc = RelationGetDescr(state->scan->css.ss.ss_currentRelation);
+	state->order = nts_filter_word_order(TupleDescAttr(desc, state->plan.column)->atttypid);
+	if (state->plan.key >= 0)
+		state->key_attribute = TupleDescAttr(desc, state->plan.key);
+	state->columns = palloc(sizeof(int) * Max(list_length(plan->custom_scan_tlist), 1));
+	foreach(cell, plan->custom_scan_tlist)
+		state->columns[state->column_count++] = castNode(Var, lfirst_node(TargetEntry, cell)->expr)->varattno - 1;
+	state->context = AllocSetContextCreate(estate->es_query_cxt, "nodedb_ts best rows", ALLOCSET_DEFAULT_SIZES);
+	state->chooser.backward = state->plan.descending;
+	state->chooser.skip_group = skip_group;
+	state->chooser.skip_vector = skip_vector;
+	state->chooser.arg = state;
+	state->scan->chooser = &state->chooser;
+	reset(state);
+}
+
+static void
+end_best(CustomScanState *node)
+{
+	ExecEndNode(linitial(node->custom_ps));
+}
+
+static void
+rescan_best(CustomScanState *node)
+{
+	BestState  *state = (BestState *) node;
+	PlanState  *child = linitial(node->custom_ps);
+
+	/* unless something below changes, the rows stay the best */
+	if (node->ss.ps.chgParam == NULL && child->chgParam == NULL && state->done)
+	{
+		state->next = 0;
+		return;
+	}
+	if (node->ss.ps.chgParam != NULL)
+		UpdateChangedParamSet(child, node->ss.ps.chgParam);
+	ExecReScan(child);
+	reset(state);
+}
+
+static void
+explain_best(CustomScanState *node, List *ancestors, ExplainState *es)
+{
+	BestState  *state = (BestState *) node;
+	TupleDesc	desc = RelationGetDescr(state->scan->css.ss.ss_currentRelation);
+
+	ExplainPropertyText("Best By", psprintf("%s%s%s", NameStr(TupleDescAttr(desc, state->plan.column)->attname),
+											state->plan.descending ? " DESC" : "",
+											state->plan.nulls_first == state->plan.descending ? "" :
+											state->plan.nulls_first ? " NULLS FIRST" : " NULLS LAST"), es);
+	if (state->plan.key >= 0)
+		ExplainPropertyText("Each", NameStr(state->key_attribute->attname), es);
+	else
+		ExplainPropertyInteger("Limit", NULL, state->plan.limit, es);
+}
+
+static const CustomExecMethods exec_methods = {
+	.CustomName = "nodedb_ts best rows",
+	.BeginCustomScan = begin_best,
+	.ExecCustomScan = exec_best,
+	.EndCustomScan = end_best,
+	.ReScanCustomScan = rescan_best,
+	.ExplainCustomScan = explain_best,
+};
+
+static Node *
+create_state(CustomScan *plan)
+{
+	BestState  *state = palloc0(sizeof(BestState));
+
+	NodeSetTag(state, T_CustomScanState);
+	state->css.methods = &exec_methods;
+	return (Node *) state;
+}
+
+const CustomScanMethods nts_best_methods = {
+	.CustomName = "nodedb_ts best rows",
+	.CreateCustomScanState = create_state,
+};

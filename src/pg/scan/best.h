@@ -1,0 +1,31 @@
+/*
+ * best.h - inside of this room: the node that takes the best rows by one column of words, n of all rows (ORDER BY ...
+ * LIMIT n) or one for each value of a key (DISTINCT ON).
+ */
+#ifndef NTS_SCAN_BEST_H
+#define NTS_SCAN_BEST_H
+
+#include "postgres.h"
+
+#include "nodes/extensible.h"
+
+/* What the plan says, as integers in custom_private. */
+typedef struct NtsBestPlan
+{
+	int			column;			/* 0-based: the one that decides */
+	bool		descending;
+	bool		nulls_first;
+	int			limit;			/* rows; with a key 1 for each of its values */
+	int			key;			/* 0-based column, or -1 */
+	bool		key_nulls_first;
+	Oid			key_operator;	/* orders the result */
+	Oid			key_collation;
+} NtsBestPlan;
+
+extern List *nts_best_plan_list(const NtsBestPlan *plan);
+extern void nts_best_plan_read(const CustomScan *scan, NtsBestPlan *plan);
+
+extern const CustomScanMethods nts_best_methods;
+extern void nts_best_init(void);
+
+#endif							/* NTS_SCAN_BEST_H */

@@ -1,0 +1,251 @@
+/*
+ * best_path.c - when the planner may use the node of the best rows.
+ *
+ * ORDER BY column LIMIT n over one table, and SELECT DISTINCT ON (key) ... ORDER BY key, column: the newest row of each
+ * series. The deciding column is one of words in its type's own order, the key one whose equal values have equal bytes.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type_d.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/planner.h"
+#include "optimizer/tlist.h"
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
+
+#include "pg/guc.h"
+#include "pg/scan/best.h"
+#include "pg/scan/filter.h"
+#include "pg/scan/scan.h"
+
+#define MAX_LIMIT 10000			/* rows that are held in memory */
+
+static create_upper_paths_hook_type previous_hook = NULL;
+
+List *
+nts_best_plan_list(const NtsBestPlan *plan)
+{
+	return list_make2(list_make5_int(plan->column, plan->descending, plan->nulls_first, plan->limit, plan->key),
+					  list_make3_oid(plan->key_operator, plan->key_collation, plan->key_nulls_first ? 1 : 0));
+}
+
+void
+nts_best_plan_read(const CustomScan *scan, NtsBestPlan *plan)
+{
+	List	   *integers = linitial(scan->custom_private);
+	List	   *oids = lsecond(scan->custom_private);
+
+	plan->column = linitial_int(integers);
+	plan->descending = lsecond_int(integers);
+	plan->nulls_first = lthird_int(integers);
+	plan->limit = lfourth_int(integers);
+	plan->key = list_nth_int(integers, 4);
+	plan->key_operator = linitial_oid(oids);
+	plan->key_collation = lsecond_oid(oids);
+	plan->key_nulls_first = lthird_oid(oids) != 0;
+}
+
+static Plan *
+make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses, List *custom_plans)
+{
+	CustomScan *plan = makeNode(CustomScan);
+	List	   *columns = pull_var_clause((Node *) tlist, 0);
+	ListCell   *cell;
+
+	plan->scan.plan.targetlist = tlist;
+	plan->custom_plans = custom_plans;
+	plan->custom_private = path->custom_private;
+	plan->flags = path->flags;
+	plan->methods = &nts_best_methods;
+	/* the rows as this node keeps them: the columns that the result needs, each once */
+	foreach(cell, columns)
+		plan->custom_scan_tlist = add_to_flat_tlist(plan->custom_scan_tlist, list_make1(lfirst(cell)));
+	return &plan->scan.plan;
+}
+
+static const CustomPathMethods path_methods = {
+	.CustomName = "nodedb_ts best rows",
+	.PlanCustomPath = make_plan,
+};
+
+/* The table's column that a sort clause orders by, or NULL. */
+static Var *
+sort_column(const PlannerInfo *root, const RelOptInfo *rel, const SortGroupClause *clause)
+{
+	Node	   *node = get_sortgroupclause_expr((SortGroupClause *) clause, root->processed_tlist);
+	Var		   *var = (Var *) node;
+
+	if (!IsA(node, Var) || var->varlevelsup != 0 || var->varattno <= 0 || !bms_is_member(var->varno, rel->relids))
+		return NULL;
+	return var;
+}
+
+/* Does the clause order words by their type's own order? */
+static bool
+read_order(const SortGroupClause *clause, const Var *var, NtsBestPlan *plan)
+{
+	TypeCacheEntry *type;
+
+	if (var == NULL || nts_filter_word_order(var->vartype) == 0)
+		return false;
+	type = lookup_type_cache(var->vartype, TYPECACHE_LT_OPR | TYPECACHE_GT_OPR);
+	if (clause->sortop != type->lt_opr && clause->sortop != type->gt_opr)
+		return false;
+	plan->column = var->varattno - 1;
+	plan->descending = clause->sortop == type->gt_opr;
+	plan->nulls_first = clause->nulls_first;
+	return true;
+}
+
+/* Have equal values of the type equal bytes? */
+static bool
+is_bytewise(const Var *var, Oid equality)
+{
+	switch (var->vartype)
+	{
+		case TEXTOID:
+		case VARCHAROID:
+			return OidIsValid(var->varcollid) && get_collation_isdeterministic(var->varcollid);
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case DATEOID:
+		case TIMESTAMPOID:
+		case TIMESTAMPTZOID:
+		case UUIDOID:
+		case BOOLOID:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* DISTINCT ON (key) ... ORDER BY key, column */
+static bool
+read_distinct(PlannerInfo *root, RelOptInfo *rel, NtsBestPlan *plan)
+{
+	Query	   *parse = root->parse;
+	SortGroupClause *distinct;
+	SortGroupClause *first;
+	SortGroupClause *second;
+	Var		   *key;
+
+	if (!parse->hasDistinctOn || list_length(parse->distinctClause) != 1 || list_length(parse->sortClause) != 2)
+		return false;
+	distinct = linitial(parse->distinctClause);
+	first = linitial(parse->sortClause);
+	second = lsecond(parse->sortClause);
+	if (distinct->tleSortGroupRef != first->tleSortGroupRef)
+		return false;
+	key = sort_column(root, rel, first);
+	if (key == NULL || !is_bytewise(key, distinct->eqop) ||
+		!read_order(second, sort_column(root, rel, second), plan))
+		return false;
+	plan->limit = 1;
+	plan->key = key->varattno - 1;
+	plan->key_operator = first->sortop;
+	plan->key_collation = key->varcollid;
+	plan->key_nulls_first = first->nulls_first;
+	return true;
+}
+
+/* ORDER BY column LIMIT n */
+static bool
+read_limit(PlannerInfo *root, RelOptInfo *rel, NtsBestPlan *plan)
+{
+	Query	   *parse = root->parse;
+
+	if (parse->distinctClause != NIL || list_length(parse->sortClause) != 1 ||
+		parse->limitOption == LIMIT_OPTION_WITH_TIES || root->limit_tuples < 1 || root->limit_tuples > MAX_LIMIT ||
+		!read_order(linitial(parse->sortClause), sort_column(root, rel, linitial(parse->sortClause)), plan))
+		return false;
+	plan->limit = (int) root->limit_tuples;
+	plan->key = -1;
+	return true;
+}
+
+/* A scan of ours, serial and without parameters, among the paths of the relation. */
+static Path *
+scan_path(const RelOptInfo *rel)
+{
+	ListCell   *cell;
+
+	foreach(cell, rel->pathlist)
+	{
+		Path	   *path = lfirst(cell);
+
+		if (IsA(path, ProjectionPath))
+			path = ((ProjectionPath *) path)->subpath;
+		if (nts_is_scan_path(path) && path->param_info == NULL && !path->parallel_aware)
+			return path;
+	}
+	return NULL;
+}
+
+/* Columns of the result are plain ones. */
+static bool
+has_plain_columns(PathTarget *target)
+{
+	List	   *columns = pull_var_clause((Node *) target->exprs, PVC_RECURSE_PLACEHOLDERS);
+	ListCell   *cell;
+
+	foreach(cell, columns)
+		if (lfirst_node(Var, cell)->varattno <= 0)
+			return false;
+	return true;
+}
+
+static void
+add_best_path(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, RelOptInfo *output, void *extra)
+{
+	Query	   *parse = root->parse;
+	NtsBestPlan plan = {0};
+	CustomPath *path;
+	Path	   *scan;
+	PathTarget *target;
+	bool		found;
+
+	if (previous_hook != NULL)
+		previous_hook(root, stage, input, output, extra);
+	if (!nts_enable_best || (stage != UPPERREL_DISTINCT && stage != UPPERREL_ORDERED) ||
+		input->reloptkind != RELOPT_BASEREL || parse->rowMarks != NIL || parse->hasTargetSRFs || parse->hasAggs ||
+		parse->hasWindowFuncs || parse->groupClause != NIL || parse->groupingSets != NIL || parse->havingQual != NULL ||
+		(scan = scan_path(input)) == NULL)
+		return;
+	target = root->upper_targets[stage];
+	found = stage == UPPERREL_DISTINCT ? read_distinct(root, input, &plan) : read_limit(root, input, &plan);
+	if (!found || !has_plain_columns(target) || contain_subplans((Node *) target->exprs) ||
+		contain_volatile_functions((Node *) target->exprs))
+		return;
+	path = makeNode(CustomPath);
+	path->path.pathtype = T_CustomScan;
+	path->path.parent = output;
+	path->path.pathtarget = target;
+	path->path.parallel_safe = scan->parallel_safe;
+	path->path.rows = plan.limit;
+	if (plan.key >= 0)
+		path->path.rows = output->pathlist == NIL ? 200 : linitial_node(Path, output->pathlist)->rows;
+	/* most of what is not among the best is never decoded */
+	path->path.startup_cost = scan->startup_cost + 0.25 * (scan->total_cost - scan->startup_cost) +
+		path->path.rows * cpu_tuple_cost;
+	path->path.total_cost = path->path.startup_cost + path->path.rows * (cpu_tuple_cost + target->cost.per_tuple);
+	path->path.pathkeys = root->sort_pathkeys;
+	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
+	path->custom_paths = list_make1(scan);
+	path->custom_private = nts_best_plan_list(&plan);
+	path->methods = &path_methods;
+	add_path(output, (Path *) path);
+}
+
+void
+nts_best_init(void)
+{
+	previous_hook = create_upper_paths_hook;
+	create_upper_paths_hook = add_best_path;
+	RegisterCustomScanMethods(&nts_best_methods);
+}
