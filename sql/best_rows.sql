@@ -1,0 +1,95 @@
+-- The node of the best rows: ORDER BY ... LIMIT and DISTINCT ON, compared with heap and with the switch off.
+SET timezone = 'UTC';
+CREATE TABLE best_heap (ts timestamptz, host text, n int, f float8, f4 float4, d date, v varchar(20));
+CREATE TABLE best_ts (LIKE best_heap) USING nodedb_ts WITH (nodedb_ts.series_columns = 'host');
+-- distinct values of ts, n and f within a host, so that ties do not choose
+INSERT INTO best_heap
+  SELECT '2026-01-01'::timestamptz + i * interval '18 seconds', 'host-' || lpad((i * 7919 % 37)::text, 2, '0'),
+         (i::bigint * 48271 % 1000003)::int, sin(i) * 1000, (i * 31 % 20011)::float4, '2026-01-01'::date + i / 200, 'v' || i % 11
+    FROM generate_series(1, 12000) i;
+INSERT INTO best_heap VALUES ('2026-02-01', NULL, NULL, 'NaN', 'NaN', NULL, NULL), ('2026-02-02', 'host-03', -5, '-Infinity', '-7', 'infinity', 'v3'),
+  (NULL, 'host-04', 7, 'Infinity', 0.5, '-infinity', NULL), ('infinity', 'host-05', 2000000, '-0', NULL, '2020-01-01', 'v4'),
+  ('-infinity', 'host-06', -2000000, NULL, 1e30, '2020-01-02', 'v5');
+INSERT INTO best_ts SELECT * FROM best_heap WHERE ts < '2026-01-02';
+SELECT ts_flush('best_ts') >= 0 AS flushed;
+SELECT count(*) >= 0 AS compacted FROM ts_compact('best_ts', before => 'infinity');
+INSERT INTO best_ts SELECT * FROM best_heap WHERE ts >= '2026-01-02' AND ts < '2026-01-03';
+SELECT ts_flush('best_ts') >= 0 AS flushed;
+INSERT INTO best_ts SELECT * FROM best_heap WHERE ts >= '2026-01-03' AND host < 'host-20';
+INSERT INTO best_ts SELECT * FROM best_heap WHERE (ts >= '2026-01-03' AND host >= 'host-20') OR ts IS NULL OR host IS NULL;
+DELETE FROM best_heap WHERE ctid IN (SELECT ctid FROM (SELECT ctid, row_number() OVER (PARTITION BY ts, host) r FROM best_heap) x WHERE r > 1);
+-- the row without a host was taken once
+SELECT count(*) = (SELECT count(*) FROM best_heap) AS same_rows FROM best_ts;
+ANALYZE best_heap;
+ANALYZE best_ts;
+
+EXPLAIN (COSTS OFF) SELECT * FROM best_ts ORDER BY ts DESC LIMIT 5;
+EXPLAIN (COSTS OFF) SELECT DISTINCT ON (host) host, ts, n + 1 FROM best_ts WHERE n > 10 ORDER BY host, ts DESC;
+
+-- Runs a query on both tables, with the switch on and off; counts different results. {} is the table.
+CREATE FUNCTION differences(queries text[]) RETURNS TABLE (compared int, different int, used int) LANGUAGE plpgsql AS $$
+DECLARE q text; a text; b text; c text; line text; uses boolean;
+BEGIN
+  compared := 0; different := 0; used := 0;
+  FOREACH q IN ARRAY queries LOOP
+    EXECUTE format('SELECT string_agg(x::text, E''\n'') FROM (%s) x', replace(q, '{}', 'best_heap')) INTO a;
+    SET LOCAL nodedb_ts.enable_best_rows = on;
+    EXECUTE format('SELECT string_agg(x::text, E''\n'') FROM (%s) x', replace(q, '{}', 'best_ts')) INTO b;
+    uses := false;
+    FOR line IN EXECUTE 'EXPLAIN ' || replace(q, '{}', 'best_ts') LOOP
+      uses := uses OR line LIKE '%best rows%';
+    END LOOP;
+    used := used + uses::int;
+    SET LOCAL nodedb_ts.enable_best_rows = off;
+    EXECUTE format('SELECT string_agg(x::text, E''\n'') FROM (%s) x', replace(q, '{}', 'best_ts')) INTO c;
+    compared := compared + 1;
+    IF a IS DISTINCT FROM b OR a IS DISTINCT FROM c THEN
+      different := different + 1;
+      RAISE NOTICE 'different: %', q;
+    END IF;
+  END LOOP;
+  RETURN NEXT;
+END $$;
+
+-- the deciding value alone is compared where rows may tie
+SELECT * FROM differences(ARRAY(
+  SELECT format('SELECT %s FROM {} %s ORDER BY %s %s %s LIMIT %s', CASE WHEN c IN ('ts', 'n') THEN 'ts, n, f' ELSE c END,
+                w, c, o, nulls, l)
+    FROM unnest('{ts,n,f,f4,d}'::text[]) c, unnest('{ASC,DESC}'::text[]) o, unnest('{"",NULLS FIRST,NULLS LAST}'::text[]) nulls,
+         unnest('{1,7,500}'::text[]) l,
+         unnest(ARRAY['', 'WHERE host = ''host-03''', 'WHERE n % 3 = 1', 'WHERE ts >= ''2026-01-03''', 'WHERE host IS NULL', 'WHERE n < -3000000']) w));
+SELECT * FROM differences(ARRAY(
+  SELECT format('SELECT DISTINCT ON (%s) %s, %s FROM {} %s ORDER BY %s %s, %s %s %s', k, k, CASE WHEN c IN ('ts', 'n') AND k = 'host' THEN 'ts, n, f, v' ELSE c END,
+                w, k, ko, c, o, nulls)
+    FROM unnest('{host,v,d,n}'::text[]) k, unnest('{ASC,DESC NULLS LAST}'::text[]) ko, unnest('{ts,n,f,f4}'::text[]) c, unnest('{ASC,DESC}'::text[]) o,
+         unnest('{"",NULLS FIRST,NULLS LAST}'::text[]) nulls,
+         unnest(ARRAY['', 'WHERE host IN (''host-03'', ''host-05'')', 'WHERE n % 3 = 1']) w
+   WHERE k <> c));
+
+-- rescans, parameters, offsets, subqueries
+SELECT count(*) AS hosts, count(*) FILTER (WHERE x.ts = m.ts) AS right_ones
+  FROM (SELECT host, max(ts) AS ts FROM best_heap WHERE host IS NOT NULL AND ts IS NOT NULL GROUP BY host) m,
+       LATERAL (SELECT ts FROM best_ts t WHERE t.host = m.host AND t.ts IS NOT NULL ORDER BY ts DESC LIMIT 1) x;
+PREPARE newest(text, int) AS SELECT ts, n FROM best_ts WHERE host = $1 AND ts < 'infinity' ORDER BY ts DESC NULLS LAST LIMIT 2 OFFSET 1;
+EXECUTE newest('host-03', 1);
+EXECUTE newest('host-36', 1);
+SET plan_cache_mode = force_generic_plan;
+EXECUTE newest('host-03', 1);
+EXECUTE newest('no host', 1);
+RESET plan_cache_mode;
+-- not ours: ties, locks, several columns, expressions
+EXPLAIN (COSTS OFF) SELECT ts FROM best_ts ORDER BY ts FETCH FIRST 2 ROWS WITH TIES;
+EXPLAIN (COSTS OFF) SELECT ts FROM best_ts ORDER BY ts, n LIMIT 2;
+EXPLAIN (COSTS OFF) SELECT ts FROM best_ts ORDER BY n + 1 LIMIT 2;
+EXPLAIN (COSTS OFF) SELECT ts FROM best_ts ORDER BY ts LIMIT 20000;
+-- own rows of this transaction, and of a later command
+BEGIN;
+INSERT INTO best_ts VALUES ('2026-03-01', 'host-01', 1, 1, 1, '2026-03-01', 'own');
+DECLARE before CURSOR FOR SELECT v FROM best_ts WHERE ts < 'infinity' ORDER BY ts DESC LIMIT 1;
+INSERT INTO best_ts VALUES ('2026-03-02', 'host-01', 1, 1, 1, '2026-03-01', 'later');
+FETCH before;
+SELECT v FROM best_ts WHERE ts < 'infinity' ORDER BY ts DESC LIMIT 1;
+ROLLBACK;
+SELECT * FROM ts_verify('best_ts');
+DROP FUNCTION differences;
+DROP TABLE best_heap, best_ts;
