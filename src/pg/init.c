@@ -11,6 +11,7 @@
 #include "pg/am/am.h"
 #include "pg/am/options.h"
 #include "pg/maintenance/flush.h"
+#include "pg/scan/aggregate.h"
 #include "pg/worker/worker.h"
 
 PG_MODULE_MAGIC;
@@ -26,5 +27,6 @@ _PG_init(void)
 	nts_admission_init();
 	nts_ddl_init();
 	nts_options_init();
+	nts_aggregate_init();
 	nts_worker_init();
 }
