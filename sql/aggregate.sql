@@ -45,6 +45,8 @@ SELECT ts_flush('t') >= 0 AS flushed;
 INSERT INTO t SELECT * FROM h WHERE junk > 5000 OR junk IS NULL;
 CREATE TABLE segments (LIKE h) USING nodedb_ts;
 INSERT INTO segments SELECT * FROM h;
+CREATE TABLE same_heap (LIKE h) USING heap;
+INSERT INTO same_heap SELECT * FROM h;
 SELECT ts_flush('segments') >= 0 AS flushed;
 CREATE TABLE batches (LIKE h) USING nodedb_ts;
 INSERT INTO batches SELECT * FROM h WHERE junk <= 300 OR junk IS NULL;
@@ -52,7 +54,7 @@ CREATE TABLE small_heap (LIKE h) USING heap;
 INSERT INTO small_heap SELECT * FROM h WHERE junk <= 300 OR junk IS NULL;
 CREATE TABLE nothing (LIKE h) USING nodedb_ts;
 CREATE TABLE no_heap (LIKE h) USING heap;
-ANALYZE h, t, segments, batches, small_heap;
+ANALYZE h, t, segments, same_heap, batches, small_heap;
 ALTER TABLE h ADD COLUMN late int DEFAULT 7, ADD COLUMN label text DEFAULT 'new', ADD COLUMN o2 oid DEFAULT 4294967290;
 ALTER TABLE t ADD COLUMN late int DEFAULT 7, ADD COLUMN label text DEFAULT 'new', ADD COLUMN o2 oid DEFAULT 4294967290;
 ALTER TABLE h DROP COLUMN junk;
@@ -76,7 +78,7 @@ EXCEPTION WHEN OTHERS THEN
   RETURN NEXT SQLSTATE || ' ' || SQLERRM;
 END $$;
 -- Compares a query over FROM %T with and without the node and with heap, for pairs of tables. Empty: no difference.
-CREATE FUNCTION compare(query text, tables text[] DEFAULT '{t,h,segments,h,batches,small_heap,nothing,no_heap}')
+CREATE FUNCTION compare(query text, tables text[] DEFAULT '{t,h,segments,same_heap,batches,small_heap,nothing,no_heap}')
 RETURNS TABLE (problem text) LANGUAGE plpgsql AS $$
 DECLARE
   mine text; heap text; wrong bigint;

@@ -366,6 +366,66 @@ int			nts_vector_decode(const NtsSegment *segment, uint32_t group, int32_t colum
 							  uint64_t *values, uint8_t *nulls, uint8_t *data, uint64_t data_bytes,
 							  bool *any_null, NtsStatus *status) NTS_NOEXCEPT;
 
+/* What is known of the values of a row group's column, or of one vector of it. */
+typedef struct NtsStatistics
+{
+	uint32_t	rows;
+	uint32_t	null_count;
+	uint8_t		has_range;		/* words that are not NULL lie in [min, max]; floats in
+								 * PostgreSQL's order, NaN greatest */
+	uint8_t		has_sum;
+	uint8_t		nulls_known;	/* 0: null_count is no more than a bound; some may be NULL */
+	uint8_t		reserved[5];
+	uint64_t	min;			/* words as decoded */
+	uint64_t	max;
+	int64_t		sum;			/* has_sum: of an INT column */
+} NtsStatistics;
+
+/* From the footer alone; of a stored column (not NTS_COLUMN_*), never a sum. */
+int			nts_segment_statistics(const NtsSegment *segment, uint32_t group, int32_t column,
+								   NtsStatistics *statistics, NtsStatus *status) NTS_NOEXCEPT;
+/* The same of each vector of the row group, which has as many as `vectors` has room for;
+ * those of a chunk that keeps none have no range. */
+int			nts_chunk_statistics(const NtsSegment *segment, uint32_t group, int32_t column,
+								 const uint8_t *chunk, size_t length, NtsStatistics *vectors,
+								 NtsStatus *status) NTS_NOEXCEPT;
+/* Bytes of memory that the handle takes, about. */
+uint64_t	nts_segment_memory(const NtsSegment *segment) NTS_NOEXCEPT;
+
+/* ---- conditions on vectors ------------------------------------------- */
+
+typedef enum NtsCompare
+{
+	NTS_COMPARE_LT = 1,
+	NTS_COMPARE_LE = 2,
+	NTS_COMPARE_EQ = 3,
+	NTS_COMPARE_GE = 4,
+	NTS_COMPARE_GT = 5,
+	NTS_COMPARE_NE = 6
+} NtsCompare;
+
+/* How words are compared. Floats: -0 = 0, NaN = NaN and greater than all others. */
+typedef enum NtsWordOrder
+{
+	NTS_ORDER_INT = 1,			/* signed 64 bits */
+	NTS_ORDER_FLOAT4 = 2,		/* bits in the low half; compared as float8 */
+	NTS_ORDER_FLOAT8 = 3
+} NtsWordOrder;
+
+/* < 0, 0, > 0. The second word is always an INT or a FLOAT8. */
+int			nts_word_compare(int32_t order, uint64_t word, uint64_t constant) NTS_NOEXCEPT;
+/* keep[i], 0 or 1, stays 1 only where value i is not NULL and (value compare constant).
+ * constant: as for nts_word_compare. */
+void		nts_filter_compare(int32_t order, int32_t compare, const uint64_t *values,
+							   const uint8_t *nulls, uint32_t rows, uint64_t constant,
+							   uint8_t *keep) NTS_NOEXCEPT;
+/* keep[i] stays 1 only where value i is not NULL and among the constants, which are sorted. */
+void		nts_filter_in(int32_t order, const uint64_t *values, const uint8_t *nulls,
+						  uint32_t rows, const uint64_t *constants, uint32_t count,
+						  uint8_t *keep) NTS_NOEXCEPT;
+/* Writes the positions of the ones among keep[0..rows) to positions[rows]; how many. */
+uint32_t	nts_filter_positions(const uint8_t *keep, uint32_t rows, uint32_t *positions) NTS_NOEXCEPT;
+
 /* ---- merging sorted segments ----------------------------------------- */
 
 typedef struct NtsMerge NtsMerge;

@@ -1,11 +1,31 @@
-// exec_capi.cpp - the part of core.h that works on decoded vectors. Nothing here can fail.
+// exec_capi.cpp - the part of core.h that works on decoded vectors: conditions, aggregates. Nothing here can fail.
 #include "exec/aggregate.h"
+#include "exec/filter.h"
 #include "exec/runs_of_rows.h"
 #include "nodedb_ts/core.h"
 
 namespace exec = nodedb_ts::exec;
 
 extern "C" {
+
+int nts_word_compare(int32_t order, uint64_t word, uint64_t constant) noexcept {
+  return exec::CompareWord(static_cast<NtsWordOrder>(order), word, constant);
+}
+
+void nts_filter_compare(int32_t order, int32_t compare, const uint64_t* values, const uint8_t* nulls,
+                        uint32_t rows, uint64_t constant, uint8_t* keep) noexcept {
+  exec::FilterCompare(static_cast<NtsWordOrder>(order), static_cast<NtsCompare>(compare), values,
+                      nulls, constant, {keep, rows});
+}
+
+void nts_filter_in(int32_t order, const uint64_t* values, const uint8_t* nulls, uint32_t rows,
+                   const uint64_t* constants, uint32_t count, uint8_t* keep) noexcept {
+  exec::FilterIn(static_cast<NtsWordOrder>(order), values, nulls, {constants, count}, {keep, rows});
+}
+
+uint32_t nts_filter_positions(const uint8_t* keep, uint32_t rows, uint32_t* positions) noexcept {
+  return exec::Positions({keep, rows}, positions);
+}
 
 uint64_t nts_count_values(const uint8_t* nulls, size_t count) noexcept { return exec::CountValues(nulls, count); }
 

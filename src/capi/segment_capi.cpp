@@ -133,6 +133,23 @@ int nts_vector_decode(const NtsSegment* segment, uint32_t group, int32_t column,
   });
 }
 
+int nts_segment_statistics(const NtsSegment* segment, uint32_t group, int32_t column,
+                           NtsStatistics* statistics, NtsStatus* status) noexcept {
+  return Guard(status, [&] { return segment->segment->ChunkStatistics(group, column, statistics); });
+}
+
+int nts_chunk_statistics(const NtsSegment* segment, uint32_t group, int32_t column,
+                         const uint8_t* chunk, size_t length, NtsStatistics* vectors,
+                         NtsStatus* status) noexcept {
+  return Guard(status, [&] {
+    return segment->segment->VectorStatistics(group, column, {chunk, length}, vectors);
+  });
+}
+
+uint64_t nts_segment_memory(const NtsSegment* segment) noexcept {
+  return segment->segment->MemoryBytes();
+}
+
 uint32_t nts_crc32c(uint32_t seed, const void* bytes, size_t length) noexcept {
   return nodedb_ts::base::Crc32c(seed, bytes, length);
 }

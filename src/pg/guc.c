@@ -16,6 +16,7 @@ double		nts_active_fraction;
 int			nts_max_series;
 int			nts_max_tracked_tables;
 bool		nts_worker;
+bool		nts_enable_scan;
 int			nts_flush_interval_ms;
 int			nts_compact_interval_ms;
 int			nts_retention_interval_ms;
@@ -80,6 +81,12 @@ nts_guc_init(void)
 							&nts_max_delta_size_kb,
 							16 * 1024, -1, MAX_KILOBYTES,
 							PGC_USERSET, GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomBoolVariable("nodedb_ts.enable_scan",
+							 "Lets the planner read nodedb_ts tables by column, with conditions on whole vectors.",
+							 NULL,
+							 &nts_enable_scan,
+							 true,
+							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	if (process_shared_preload_libraries_in_progress)
 		DefineCustomIntVariable("nodedb_ts.max_tracked_tables",
 								"Tables whose maintenance nodedb_ts.activity counts.",

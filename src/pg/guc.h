@@ -14,6 +14,7 @@ extern int	nts_retention_interval_ms;
 extern int	nts_min_flush_size_kb;
 extern int	nts_max_delta_size_kb;	/* 0 or less: no limit */
 
+extern bool nts_enable_scan;	/* the planner may use scan nodes of ours */
 extern bool nts_enable_vectorized_aggregate;
 
 extern void nts_guc_init(void);

@@ -12,6 +12,7 @@
 #include "pg/am/options.h"
 #include "pg/maintenance/flush.h"
 #include "pg/scan/aggregate.h"
+#include "pg/scan/scan.h"
 #include "pg/worker/worker.h"
 
 PG_MODULE_MAGIC;
@@ -27,6 +28,8 @@ _PG_init(void)
 	nts_admission_init();
 	nts_ddl_init();
 	nts_options_init();
+	nts_segment_cache_init();
+	nts_scan_init();
 	nts_aggregate_init();
 	nts_worker_init();
 }

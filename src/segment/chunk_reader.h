@@ -26,6 +26,13 @@ struct ChunkModel {
   std::vector<uint64_t> words;  // of a dictionary whose entries are packed
   codec::FieldsModel fields;    // of chunks of codec kBytesFields
   codec::NumericModel numeric;  // of chunks of codec kBytesNumeric
+
+  // Of the heap, about: models of byte strings are counted as small.
+  size_t MemoryBytes() const {
+    size_t bytes = sizeof(*this) + words.capacity() * sizeof(uint64_t);
+    for (const codec::EntropyDecoder& table : tables) bytes += sizeof(table) + table.memory_bytes();
+    return bytes;
+  }
 };
 
 // Keeps a chunk's model between reads of its vectors.

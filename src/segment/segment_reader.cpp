@@ -418,11 +418,75 @@ Status Segment::Decode(uint32_t group, int32_t column, std::span<const uint8_t> 
 }
 
 Status Segment::Statistics(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
-                           std::vector<VectorStatistics>* vectors) const {
+                           std::vector<segment::VectorStatistics>* vectors) const {
   ChunkRef ref;
   Status status = Ref(group, column, chunk, &ref);
   if (!status.ok()) return status;
   return ReadChunkStatistics(ref, vectors);
+}
+
+Status Segment::ChunkStatistics(uint32_t group, int32_t column, NtsStatistics* out) const {
+  const ChunkEntry* entry;
+  Status status = Chunk(group, column, &entry);
+  if (!status.ok()) return status;
+  *out = {};
+  out->rows = groups_[group].rows;
+  out->nulls_known = 1;
+  out->null_count = entry->null_count;
+  // A column that has been dropped is all NULL.
+  if (column >= 0 && dropped_[static_cast<size_t>(column)]) {
+    out->null_count = out->rows;
+    return Status::Ok();
+  }
+  out->has_range = entry->has_range;
+  out->min = entry->min;
+  out->max = entry->max;
+  return Status::Ok();
+}
+
+Status Segment::VectorStatistics(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
+                                 NtsStatistics* vectors) const {
+  NtsStatistics whole;
+  Status status = ChunkStatistics(group, column, &whole);
+  std::vector<segment::VectorStatistics> stored;
+  if (status.ok()) status = Statistics(group, column, chunk, &stored);
+  if (!status.ok()) return status;
+  const Group& g = groups_[group];
+  for (uint32_t v = 0; v < g.vectors; v++) {
+    NtsStatistics& out = vectors[v];
+    out = {};
+    out.rows = segment::VectorStart(g.starts(), g.vectors, g.rows, v + 1) -
+               segment::VectorStart(g.starts(), g.vectors, g.rows, v);
+    if (!stored.empty()) {
+      const segment::VectorStatistics& s = stored[v];
+      out.null_count = s.null_count;
+      out.nulls_known = 1;
+      out.has_range = s.has_range;
+      out.has_sum = s.has_sum;
+      out.min = s.min;
+      out.max = s.max;
+      out.sum = s.sum;
+      continue;
+    }
+    // What holds for all rows holds for these.
+    out.null_count = std::min(whole.null_count, out.rows);
+    out.nulls_known = whole.null_count == 0 || whole.null_count == g.rows || g.vectors == 1;
+    out.has_range = whole.has_range;
+    out.min = whole.min;
+    out.max = whole.max;
+  }
+  return Status::Ok();
+}
+
+uint64_t Segment::MemoryBytes() const {
+  uint64_t bytes = sizeof(*this) + chunks_.capacity() * sizeof(ChunkEntry) + constants_.capacity() +
+                   series_index_.capacity() + groups_.capacity() * sizeof(Group);
+  for (const Group& group : groups_) bytes += group.vector_starts.capacity() * sizeof(uint32_t);
+  for (const CachedChunk& cached : caches_) {
+    bytes += sizeof(CachedChunk);
+    if (cached.cache != nullptr) bytes += cached.cache->model.MemoryBytes();
+  }
+  return bytes;
 }
 
 Status Segment::Series(std::vector<SeriesEntry>* series) const {

@@ -65,7 +65,14 @@ class Segment {
   // One entry for each vector; empty when the chunk keeps none (byte strings, one
   // vector, all NULL or constant: the chunk's entry says it all).
   base::Status Statistics(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
-                          std::vector<VectorStatistics>* vectors) const;
+                          std::vector<segment::VectorStatistics>* vectors) const;
+  // What the footer says of a stored column's chunk.
+  base::Status ChunkStatistics(uint32_t group, int32_t column, NtsStatistics* out) const;
+  // Of each of the row group's vectors; those of a chunk that keeps none have no range.
+  base::Status VectorStatistics(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
+                                NtsStatistics* vectors) const;
+  // Of the heap, about, with what is kept of chunks.
+  uint64_t MemoryBytes() const;
   // Empty when there is at most one series.
   base::Status Series(std::vector<SeriesEntry>* series) const;
 

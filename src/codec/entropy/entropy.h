@@ -131,6 +131,10 @@ class EntropyDecoder {
   [[nodiscard]] bool Read(base::ByteReader* in);
   // Reads exactly out.size() (1..1024) values and all of the vector's bytes. REQUIRES Read.
   [[nodiscard]] bool Decode(base::ByteReader* in, std::span<uint64_t> out) const;
+  // Bytes of the heap.
+  size_t memory_bytes() const {
+    return (sizeof(State) << log_) + tokens_.capacity() * sizeof(Token);
+  }
 
   // From the low bit: how many bits say which state is next (8 bits), the value itself when no token has
   // raw bits, otherwise an index of tokens (8), and where the next states begin (16).

@@ -11,6 +11,7 @@
 #include "access/tableam.h"
 #include "catalog/pg_class.h"
 #include "executor/tuptable.h"
+#include "lib/ilist.h"
 #include "storage/itemptr.h"
 #include "utils/rel.h"
 #include "utils/snapshot.h"
@@ -100,6 +101,41 @@ extern NtsStorage *nts_buffer_target(Relation rel, NtsSchema *schema, NtsSeries 
 typedef void (*NtsAdmit) (Relation rel, NtsStorage *storage);
 extern NtsAdmit nts_buffer_admit;
 
+/* ---- segment_cache.c: parsed footers, kept between queries ---- */
+
+/* A series key's first column in the first and the last row of a row group; the bytes of text and the like. */
+typedef struct NtsKeyBounds
+{
+	const uint8 *first;			/* NULL: the value is NULL, which comes last */
+	uint32		first_length;
+	const uint8 *last;
+	uint32		last_length;
+} NtsKeyBounds;
+
+typedef struct NtsCachedSegment
+{
+	int			references;
+	MemoryContext context;		/* holds this and what is hung on */
+	NtsSegment *core;
+	NtsKeyBounds *bounds;		/* one for each row group, or NULL: not asked for yet */
+	/* the cache's own: */
+	Oid			relid;
+	NtsFileNode node;
+	uint64		generation;
+	uint64		byte_length;
+	uint64		footer_offset;
+	uint64		bytes;			/* as counted when it was last released */
+	bool		is_cached;		/* false: goes with its last reference */
+	dlist_node	use;
+} NtsCachedSegment;
+
+extern void nts_segment_cache_init(void);
+/* Both return a reference, to be released. NULL: not there. add: takes over `core`, unless it fails; core was opened
+ * with the relation's current row type. */
+extern NtsCachedSegment *nts_segment_cache_find(Relation rel, const NtsEntry *entry);
+extern NtsCachedSegment *nts_segment_cache_add(Relation rel, const NtsEntry *entry, NtsSegment *core);
+extern void nts_segment_cache_release(NtsCachedSegment *segment);
+
 /* ---- reader.c: what a snapshot sees, vector by vector ---- */
 
 typedef struct NtsColumnData
@@ -164,6 +200,23 @@ typedef struct NtsPosition
  * NULL when there is none. The position is left on it. The reader owns the result. */
 extern NtsVectorSet *nts_reader_first(NtsReader *reader, NtsPosition *position, bool forward);
 extern NtsVectorSet *nts_reader_step(NtsReader *reader, NtsPosition *position, bool forward);
+/* The unit at a position; NULL when it has no visible row. */
+extern NtsVectorSet *nts_reader_load(NtsReader *reader, const NtsPosition *position);
+/* Is the entry a delta extent? Its groups are pages then, of one unit each; otherwise it is a segment's row groups. */
+extern bool nts_reader_is_delta(NtsReader *reader, int entry);
+extern uint32 nts_reader_groups(NtsReader *reader, int entry);
+extern uint32 nts_reader_vectors(NtsReader *reader, int entry, uint32 group);
+/* What a row group's footer says of a column (0-based), and what its chunk says of each vector (an array with room for
+ * nts_reader_vectors). false: nothing, since the segment does not store the column. */
+extern bool nts_reader_statistics(NtsReader *reader, int entry, uint32 group, int column,
+								  NtsStatistics *statistics);
+extern bool nts_reader_vector_statistics(NtsReader *reader, int entry, uint32 group, int column,
+										 NtsStatistics *vectors);
+/* The row group's bounds of the series key's first column, if that is `column` and holds byte strings; else NULL. */
+extern const NtsKeyBounds *nts_reader_key_bounds(NtsReader *reader, int entry, uint32 group, int column);
+/* The entry and its row groups, or the delta page, that start in a block. false: none does. */
+extern bool nts_reader_block_groups(NtsReader *reader, BlockNumber block, int *entry, uint32 *first,
+									uint32 *count);
 /* The units that start in one physical block, for parallel scans. start: sets the
  * position; then step until NULL. */
 extern NtsVectorSet *nts_reader_block(NtsReader *reader, BlockNumber block, NtsPosition *position,

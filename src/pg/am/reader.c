@@ -28,7 +28,8 @@ typedef struct SegmentHandle
 	int			references;
 	MemoryContext context;
 	NtsEntry	entry;
-	NtsSegment *core;			/* freed by the context's callback */
+	NtsSegment *core;			/* freed, or released, by the context's callback */
+	NtsCachedSegment *cached;	/* which it then belongs to, or NULL */
 	NtsSegmentInfo info;
 } SegmentHandle;
 
@@ -83,8 +84,29 @@ close_core_segment(void *arg)
 {
 	SegmentHandle *handle = arg;
 
-	nts_segment_close(handle->core);
+	if (handle->cached != NULL)
+		nts_segment_cache_release(handle->cached);
+	else
+		nts_segment_close(handle->core);
+	handle->cached = NULL;
 	handle->core = NULL;
+}
+
+/* Reads and parses the footer. */
+static NtsSegment *
+read_footer(NtsReader *reader, const NtsEntry *entry)
+{
+	uint64		length = entry->byte_length - entry->footer_offset;
+	uint8	   *footer = MemoryContextAllocHuge(CurrentMemoryContext, Max(length, 1));
+	NtsSegment *core;
+	NtsStatus	status;
+
+	nts_segment_read(reader->rel, entry, entry->footer_offset, length, reader->strategy, footer);
+	core = nts_segment_open(footer, length, entry->byte_length, reader->columns, reader->natts, &status);
+	if (core == NULL)
+		nts_error_raise(&status, reader->rel);
+	pfree(footer);
+	return core;
 }
 
 static SegmentHandle *
@@ -94,9 +116,8 @@ open_segment(NtsReader *reader, const NtsEntry *entry)
 												  ALLOCSET_SMALL_SIZES);
 	SegmentHandle *handle = MemoryContextAllocZero(context, sizeof(SegmentHandle));
 	MemoryContextCallback *callback = MemoryContextAllocZero(context, sizeof(*callback));
-	uint64		length = entry->byte_length - entry->footer_offset;
-	uint8	   *footer;
-	NtsStatus	status;
+	/* a rewrite reads with the row type of before */
+	bool		may_cache = reader->desc == RelationGetDescr(reader->rel);
 
 	handle->references = 1;
 	handle->context = context;
@@ -105,13 +126,14 @@ open_segment(NtsReader *reader, const NtsEntry *entry)
 	callback->arg = handle;
 	MemoryContextRegisterResetCallback(context, callback);
 
-	footer = MemoryContextAllocHuge(context, Max(length, 1));
-	nts_segment_read(reader->rel, entry, entry->footer_offset, length, reader->strategy, footer);
-	handle->core = nts_segment_open(footer, length, entry->byte_length, reader->columns,
-									reader->natts, &status);
-	if (handle->core == NULL)
-		nts_error_raise(&status, reader->rel);
-	pfree(footer);
+	if (may_cache && (handle->cached = nts_segment_cache_find(reader->rel, entry)) != NULL)
+		handle->core = handle->cached->core;
+	else
+	{
+		handle->core = read_footer(reader, entry);
+		if (may_cache)
+			handle->cached = nts_segment_cache_add(reader->rel, entry, handle->core);
+	}
 	nts_segment_info(handle->core, &handle->info);
 	if (handle->info.rows != entry->rows)
 		nts_error_corrupt(reader->rel, "segment at block %u has " UINT64_FORMAT
@@ -669,6 +691,123 @@ advance(NtsReader *reader, NtsPosition *p, bool forward)
 }
 
 NtsVectorSet *
+nts_reader_load(NtsReader *reader, const NtsPosition *position)
+{
+	return load_at(reader, position);
+}
+
+bool
+nts_reader_is_delta(NtsReader *reader, int entry)
+{
+	return is_delta(reader, entry);
+}
+
+uint32
+nts_reader_groups(NtsReader *reader, int entry)
+{
+	return groups_of(reader, entry);
+}
+
+uint32
+nts_reader_vectors(NtsReader *reader, int entry, uint32 group)
+{
+	NtsRowGroupInfo info;
+	NtsStatus	status;
+
+	if (is_delta(reader, entry))
+		return 1;
+	NTS_CHECK(nts_segment_row_group(segment_of(reader, entry)->core, group, &info, &status), status, reader->rel);
+	return info.vectors;
+}
+
+bool
+nts_reader_statistics(NtsReader *reader, int entry, uint32 group, int column, NtsStatistics *statistics)
+{
+	SegmentHandle *segment = segment_of(reader, entry);
+	NtsStatus	status;
+
+	if (column >= (int) segment->info.column_count)
+		return false;
+	NTS_CHECK(nts_segment_statistics(segment->core, group, column, statistics, &status), status, reader->rel);
+	return true;
+}
+
+bool
+nts_reader_vector_statistics(NtsReader *reader, int entry, uint32 number, int column, NtsStatistics *vectors)
+{
+	NtsRowGroup *group = group_of(reader, entry, number);
+	NtsStatus	status;
+	const uint8 *chunk;
+	uint64		length;
+
+	if (column >= (int) group->segment->info.column_count)
+		return false;
+	chunk = load_chunk(reader->rel, group, column, column, &length);
+	NTS_CHECK(nts_chunk_statistics(group->segment->core, number, column, chunk, length, vectors, &status), status,
+			  reader->rel);
+	return true;
+}
+
+/* Copies a by-reference value's bytes, as the segment stores them; NULL for NULL. */
+static const uint8 *
+copy_key(MemoryContext context, Form_pg_attribute att, const NtsColumnData *data, uint32 row, uint32 *length)
+{
+	Pointer		value = DatumGetPointer(data->values[row]);
+	uint8	   *copy;
+
+	*length = 0;
+	if (data->nulls[row])
+		return NULL;
+	*length = att->attlen == -1 ? VARSIZE(value) - VARHDRSZ : (uint32) att->attlen;
+	copy = MemoryContextAlloc(context, Max(*length, 1));
+	memcpy(copy, att->attlen == -1 ? VARDATA(value) : value, *length);
+	return copy;
+}
+
+/* Looks at the first and last row of every row group. */
+static void
+find_key_bounds(NtsReader *reader, int entry, int column, NtsCachedSegment *cached)
+{
+	SegmentHandle *segment = segment_of(reader, entry);
+	Form_pg_attribute att = TupleDescAttr(reader->desc, column);
+	NtsKeyBounds *bounds = MemoryContextAllocZero(cached->context, sizeof(NtsKeyBounds) * segment->info.row_groups);
+
+	for (uint32 g = 0; g < segment->info.row_groups; g++)
+	{
+		uint32		vectors = nts_reader_vectors(reader, entry, g);
+
+		for (uint32 v = 0; v < vectors; v += Max(vectors - 1, 1))
+		{
+			NtsPosition position = {.entry = entry,.group = g,.vector = v};
+			NtsVectorSet *set = load_at(reader, &position);
+
+			nts_vector_set_fill(set, column);
+			if (v == 0)
+				bounds[g].first = copy_key(cached->context, att, &set->columns[column], 0, &bounds[g].first_length);
+			if (v == vectors - 1)
+				bounds[g].last = copy_key(cached->context, att, &set->columns[column], set->rows - 1,
+										  &bounds[g].last_length);
+		}
+	}
+	cached->bounds = bounds;
+}
+
+const NtsKeyBounds *
+nts_reader_key_bounds(NtsReader *reader, int entry, uint32 group, int column)
+{
+	SegmentHandle *segment = segment_of(reader, entry);
+	NtsCachedSegment *cached = segment->cached;
+	uint8		kind = reader->columns[column].kind;
+
+	if (cached == NULL || segment->info.series_column_count == 0 || segment->info.series_columns[0] != column ||
+		(kind != NTS_KIND_VAR && kind != NTS_KIND_FIXED))
+		return NULL;
+	if (cached->bounds == NULL)
+		find_key_bounds(reader, entry, column, cached);
+	return &cached->bounds[group];
+}
+
+NtsVectorSet *
 nts_reader_step(NtsReader *reader, NtsPosition *position, bool forward)
 {
 	while (advance(reader, position, forward))
@@ -767,6 +906,43 @@ nts_reader_block(NtsReader *reader, BlockNumber block, NtsPosition *position, bo
 			return load_at(reader, position);
 	}
 	return NULL;
+}
+
+bool
+nts_reader_block_groups(NtsReader *reader, BlockNumber block, int *entry, uint32 *first, uint32 *count)
+{
+	const NtsEntry *e;
+	uint32		groups;
+
+	*entry = entry_of_block(reader, block);
+	if (*entry < 0)
+		return false;
+	e = &reader->entries[*entry].entry;
+	groups = groups_of(reader, *entry);
+	*count = 0;
+	if (is_delta(reader, *entry))
+	{
+		*first = block - e->first_block;
+		*count = *first < groups ? 1 : 0;
+		return *count > 0;
+	}
+	/* row groups belong to the block in which their first byte stands */
+	for (uint32 g = 0; g < groups; g++)
+	{
+		NtsRowGroupInfo info;
+		NtsStatus	status;
+		BlockNumber starts;
+
+		NTS_CHECK(nts_segment_row_group(segment_of(reader, *entry)->core, g, &info, &status), status, reader->rel);
+		starts = e->first_block + info.first_byte / NTS_SEGMENT_PAYLOAD;
+		if (starts < block)
+			continue;
+		if (starts > block)
+			break;
+		if ((*count)++ == 0)
+			*first = g;
+	}
+	return *count > 0;
 }
 
 bool

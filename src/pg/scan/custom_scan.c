@@ -1,0 +1,307 @@
+/*
+ * custom_scan.c - the executor's side of a scan node: tuples, rescans, parallel workers, EvalPlanQual.
+ *
+ * The scan tuple is a virtual slot in which the columns that somebody needs are set; the others are NULL there, and
+ * nobody looks at them. EvalPlanQual hands over tuples of the table's own slot type: a node that is made for it has
+ * such a slot, and never scans.
+ */
+#include "postgres.h"
+
+#include "access/tableam.h"
+#include "executor/execExpr.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "optimizer/optimizer.h"
+#include "pgstat.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "pg/error.h"
+#include "pg/scan/custom_scan.h"
+
+/* ---- columns ---- */
+
+/* Adds the columns that an expression needs; a whole row needs all. */
+static Bitmapset *
+add_columns(Bitmapset *columns, Node *expression, Index relid, TupleDesc desc)
+{
+	Bitmapset  *numbers = NULL;
+	int			number = -1;
+
+	pull_varattnos(expression, relid, &numbers);
+	while ((number = bms_next_member(numbers, number)) >= 0)
+	{
+		AttrNumber	attribute = number + FirstLowInvalidHeapAttributeNumber;
+
+		if (attribute > 0)
+			columns = bms_add_member(columns, attribute - 1);
+		else if (attribute == 0)
+			columns = bms_add_range(columns, 0, desc->natts - 1);
+	}
+	return columns;
+}
+
+static int *
+column_list(Bitmapset *columns, int *count)
+{
+	int		   *list = palloc(sizeof(int) * Max(bms_num_members(columns), 1));
+	int			column = -1;
+
+	*count = 0;
+	while ((column = bms_next_member(columns, column)) >= 0)
+		list[(*count)++] = column;
+	return list;
+}
+
+/* ---- begin ---- */
+
+static void
+begin_scan(CustomScanState *node, EState *estate, int eflags)
+{
+	NtsScanState *state = (NtsScanState *) node;
+	CustomScan *plan = (CustomScan *) node->ss.ps.plan;
+	TupleDesc	desc = RelationGetDescr(node->ss.ss_currentRelation);
+	Index		relid = plan->scan.scanrelid;
+	Bitmapset  *columns = NULL;
+	ListCell   *cell;
+
+	if (estate->es_epq_active != NULL)
+	{
+		ExecInitScanTupleSlot(estate, &node->ss, desc, table_slot_callbacks(node->ss.ss_currentRelation));
+		node->ss.ps.qual = ExecInitQual(plan->scan.plan.qual, &node->ss.ps);
+		node->ss.ps.ps_ProjInfo = NULL;
+		ExecAssignScanProjectionInfoWithVarno(&node->ss, relid);
+		state->finished = true;
+		return;
+	}
+	state->filters = palloc(sizeof(NtsFilter *) * Max(list_length(plan->custom_exprs), 1));
+	foreach(cell, plan->custom_exprs)
+	{
+		NtsFilter  *filter = nts_filter_build(lfirst(cell), relid, &node->ss.ps);
+
+		if (filter == NULL)
+			elog(ERROR, "nodedb_ts: a filter is none any more");
+		state->filters[state->filter_count++] = filter;
+	}
+	state->rest = node->ss.ps.qual;
+	columns = add_columns(NULL, (Node *) plan->scan.plan.qual, relid, desc);
+	state->rest_columns = column_list(columns, &state->rest_column_count);
+	columns = add_columns(NULL, (Node *) plan->scan.plan.targetlist, relid, desc);
+	state->columns = column_list(columns, &state->column_count);
+	for (int i = 0; i < desc->natts; i++)
+		node->ss.ss_ScanTupleSlot->tts_isnull[i] = true;
+	state->constants = AllocSetContextCreate(estate->es_query_cxt, "nodedb_ts constants", ALLOCSET_SMALL_SIZES);
+	nts_scan_restart(state);
+}
+
+/* ---- tuples ---- */
+
+/* EvalPlanQual's tuples need not pass again what was pushed down, unless they were changed: they are looked at anew. */
+static bool
+recheck(ScanState *node, TupleTableSlot *slot)
+{
+	NtsScanState *state = (NtsScanState *) node;
+	CustomScan *plan = (CustomScan *) node->ps.plan;
+	ExprContext *econtext = node->ps.ps_ExprContext;
+
+	if (plan->custom_exprs == NIL)
+		return true;
+	if (state->recheck == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(node->ps.state->es_query_cxt);
+
+		state->recheck = ExecInitQual(plan->custom_exprs, &node->ps);
+		MemoryContextSwitchTo(old);
+	}
+	econtext->ecxt_scantuple = slot;
+	ResetExprContext(econtext);
+	return ExecQual(state->recheck, econtext);
+}
+
+static TupleTableSlot *
+no_tuple(ScanState *node)
+{
+	return ExecClearTuple(node->ss_ScanTupleSlot);
+}
+
+static void
+store_row(NtsScanState *state, uint32 row)
+{
+	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
+	NtsVectorSet *set = state->selection.set;
+
+	ExecClearTuple(slot);
+	for (int i = 0; i < state->column_count; i++)
+	{
+		int			column = state->columns[i];
+
+		slot->tts_values[column] = set->columns[column].values[row];
+		slot->tts_isnull[column] = set->columns[column].nulls[row] != 0;
+	}
+	ExecStoreVirtualTuple(slot);
+	slot->tts_tableOid = RelationGetRelid(state->css.ss.ss_currentRelation);
+	nts_row_id_to_tid(set->row_ids != NULL ? set->row_ids[row] : set->first_row_id + row, &slot->tts_tid);
+}
+
+static TupleTableSlot *
+exec_scan(CustomScanState *node)
+{
+	NtsScanState *state = (NtsScanState *) node;
+	ExprContext *econtext = node->ss.ps.ps_ExprContext;
+	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
+	uint32		row;
+
+	if (node->ss.ps.state->es_epq_active != NULL)
+		return ExecScan(&node->ss, no_tuple, recheck);
+	ResetExprContext(econtext);
+	if (state->next >= state->selection.count)
+	{
+		NtsVectorSet *set;
+
+		/* what the slot shows lies in the set that is given up */
+		ExecClearTuple(slot);
+		state->selection.count = 0;
+		state->next = 0;
+		if (!nts_scan_next(node, &state->selection))
+		{
+			if (node->ss.ps.ps_ProjInfo != NULL)
+				return ExecClearTuple(node->ss.ps.ps_ProjInfo->pi_state.resultslot);
+			return slot;
+		}
+		set = state->selection.set;
+		for (int i = 0; i < state->column_count; i++)
+			if (!set->columns[state->columns[i]].filled)
+			{
+				nts_vector_set_fill(set, state->columns[i]);
+				state->counts.columns_decoded++;
+			}
+	}
+	row = state->next++;
+	store_row(state, state->selection.rows == NULL ? row : state->selection.rows[row]);
+	pgstat_count_heap_getnext(node->ss.ss_currentRelation);
+	if (node->ss.ps.ps_ProjInfo == NULL)
+		return slot;
+	econtext->ecxt_scantuple = slot;
+	return ExecProject(node->ss.ps.ps_ProjInfo);
+}
+
+static void
+rescan(CustomScanState *node)
+{
+	NtsScanState *state = (NtsScanState *) node;
+
+	ExecClearTuple(node->ss.ss_ScanTupleSlot);
+	ExecScanReScan(&node->ss);
+	if (node->ss.ps.state->es_epq_active == NULL)
+		nts_scan_restart(state);
+}
+
+/* ---- parallel ---- */
+
+static Size
+estimate_dsm(CustomScanState *node, ParallelContext *context)
+{
+	EState	   *estate = node->ss.ps.state;
+
+	return MAXALIGN(sizeof(NtsParallelScan)) +
+		table_parallelscan_estimate(node->ss.ss_currentRelation, estate->es_snapshot);
+}
+
+static void
+attach(NtsScanState *state, void *coordinate)
+{
+	state->shared = coordinate;
+	state->parallel = (ParallelTableScanDesc) ((char *) coordinate + MAXALIGN(sizeof(NtsParallelScan)));
+	if (state->worker == NULL)
+		state->worker = MemoryContextAllocZero(state->css.ss.ps.state->es_query_cxt,
+											   sizeof(ParallelBlockTableScanWorkerData));
+}
+
+static void
+initialize_dsm(CustomScanState *node, ParallelContext *context, void *coordinate)
+{
+	NtsScanState *state = (NtsScanState *) node;
+
+	attach(state, coordinate);
+	for (size_t i = 0; i < NTS_SCAN_COUNTS; i++)
+		pg_atomic_init_u64(&state->shared->counts[i], 0);
+	table_parallelscan_initialize(node->ss.ss_currentRelation, state->parallel, node->ss.ps.state->es_snapshot);
+}
+
+static void
+reinitialize_dsm(CustomScanState *node, ParallelContext *context, void *coordinate)
+{
+	NtsScanState *state = (NtsScanState *) node;
+
+	table_parallelscan_reinitialize(node->ss.ss_currentRelation, state->parallel);
+}
+
+static void
+initialize_worker(CustomScanState *node, shm_toc *toc, void *coordinate)
+{
+	attach((NtsScanState *) node, coordinate);
+}
+
+/* Adds this participant's counts to those of all; the leader takes the sum, once the workers have ended. */
+static void
+shutdown_scan(CustomScanState *node)
+{
+	NtsScanState *state = (NtsScanState *) node;
+	uint64	   *counts = (uint64 *) &state->counts;
+
+	if (state->shared == NULL)
+		return;
+	for (size_t i = 0; i < NTS_SCAN_COUNTS; i++)
+	{
+		uint64		sum = pg_atomic_add_fetch_u64(&state->shared->counts[i], counts[i]);
+
+		counts[i] = IsParallelWorker() ? 0 : sum;
+	}
+	/* shared memory goes away; a rescan attaches anew */
+	state->shared = NULL;
+	state->parallel = NULL;
+}
+
+static void
+end_scan(CustomScanState *node)
+{
+	if (node->ss.ps.ps_ResultTupleSlot != NULL)
+		ExecClearTuple(node->ss.ps.ps_ResultTupleSlot);
+	ExecClearTuple(node->ss.ss_ScanTupleSlot);
+	nts_scan_close((NtsScanState *) node);
+}
+
+static const CustomExecMethods exec_methods = {
+	.CustomName = "nodedb_ts scan",
+	.BeginCustomScan = begin_scan,
+	.ExecCustomScan = exec_scan,
+	.EndCustomScan = end_scan,
+	.ReScanCustomScan = rescan,
+	.EstimateDSMCustomScan = estimate_dsm,
+	.InitializeDSMCustomScan = initialize_dsm,
+	.ReInitializeDSMCustomScan = reinitialize_dsm,
+	.InitializeWorkerCustomScan = initialize_worker,
+	.ShutdownCustomScan = shutdown_scan,
+	.ExplainCustomScan = nts_scan_explain,
+};
+
+static Node *
+create_state(CustomScan *plan)
+{
+	NtsScanState *state = palloc0(sizeof(NtsScanState));
+
+	NodeSetTag(state, T_CustomScanState);
+	state->css.methods = &exec_methods;
+	return (Node *) state;
+}
+
+const CustomScanMethods nts_scan_methods = {
+	.CustomName = "nodedb_ts scan",
+	.CreateCustomScanState = create_state,
+};
+
+bool
+nts_is_scan_state(const PlanState *state)
+{
+	return IsA(state, CustomScanState) && ((const CustomScanState *) state)->methods == &exec_methods;
+}

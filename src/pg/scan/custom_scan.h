@@ -1,0 +1,87 @@
+/*
+ * custom_scan.h - inside of this room: the state of a scan node.
+ */
+#ifndef NTS_SCAN_CUSTOM_SCAN_H
+#define NTS_SCAN_CUSTOM_SCAN_H
+
+#include "postgres.h"
+
+#include "port/atomics.h"
+#include "nodes/extensible.h"
+
+#include "pg/scan/filter.h"
+#include "pg/scan/scan.h"
+
+/* What EXPLAIN ANALYZE tells; participants of a parallel scan add theirs up. */
+typedef struct NtsScanCounts
+{
+	uint64		segments;		/* looked at */
+	uint64		groups;			/* row groups */
+	uint64		groups_pruned;
+	uint64		vectors;		/* of row groups that were not pruned */
+	uint64		vectors_pruned;
+	uint64		columns_decoded;	/* vectors of single columns */
+	uint64		pages;			/* of L0 */
+	uint64		rows_filtered;
+} NtsScanCounts;
+
+#define NTS_SCAN_COUNTS (sizeof(NtsScanCounts) / sizeof(uint64))
+
+/* In shared memory, before PostgreSQL's ParallelTableScanDesc. */
+typedef struct NtsParallelScan
+{
+	pg_atomic_uint64 counts[NTS_SCAN_COUNTS];
+} NtsParallelScan;
+
+typedef struct NtsScanState
+{
+	CustomScanState css;		/* must be first */
+	NtsFilter **filters;
+	int			filter_count;
+	ExprState  *rest;			/* conditions that are evaluated row by row, or NULL */
+	ExprState  *recheck;		/* the filters as expressions, for EvalPlanQual; NULL: not yet compiled */
+	int		   *rest_columns;	/* 0-based, that `rest` needs */
+	int			rest_column_count;
+	int		   *columns;		/* that tuples need */
+	int			column_count;
+	MemoryContext constants;	/* values of the filters' constants */
+	/* the scan */
+	NtsReader  *reader;			/* NULL: not begun */
+	BufferAccessStrategy strategy;
+	bool		positioned;
+	bool		finished;
+	int			entry;
+	uint32		group;
+	uint32		group_end;		/* behind the last one to look at in this entry */
+	uint32		vector;
+	uint32		vectors;		/* of the row group at hand; 0: not entered */
+	uint32		statistics_room;
+	NtsStatistics **statistics; /* by column: of the row group's vectors, or NULL */
+	bool	   *has_statistics; /* by column: those of the row group at hand are there */
+	NtsStatistics footer;		/* answer of a callback */
+	uint8	   *keep;
+	uint32	   *rows;
+	uint32		room;			/* of both */
+	NtsSelection selection;
+	uint32		next;			/* row of the selection, for tuples */
+	NtsScanCounts counts;
+	/* parallel */
+	NtsParallelScan *shared;
+	ParallelTableScanDesc parallel;
+	ParallelBlockTableScanWorkerData *worker;
+	bool		worker_started;
+} NtsScanState;
+
+/* scan_cursor.c */
+extern void nts_scan_restart(NtsScanState *state);
+extern void nts_scan_close(NtsScanState *state);
+
+/* custom_scan.c */
+extern const CustomScanMethods nts_scan_methods;
+/* scan_explain.c */
+extern void nts_scan_explain(CustomScanState *node, List *ancestors, ExplainState *es);
+/* scan_path.c */
+extern Plan *nts_scan_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses,
+						   List *custom_plans);
+
+#endif							/* NTS_SCAN_CUSTOM_SCAN_H */

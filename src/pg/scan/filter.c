@@ -1,0 +1,433 @@
+/*
+ * filter.c - filters at work: constants, verdicts from statistics, masks of rows.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type_d.h"
+#include "executor/executor.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "nodedb_ts/core.h"
+#include "pg/scan/filter.h"
+
+/* ---- constants ---- */
+
+/* The word that nts_word_compare takes as its second. */
+static uint64
+constant_word(Oid type, Datum value)
+{
+	switch (type)
+	{
+		case INT2OID:
+			return (uint64) (int64) DatumGetInt16(value);
+		case INT4OID:
+		case DATEOID:
+			return (uint64) (int64) DatumGetInt32(value);
+		case BOOLOID:
+			return DatumGetBool(value) ? 1 : 0;
+		case FLOAT4OID:
+			return (uint64) Float8GetDatum((float8) DatumGetFloat4(value));
+		default:
+			return (uint64) value;
+	}
+}
+
+static int32
+constant_order(const NtsFilter *filter)
+{
+	return filter->order == NTS_ORDER_INT ? NTS_ORDER_INT : NTS_ORDER_FLOAT8;
+}
+
+static int
+compare_words(const void *a, const void *b, void *order)
+{
+	return nts_word_compare(*(int32 *) order, *(const uint64 *) a, *(const uint64 *) b);
+}
+
+static int
+compare_bytes(const uint8 *a, uint32 a_length, const uint8 *b, uint32 b_length)
+{
+	int			order = memcmp(a, b, Min(a_length, b_length));
+
+	if (order != 0)
+		return order;
+	return a_length < b_length ? -1 : a_length > b_length;
+}
+
+static int
+compare_strings(const void *a, const void *b)
+{
+	const NtsBytes *x = a;
+	const NtsBytes *y = b;
+
+	return compare_bytes(x->bytes, x->length, y->bytes, y->length);
+}
+
+/* Elements that are not NULL; one, if the constant is no array. */
+static int
+constant_elements(const NtsFilter *filter, Datum value, Datum **elements)
+{
+	Oid			value_type = exprType((Node *) filter->expression);
+	int			count;
+	int			kept = 0;
+	bool	   *nulls;
+	int16		length;
+	bool		by_value;
+	char		align;
+
+	if (!OidIsValid(get_element_type(value_type)))
+	{
+		*elements = palloc(sizeof(Datum));
+		**elements = value;
+		return 1;
+	}
+	get_typlenbyvalalign(filter->type, &length, &by_value, &align);
+	deconstruct_array(DatumGetArrayTypeP(value), filter->type, length, by_value, align, elements, &nulls, &count);
+	for (int i = 0; i < count; i++)
+		if (!nulls[i])
+			(*elements)[kept++] = (*elements)[i];
+	return kept;
+}
+
+static void
+set_words(NtsFilter *filter, const Datum *elements, int count)
+{
+	int32		order = constant_order(filter);
+	int			kept = 0;
+
+	filter->words = palloc(sizeof(uint64) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+		filter->words[i] = constant_word(filter->type, elements[i]);
+	qsort_arg(filter->words, count, sizeof(uint64), compare_words, &order);
+	for (int i = 0; i < count; i++)
+		if (kept == 0 || nts_word_compare(order, filter->words[kept - 1], filter->words[i]) != 0)
+			filter->words[kept++] = filter->words[i];
+	filter->constants = kept;
+}
+
+static void
+set_strings(NtsFilter *filter, const Datum *elements, int count)
+{
+	filter->strings = palloc(sizeof(NtsBytes) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+	{
+		text	   *value = DatumGetTextPP(elements[i]);
+
+		filter->strings[i].bytes = (const uint8 *) VARDATA_ANY(value);
+		filter->strings[i].length = VARSIZE_ANY_EXHDR(value);
+	}
+	qsort(filter->strings, count, sizeof(NtsBytes), compare_strings);
+	filter->constants = count;
+}
+
+void
+nts_filter_set_constants(NtsFilter *filter, ExprContext *econtext, MemoryContext context)
+{
+	MemoryContext old;
+	Datum		value;
+	Datum	   *elements;
+	bool		isnull;
+	int			count;
+
+	for (int i = 0; i < filter->count; i++)
+		nts_filter_set_constants(filter->args[i], econtext, context);
+	if (filter->constant == NULL || filter->kind == NTS_FILTER_EXPRESSION)
+		return;
+	old = MemoryContextSwitchTo(context);
+	value = ExecEvalExpr(filter->constant, econtext, &isnull);
+	filter->never = isnull;
+	if (!isnull && filter->kind == NTS_FILTER_COMPARE)
+		filter->word = constant_word(filter->type, value);
+	else if (!isnull)
+	{
+		count = constant_elements(filter, value, &elements);
+		if (filter->kind == NTS_FILTER_IN)
+			set_words(filter, elements, count);
+		else
+			set_strings(filter, elements, count);
+		filter->never = count == 0;
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* ---- verdicts ---- */
+
+static NtsVerdict
+judge_range(int32 order, int32 compare, const NtsStatistics *s, uint64 constant)
+{
+	int			low = nts_word_compare(order, s->min, constant);
+	int			high = nts_word_compare(order, s->max, constant);
+	bool		none;
+	bool		all;
+
+	switch (compare)
+	{
+		case NTS_COMPARE_LT:
+			none = low >= 0;
+			all = high < 0;
+			break;
+		case NTS_COMPARE_LE:
+			none = low > 0;
+			all = high <= 0;
+			break;
+		case NTS_COMPARE_EQ:
+			none = low > 0 || high < 0;
+			all = low == 0 && high == 0;
+			break;
+		case NTS_COMPARE_GE:
+			none = high < 0;
+			all = low >= 0;
+			break;
+		case NTS_COMPARE_GT:
+			none = high <= 0;
+			all = low > 0;
+			break;
+		default:
+			none = low == 0 && high == 0;
+			all = low > 0 || high < 0;
+			break;
+	}
+	if (none)
+		return NTS_VERDICT_NONE;
+	return all && s->null_count == 0 ? NTS_VERDICT_ALL : NTS_VERDICT_SOME;
+}
+
+static NtsVerdict
+judge_words(const NtsFilter *filter, const NtsStatistics *s)
+{
+	if (s->nulls_known && s->null_count == s->rows)
+		return NTS_VERDICT_NONE;
+	if (!s->has_range)
+		return NTS_VERDICT_SOME;
+	if (filter->kind == NTS_FILTER_COMPARE)
+		return judge_range(filter->order, filter->compare, s, filter->word);
+	for (int i = 0; i < filter->constants; i++)
+	{
+		NtsVerdict	verdict = judge_range(filter->order, NTS_COMPARE_EQ, s, filter->words[i]);
+
+		if (verdict != NTS_VERDICT_NONE)
+			return verdict;
+	}
+	return NTS_VERDICT_NONE;
+}
+
+static NtsVerdict
+judge_bytes(const NtsFilter *filter, const NtsKeyBounds *bounds)
+{
+	if (bounds->first == NULL)
+		return NTS_VERDICT_NONE;	/* NULLs come last: all are NULL */
+	for (int i = 0; i < filter->constants; i++)
+	{
+		const NtsBytes *s = &filter->strings[i];
+
+		if (compare_bytes(s->bytes, s->length, bounds->first, bounds->first_length) >= 0 &&
+			(bounds->last == NULL || compare_bytes(s->bytes, s->length, bounds->last, bounds->last_length) <= 0))
+			return NTS_VERDICT_SOME;
+	}
+	return NTS_VERDICT_NONE;
+}
+
+static NtsVerdict
+judge_list(const NtsFilter *filter, const NtsFilterFacts *facts)
+{
+	NtsVerdict	decides = filter->kind == NTS_FILTER_AND ? NTS_VERDICT_NONE : NTS_VERDICT_ALL;
+	NtsVerdict	otherwise = filter->kind == NTS_FILTER_AND ? NTS_VERDICT_ALL : NTS_VERDICT_NONE;
+	bool		same = true;
+
+	for (int i = 0; i < filter->count; i++)
+	{
+		NtsVerdict	verdict = nts_filter_judge(filter->args[i], facts);
+
+		if (verdict == decides)
+			return decides;
+		same = same && verdict == otherwise;
+	}
+	return same ? otherwise : NTS_VERDICT_SOME;
+}
+
+NtsVerdict
+nts_filter_judge(const NtsFilter *filter, const NtsFilterFacts *facts)
+{
+	const NtsStatistics *s;
+	const NtsKeyBounds *bounds;
+
+	switch (filter->kind)
+	{
+		case NTS_FILTER_AND:
+		case NTS_FILTER_OR:
+			return judge_list(filter, facts);
+		case NTS_FILTER_NULL:
+			s = facts->statistics(facts->scan, filter->column);
+			if (s == NULL || !s->nulls_known || (s->null_count > 0 && s->null_count < s->rows))
+				return NTS_VERDICT_SOME;
+			return (s->null_count > 0) == filter->is_null ? NTS_VERDICT_ALL : NTS_VERDICT_NONE;
+		case NTS_FILTER_COMPARE:
+		case NTS_FILTER_IN:
+			if (filter->never)
+				return NTS_VERDICT_NONE;
+			s = facts->statistics(facts->scan, filter->column);
+			return s == NULL ? NTS_VERDICT_SOME : judge_words(filter, s);
+		case NTS_FILTER_BYTES:
+			if (filter->never)
+				return NTS_VERDICT_NONE;
+			bounds = facts->bounds == NULL ? NULL : facts->bounds(facts->scan, filter->column);
+			return bounds == NULL ? NTS_VERDICT_SOME : judge_bytes(filter, bounds);
+		case NTS_FILTER_EXPRESSION:
+			break;
+	}
+	return NTS_VERDICT_SOME;
+}
+
+/* ---- masks ---- */
+
+static bool
+is_among(const NtsFilter *filter, Datum value)
+{
+	const uint8 *bytes = (const uint8 *) VARDATA_ANY(DatumGetPointer(value));
+	uint32		length = VARSIZE_ANY_EXHDR(DatumGetPointer(value));
+	int			low = 0;
+	int			high = filter->constants - 1;
+
+	while (low <= high)
+	{
+		int			middle = (low + high) / 2;
+		const NtsBytes *s = &filter->strings[middle];
+		int			order = compare_bytes(bytes, length, s->bytes, s->length);
+
+		if (order == 0)
+			return true;
+		if (order < 0)
+			high = middle - 1;
+		else
+			low = middle + 1;
+	}
+	return false;
+}
+
+static bool
+passes(NtsFilter *filter, Datum value, bool isnull, ExprContext *econtext, TupleTableSlot *slot)
+{
+	Datum		result;
+
+	if (filter->kind == NTS_FILTER_BYTES)
+		return !isnull && is_among(filter, value);
+	slot->tts_values[filter->column] = value;
+	slot->tts_isnull[filter->column] = isnull;
+	result = ExecEvalExprSwitchContext(filter->constant, econtext, &isnull);
+	return !isnull && DatumGetBool(result);
+}
+
+/* Equal values of a vector mostly share an address. */
+static void
+apply_by_address(NtsFilter *filter, NtsVectorSet *set, uint8 *keep, ExprContext *econtext, TupleTableSlot *slot)
+{
+	const NtsColumnData *data = &set->columns[filter->column];
+	uintptr_t	last = 0;
+	bool		last_result = false;
+
+	for (uint32 i = 0; i < set->rows; i++)
+	{
+		uintptr_t	address = data->nulls[i] ? 0 : (uintptr_t) data->values[i];
+
+		if (!keep[i])
+			continue;
+		if (address == 0)
+		{
+			keep[i] = filter->kind == NTS_FILTER_BYTES ? false : passes(filter, (Datum) 0, true, econtext, slot);
+			continue;
+		}
+		if (address != last)
+		{
+			uint32		place = (uint32) (address >> 3) % NTS_FILTER_MEMO;
+
+			if (filter->memo_address[place] != address)
+			{
+				filter->memo_result[place] = passes(filter, data->values[i], false, econtext, slot);
+				filter->memo_address[place] = address;
+				ResetExprContext(econtext);
+			}
+			last = address;
+			last_result = filter->memo_result[place];
+		}
+		keep[i] = last_result;
+	}
+}
+
+static void
+apply_or(NtsFilter *filter, NtsVectorSet *set, uint8 *keep, ExprContext *econtext, TupleTableSlot *slot)
+{
+	uint8	   *some = palloc0(set->rows);
+	uint8	   *mask = palloc(set->rows);
+
+	for (int a = 0; a < filter->count; a++)
+	{
+		/* rows that pass already need no second look */
+		for (uint32 i = 0; i < set->rows; i++)
+			mask[i] = keep[i] & (some[i] ^ 1);
+		nts_filter_apply(filter->args[a], set, mask, econtext, slot);
+		for (uint32 i = 0; i < set->rows; i++)
+			some[i] |= mask[i];
+	}
+	memcpy(keep, some, set->rows);
+	pfree(some);
+	pfree(mask);
+}
+
+void
+nts_filter_apply(NtsFilter *filter, NtsVectorSet *set, uint8 *keep, ExprContext *econtext, TupleTableSlot *slot)
+{
+	const NtsColumnData *data = NULL;
+
+	if (memchr(keep, 1, set->rows) == NULL)
+		return;
+	if (filter->never)
+	{
+		memset(keep, 0, set->rows);
+		return;
+	}
+	if (filter->column >= 0)
+	{
+		data = &set->columns[filter->column];
+		if (!data->filled)
+			nts_vector_set_fill(set, filter->column);
+	}
+	switch (filter->kind)
+	{
+		case NTS_FILTER_AND:
+			for (int a = 0; a < filter->count; a++)
+				nts_filter_apply(filter->args[a], set, keep, econtext, slot);
+			break;
+		case NTS_FILTER_OR:
+			apply_or(filter, set, keep, econtext, slot);
+			break;
+		case NTS_FILTER_COMPARE:
+			nts_filter_compare(filter->order, filter->compare, (const uint64 *) data->values, data->nulls, set->rows,
+							   filter->word, keep);
+			break;
+		case NTS_FILTER_IN:
+			nts_filter_in(filter->order, (const uint64 *) data->values, data->nulls, set->rows, filter->words,
+						  filter->constants, keep);
+			break;
+		case NTS_FILTER_NULL:
+			for (uint32 i = 0; i < set->rows; i++)
+				keep[i] &= (data->nulls[i] != 0) == filter->is_null;
+			break;
+		case NTS_FILTER_BYTES:
+		case NTS_FILTER_EXPRESSION:
+			apply_by_address(filter, set, keep, econtext, slot);
+			break;
+	}
+}
+
+void
+nts_filter_forget(NtsFilter *filter)
+{
+	for (int i = 0; i < filter->count; i++)
+		nts_filter_forget(filter->args[i]);
+	if (filter->kind == NTS_FILTER_BYTES || filter->kind == NTS_FILTER_EXPRESSION)
+		memset(filter->memo_address, 0, sizeof(filter->memo_address));
+}

@@ -1,0 +1,97 @@
+/*
+ * filter.h - conditions that are evaluated on vectors.
+ *
+ * A filter is built from an expression twice: by the planner, to learn whether it can be one, and by the executor. Its
+ * constants are evaluated once a scan. A verdict says what statistics tell of all rows of a row group or vector.
+ */
+#ifndef NTS_SCAN_FILTER_H
+#define NTS_SCAN_FILTER_H
+
+#include "postgres.h"
+
+#include "nodes/execnodes.h"
+
+#include "pg/am/am.h"
+
+typedef enum NtsFilterKind
+{
+	NTS_FILTER_AND,
+	NTS_FILTER_OR,
+	NTS_FILTER_COMPARE,			/* word column, constant */
+	NTS_FILTER_IN,				/* word column, some constants */
+	NTS_FILTER_NULL,			/* IS [NOT] NULL */
+	NTS_FILTER_BYTES,			/* byte string column equal to one of some constants */
+	NTS_FILTER_EXPRESSION		/* any expression of one by-reference column: once for each distinct value met */
+} NtsFilterKind;
+
+typedef enum NtsVerdict
+{
+	NTS_VERDICT_SOME = 0,
+	NTS_VERDICT_NONE = 1,		/* no row passes */
+	NTS_VERDICT_ALL = 2			/* every row passes */
+} NtsVerdict;
+
+typedef struct NtsBytes
+{
+	const uint8 *bytes;
+	uint32		length;
+} NtsBytes;
+
+#define NTS_FILTER_MEMO 64
+
+typedef struct NtsFilter
+{
+	NtsFilterKind kind;
+	int			column;			/* 0-based; of AND and OR -1 */
+	/* AND, OR */
+	int			count;
+	struct NtsFilter **args;
+	/* constants */
+	int32		order;			/* NtsWordOrder */
+	int32		compare;		/* NtsCompare */
+	bool		is_null;		/* NULL: wants NULL */
+	Oid			type;			/* of the constant, or of the array's elements */
+	ExprState  *constant;		/* NULL at planning */
+	Expr	   *expression;		/* of the constant; of EXPRESSION the whole */
+	bool		never;			/* the constant is NULL: no row passes */
+	uint64		word;
+	uint64	   *words;			/* sorted, distinct */
+	NtsBytes   *strings;		/* sorted bytewise, distinct */
+	int			constants;		/* of words or strings */
+	/* what the scan knows */
+	NtsVerdict	of_group;
+	NtsVerdict	verdict;		/* of the vector at hand */
+	/* EXPRESSION, BYTES: results by address of the value, within one vector set */
+	uintptr_t	memo_address[NTS_FILTER_MEMO];
+	bool		memo_result[NTS_FILTER_MEMO];
+} NtsFilter;
+
+/*
+ * NULL: this clause cannot be a filter on relation `relid`. parent: the node that will evaluate it; NULL at planning,
+ * then nothing is evaluated.
+ */
+extern NtsFilter *nts_filter_build(Expr *clause, Index relid, PlanState *parent);
+
+/* Evaluates the constants anew, in `context`. */
+extern void nts_filter_set_constants(NtsFilter *filter, ExprContext *econtext, MemoryContext context);
+
+/* Statistics of a column, or NULL; bounds likewise. */
+typedef struct NtsFilterFacts
+{
+	const NtsStatistics *(*statistics) (void *scan, int column);
+	const NtsKeyBounds *(*bounds) (void *scan, int column);	/* may be NULL */
+	void	   *scan;
+} NtsFilterFacts;
+
+extern NtsVerdict nts_filter_judge(const NtsFilter *filter, const NtsFilterFacts *facts);
+
+/*
+ * keep[i] stays 1 only where row i of the set passes. slot: a virtual one of the set's row type, the scan tuple of
+ * econtext.
+ */
+extern void nts_filter_apply(NtsFilter *filter, NtsVectorSet *set, uint8 *keep, ExprContext *econtext,
+							 TupleTableSlot *slot);
+/* Forgets results by address: another vector set follows. */
+extern void nts_filter_forget(NtsFilter *filter);
+
+#endif							/* NTS_SCAN_FILTER_H */

@@ -1,0 +1,321 @@
+/*
+ * filter_build.c - which expressions can be filters.
+ *
+ * Taken are comparisons that cannot fail: what a filter looks at are also rows that another condition would have left
+ * out before, and values of rows that no snapshot sees any more (of the own transaction's later commands).
+ */
+#include "postgres.h"
+
+#include "access/stratnum.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_operator_d.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type_d.h"
+#include "executor/executor.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
+#include "optimizer/optimizer.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
+
+#include "pg/scan/filter.h"
+
+/* Does the expression depend on the relation's row? */
+static bool
+mentions_walker(Node *node, void *relid)
+{
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var))
+		return ((Var *) node)->varno == (int) *(Index *) relid && ((Var *) node)->varlevelsup == 0;
+	if (IsA(node, PlaceHolderVar))
+		return true;
+	return expression_tree_walker(node, mentions_walker, relid);
+}
+
+/* Constant during a scan of the relation? */
+static bool
+is_constant(Node *node, Index relid)
+{
+	return !mentions_walker(node, &relid) && !contain_volatile_functions(node) && !contain_subplans(node);
+}
+
+/* The relation's column that an expression is, with or without a relabelling; or NULL. */
+static Var *
+column_of(Node *node, Index relid)
+{
+	Var		   *var;
+
+	while (node != NULL && IsA(node, RelabelType))
+		node = (Node *) ((RelabelType *) node)->arg;
+	if (node == NULL || !IsA(node, Var))
+		return NULL;
+	var = (Var *) node;
+	if (var->varno != (int) relid || var->varlevelsup != 0 || var->varattno <= 0)
+		return NULL;
+	return var;
+}
+
+static NtsFilter *
+make_filter(NtsFilterKind kind, const Var *column)
+{
+	NtsFilter  *filter = palloc0(sizeof(NtsFilter));
+
+	filter->kind = kind;
+	filter->column = column == NULL ? -1 : column->varattno - 1;
+	return filter;
+}
+
+static void
+set_constant(NtsFilter *filter, Expr *expression, Oid type, PlanState *parent)
+{
+	filter->expression = expression;
+	filter->type = type;
+	if (parent != NULL)
+		filter->constant = ExecInitExpr(expression, parent);
+}
+
+static bool
+is_int_type(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID;
+}
+
+static bool
+is_float_type(Oid type)
+{
+	return type == FLOAT4OID || type == FLOAT8OID;
+}
+
+/* How words of this type are ordered; 0: its btree order is not that of words. */
+static int32
+order_of_type(Oid type)
+{
+	switch (type)
+	{
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case BOOLOID:
+		case DATEOID:
+		case TIMEOID:
+		case TIMESTAMPOID:
+		case TIMESTAMPTZOID:
+			return NTS_ORDER_INT;
+		case FLOAT4OID:
+			return NTS_ORDER_FLOAT4;
+		case FLOAT8OID:
+			return NTS_ORDER_FLOAT8;
+		default:
+			return 0;
+	}
+}
+
+/* The NtsCompare of a btree operator between a column's type and another one whose words compare alike; 0: none. */
+static int32
+comparison(Oid operator, Oid type, Oid other)
+{
+	static const int32 by_strategy[] = {0, NTS_COMPARE_LT, NTS_COMPARE_LE, NTS_COMPARE_EQ, NTS_COMPARE_GE, NTS_COMPARE_GT};
+	Oid			family;
+	int			strategy;
+	Oid			left;
+	Oid			right;
+	bool		negated = false;
+
+	if (order_of_type(type) == 0)
+		return 0;
+	family = lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
+	if (!op_in_opfamily(operator, family))
+	{
+		operator = get_negator(operator);
+		if (!OidIsValid(operator) || !op_in_opfamily(operator, family))
+			return 0;
+		negated = true;
+	}
+	get_op_opfamily_properties(operator, family, false, &strategy, &left, &right);
+	if (negated && strategy != BTEqualStrategyNumber)
+		return 0;
+	if (left != type || right != other)
+		return 0;
+	if (left != right && !(is_int_type(left) && is_int_type(right)) && !(is_float_type(left) && is_float_type(right)))
+		return 0;
+	return negated ? NTS_COMPARE_NE : by_strategy[strategy];
+}
+
+/* Is equality of text that of its bytes? */
+static bool
+is_text_equality(Oid operator, Oid collation)
+{
+	return operator == TextEqualOperator && OidIsValid(collation) && get_collation_isdeterministic(collation);
+}
+
+/* Functions that fail only for what does not depend on the row. */
+static bool
+cannot_fail(Oid function)
+{
+	switch (function)
+	{
+		case F_TEXTLIKE:
+		case F_TEXTNLIKE:
+		case F_TEXTICLIKE:
+		case F_TEXTICNLIKE:
+		case F_TEXTREGEXEQ:
+		case F_TEXTREGEXNE:
+		case F_TEXTICREGEXEQ:
+		case F_TEXTICREGEXNE:
+			return true;
+		default:
+			return get_func_leakproof(function);
+	}
+}
+
+/* The last resort: one column of values by reference, compared with constants. */
+static NtsFilter *
+build_expression(Expr *clause, Node *left, Node *right, Oid operator, Index relid, PlanState *parent)
+{
+	Var		   *var = column_of(left, relid);
+	NtsFilter  *filter;
+
+	if (var == NULL || get_typbyval(var->vartype) || !is_constant(right, relid) || !cannot_fail(get_opcode(operator)) ||
+		func_volatile(get_opcode(operator)) == PROVOLATILE_VOLATILE)
+		return NULL;
+	filter = make_filter(NTS_FILTER_EXPRESSION, var);
+	set_constant(filter, clause, BOOLOID, parent);
+	return filter;
+}
+
+static NtsFilter *
+build_comparison(OpExpr *clause, Index relid, PlanState *parent)
+{
+	Node	   *left;
+	Node	   *right;
+	Oid			operator = clause->opno;
+	Var		   *var;
+	NtsFilter  *filter;
+	int32		compare;
+
+	if (list_length(clause->args) != 2 || clause->opretset)
+		return NULL;
+	left = linitial(clause->args);
+	right = lsecond(clause->args);
+	if (column_of(left, relid) == NULL)
+	{
+		Node	   *swapped = left;
+
+		left = right;
+		right = swapped;
+		operator = get_commutator(operator);
+		if (!OidIsValid(operator))
+			return NULL;
+	}
+	var = column_of(left, relid);
+	if (var == NULL || !is_constant(right, relid))
+		return NULL;
+	if (is_text_equality(operator, clause->inputcollid))
+	{
+		filter = make_filter(NTS_FILTER_BYTES, var);
+		set_constant(filter, (Expr *) right, TEXTOID, parent);
+		return filter;
+	}
+	compare = IsA(left, Var) ? comparison(operator, var->vartype, exprType(right)) : 0;
+	if (compare == 0)
+		return build_expression((Expr *) clause, left, right, operator, relid, parent);
+	filter = make_filter(NTS_FILTER_COMPARE, var);
+	filter->order = order_of_type(var->vartype);
+	filter->compare = compare;
+	set_constant(filter, (Expr *) right, exprType(right), parent);
+	return filter;
+}
+
+static NtsFilter *
+build_array_comparison(ScalarArrayOpExpr *clause, Index relid, PlanState *parent)
+{
+	Node	   *left = linitial(clause->args);
+	Node	   *right = lsecond(clause->args);
+	Var		   *var = column_of(left, relid);
+	Oid			element = get_element_type(exprType(right));
+	NtsFilter  *filter;
+
+	if (var == NULL || !OidIsValid(element) || !is_constant(right, relid))
+		return NULL;
+	if (clause->useOr && is_text_equality(clause->opno, clause->inputcollid))
+	{
+		filter = make_filter(NTS_FILTER_BYTES, var);
+		set_constant(filter, (Expr *) right, element, parent);
+		return filter;
+	}
+	if (!clause->useOr || !IsA(left, Var) ||
+		comparison(clause->opno, var->vartype, element) != NTS_COMPARE_EQ)
+		return build_expression((Expr *) clause, left, right, clause->opno, relid, parent);
+	filter = make_filter(NTS_FILTER_IN, var);
+	filter->order = order_of_type(var->vartype);
+	set_constant(filter, (Expr *) right, element, parent);
+	return filter;
+}
+
+static NtsFilter *
+build_list(BoolExpr *clause, Index relid, PlanState *parent)
+{
+	NtsFilter  *filter = make_filter(clause->boolop == AND_EXPR ? NTS_FILTER_AND : NTS_FILTER_OR, NULL);
+	ListCell   *cell;
+
+	filter->args = palloc(sizeof(NtsFilter *) * list_length(clause->args));
+	foreach(cell, clause->args)
+	{
+		NtsFilter  *arg = nts_filter_build(lfirst(cell), relid, parent);
+
+		if (arg == NULL)
+			return NULL;
+		filter->args[filter->count++] = arg;
+	}
+	return filter;
+}
+
+/* A boolean column by itself. */
+static NtsFilter *
+build_truth(Var *var, bool truth)
+{
+	NtsFilter  *filter;
+
+	if (var == NULL || var->vartype != BOOLOID)
+		return NULL;
+	filter = make_filter(NTS_FILTER_COMPARE, var);
+	filter->order = NTS_ORDER_INT;
+	filter->compare = NTS_COMPARE_EQ;
+	filter->type = BOOLOID;
+	filter->word = truth ? 1 : 0;
+	return filter;
+}
+
+NtsFilter *
+nts_filter_build(Expr *clause, Index relid, PlanState *parent)
+{
+	switch (nodeTag(clause))
+	{
+		case T_OpExpr:
+			return build_comparison((OpExpr *) clause, relid, parent);
+		case T_ScalarArrayOpExpr:
+			return build_array_comparison((ScalarArrayOpExpr *) clause, relid, parent);
+		case T_NullTest:
+			{
+				NullTest   *test = (NullTest *) clause;
+				Var		   *var = column_of((Node *) test->arg, relid);
+				NtsFilter  *filter;
+
+				if (var == NULL || test->argisrow)
+					return NULL;
+				filter = make_filter(NTS_FILTER_NULL, var);
+				filter->is_null = test->nulltesttype == IS_NULL;
+				return filter;
+			}
+		case T_Var:
+			return build_truth(column_of((Node *) clause, relid), true);
+		case T_BoolExpr:
+			if (((BoolExpr *) clause)->boolop == NOT_EXPR)
+				return build_truth(column_of(linitial(((BoolExpr *) clause)->args), relid), false);
+			return build_list((BoolExpr *) clause, relid, parent);
+		default:
+			return NULL;
+	}
+}

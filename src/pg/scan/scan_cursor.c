@@ -1,0 +1,391 @@
+/*
+ * scan_cursor.c - the rows of a scan node, set by set: what need not be read is left out, what was read is narrowed.
+ *
+ * Units are taken in the order of storage: entries by block, row groups, vectors. A filter that statistics decide for
+ * a whole row group or vector is not evaluated there, and its column not decoded for it. A parallel scan shares out
+ * blocks; a row group belongs to the block in which it starts, a page of L0 to its own.
+ */
+#include "postgres.h"
+
+#include "access/relscan.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/predicate.h"
+#include "utils/memutils.h"
+
+#include "pg/scan/custom_scan.h"
+
+/* ---- statistics as the filters ask for them ---- */
+
+static const NtsStatistics *
+group_statistics(void *scan, int column)
+{
+	NtsScanState *state = scan;
+
+	if (!nts_reader_statistics(state->reader, state->entry, state->group, column, &state->footer))
+		return NULL;
+	return &state->footer;
+}
+
+static const NtsKeyBounds *
+group_bounds(void *scan, int column)
+{
+	NtsScanState *state = scan;
+
+	return nts_reader_key_bounds(state->reader, state->entry, state->group, column);
+}
+
+static const NtsStatistics *
+vector_statistics(void *scan, int column)
+{
+	NtsScanState *state = scan;
+	NtsStatistics **vectors = &state->statistics[column];
+
+	if (!state->has_statistics[column])
+	{
+		if (*vectors == NULL)
+			*vectors = MemoryContextAlloc(state->css.ss.ps.state->es_query_cxt,
+										  sizeof(NtsStatistics) * state->statistics_room);
+		if (!nts_reader_vector_statistics(state->reader, state->entry, state->group, column, *vectors))
+			return NULL;
+		state->has_statistics[column] = true;
+	}
+	return &(*vectors)[state->vector];
+}
+
+/* false: some filter lets no row of the row group pass. */
+static bool
+judge_group(NtsScanState *state)
+{
+	NtsFilterFacts facts = {group_statistics, group_bounds, state};
+
+	for (int i = 0; i < state->filter_count; i++)
+	{
+		state->filters[i]->of_group = nts_filter_judge(state->filters[i], &facts);
+		if (state->filters[i]->of_group == NTS_VERDICT_NONE)
+			return false;
+	}
+	return true;
+}
+
+static bool
+judge_vector(NtsScanState *state)
+{
+	NtsFilterFacts facts = {vector_statistics, NULL, state};
+
+	for (int i = 0; i < state->filter_count; i++)
+	{
+		NtsFilter  *filter = state->filters[i];
+
+		filter->verdict = filter->of_group == NTS_VERDICT_ALL ? NTS_VERDICT_ALL : nts_filter_judge(filter, &facts);
+		if (filter->verdict == NTS_VERDICT_NONE)
+			return false;
+	}
+	return true;
+}
+
+/* ---- the next unit ---- */
+
+/* Moves to the next entry or, of a parallel scan, block with row groups in it. */
+static bool
+next_entry(NtsScanState *state)
+{
+	ParallelBlockTableScanDesc shared = (ParallelBlockTableScanDesc) state->parallel;
+	Relation	rel = state->css.ss.ss_currentRelation;
+	uint32		count;
+
+	if (shared == NULL)
+	{
+		while (++state->entry < nts_reader_entry_count(state->reader))
+		{
+			state->group = 0;
+			state->group_end = nts_reader_groups(state->reader, state->entry);
+			if (!nts_reader_is_delta(state->reader, state->entry))
+				state->counts.segments++;
+			if (state->group_end > 0)
+				return true;
+		}
+		return false;
+	}
+	if (!state->worker_started)
+	{
+		table_block_parallelscan_startblock_init(rel, state->worker, shared);
+		state->worker_started = true;
+	}
+	for (;;)
+	{
+		BlockNumber block = table_block_parallelscan_nextpage(rel, state->worker, shared);
+
+		CHECK_FOR_INTERRUPTS();
+		if (block == InvalidBlockNumber)
+			return false;
+		if (nts_reader_block_groups(state->reader, block, &state->entry, &state->group, &count))
+		{
+			state->group_end = state->group + count;
+			if (state->group == 0 && !nts_reader_is_delta(state->reader, state->entry))
+				state->counts.segments++;
+			return true;
+		}
+	}
+}
+
+/* Makes room for statistics of the row group's vectors, and forgets those of the one before. */
+static void
+enter_group(NtsScanState *state)
+{
+	int			natts = RelationGetDescr(state->css.ss.ss_currentRelation)->natts;
+
+	state->vectors = nts_reader_vectors(state->reader, state->entry, state->group);
+	state->vector = 0;
+	memset(state->has_statistics, 0, sizeof(bool) * natts);
+	if (state->vectors <= state->statistics_room)
+		return;
+	state->statistics_room = state->vectors;
+	for (int i = 0; i < natts; i++)
+		if (state->statistics[i] != NULL)
+		{
+			pfree(state->statistics[i]);
+			state->statistics[i] = NULL;
+		}
+}
+
+/* The next set of rows that may pass, and which filters are undecided for it; NULL at the end. */
+static NtsVectorSet *
+next_set(NtsScanState *state)
+{
+	for (;;)
+	{
+		NtsPosition position;
+		NtsVectorSet *set = NULL;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!state->positioned || state->group >= state->group_end)
+		{
+			state->positioned = next_entry(state);
+			if (!state->positioned)
+				return NULL;
+			state->vectors = 0;
+		}
+		position.entry = state->entry;
+		position.group = state->group;
+		position.vector = 0;
+		if (nts_reader_is_delta(state->reader, state->entry))
+		{
+			state->counts.pages++;
+			for (int i = 0; i < state->filter_count; i++)
+				state->filters[i]->verdict = NTS_VERDICT_SOME;
+			set = nts_reader_load(state->reader, &position);
+			state->group++;
+			if (set != NULL)
+				return set;
+			continue;
+		}
+		if (state->vectors == 0)
+		{
+			state->counts.groups++;
+			if (!judge_group(state))
+			{
+				state->counts.groups_pruned++;
+				state->group++;
+				continue;
+			}
+			enter_group(state);
+			state->counts.vectors += state->vectors;
+		}
+		if (judge_vector(state))
+		{
+			position.vector = state->vector;
+			set = nts_reader_load(state->reader, &position);
+		}
+		else
+			state->counts.vectors_pruned++;
+		if (++state->vector >= state->vectors)
+		{
+			state->vectors = 0;
+			state->group++;
+		}
+		if (set != NULL)
+			return set;
+	}
+}
+
+/* ---- narrowing ---- */
+
+static void
+make_room(NtsScanState *state, uint32 rows)
+{
+	MemoryContext context = state->css.ss.ps.state->es_query_cxt;
+
+	if (rows <= state->room)
+		return;
+	if (state->room > 0)
+	{
+		pfree(state->keep);
+		pfree(state->rows);
+	}
+	state->room = Max(rows, 1024);
+	state->keep = MemoryContextAlloc(context, state->room);
+	state->rows = MemoryContextAlloc(context, sizeof(uint32) * state->room);
+}
+
+static void
+fill_columns(NtsScanState *state, NtsVectorSet *set, const int *columns, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (!set->columns[columns[i]].filled)
+		{
+			nts_vector_set_fill(set, columns[i]);
+			state->counts.columns_decoded++;
+		}
+}
+
+/* Leaves rows of the selection for which the other conditions hold. */
+static void
+apply_rest(NtsScanState *state)
+{
+	NtsVectorSet *set = state->selection.set;
+	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
+	ExprContext *econtext = state->css.ss.ps.ps_ExprContext;
+	uint32		kept = 0;
+
+	fill_columns(state, set, state->rest_columns, state->rest_column_count);
+	econtext->ecxt_scantuple = slot;
+	for (uint32 i = 0; i < state->selection.count; i++)
+	{
+		uint32		row = state->rows[i];
+
+		ExecClearTuple(slot);
+		for (int c = 0; c < state->rest_column_count; c++)
+		{
+			int			column = state->rest_columns[c];
+
+			slot->tts_values[column] = set->columns[column].values[row];
+			slot->tts_isnull[column] = set->columns[column].nulls[row] != 0;
+		}
+		ExecStoreVirtualTuple(slot);
+		slot->tts_tableOid = RelationGetRelid(state->css.ss.ss_currentRelation);
+		nts_row_id_to_tid(set->row_ids != NULL ? set->row_ids[row] : set->first_row_id + row, &slot->tts_tid);
+		ResetExprContext(econtext);
+		if (ExecQual(state->rest, econtext))
+			state->rows[kept++] = row;
+		CHECK_FOR_INTERRUPTS();
+	}
+	state->selection.count = kept;
+	ExecClearTuple(slot);
+}
+
+/* Chooses the set's rows; false when there are none. */
+static bool
+narrow(NtsScanState *state, NtsVectorSet *set)
+{
+	ExprContext *econtext = state->css.ss.ps.ps_ExprContext;
+	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
+	bool		all = set->hidden == NULL && state->rest == NULL;
+	uint32		before = set->rows;
+
+	for (int i = 0; i < state->filter_count && all; i++)
+		all = state->filters[i]->verdict == NTS_VERDICT_ALL;
+	state->selection.set = set;
+	state->selection.rows = NULL;
+	state->selection.count = set->rows;
+	if (all)
+		return set->rows > 0;
+	make_room(state, set->rows);
+	memset(state->keep, 1, set->rows);
+	if (set->hidden != NULL)
+	{
+		for (uint32 i = 0; i < set->rows; i++)
+			state->keep[i] = set->hidden[i] == 0;
+		before = nts_filter_positions(state->keep, set->rows, state->rows);
+	}
+	econtext->ecxt_scantuple = slot;
+	for (int i = 0; i < state->filter_count; i++)
+	{
+		NtsFilter  *filter = state->filters[i];
+
+		if (filter->verdict == NTS_VERDICT_ALL)
+			continue;
+		nts_filter_forget(filter);
+		nts_filter_apply(filter, set, state->keep, econtext, slot);
+	}
+	state->selection.count = nts_filter_positions(state->keep, set->rows, state->rows);
+	if (state->rest != NULL && state->selection.count > 0)
+		apply_rest(state);
+	state->counts.rows_filtered += before - state->selection.count;
+	/* a selection of all rows is cheaper to go through without a list */
+	if (state->selection.count < set->rows)
+		state->selection.rows = state->rows;
+	return state->selection.count > 0;
+}
+
+/* ---- beginning and end ---- */
+
+static void
+begin(NtsScanState *state)
+{
+	EState	   *estate = state->css.ss.ps.state;
+	Relation	rel = state->css.ss.ss_currentRelation;
+	int			natts = RelationGetDescr(rel)->natts;
+
+	if (state->reader == NULL)
+	{
+		nts_buffer_flush_relation(rel);
+		PredicateLockRelation(rel, estate->es_snapshot);
+		if (nts_file_blocks(rel) > (BlockNumber) NBuffers / 4)
+			state->strategy = GetAccessStrategy(BAS_BULKREAD);
+		state->reader = nts_reader_open(rel, RelationGetDescr(rel), estate->es_snapshot, estate->es_query_cxt,
+										state->strategy);
+		state->statistics = MemoryContextAllocZero(estate->es_query_cxt, sizeof(NtsStatistics *) * Max(natts, 1));
+		state->has_statistics = MemoryContextAllocZero(estate->es_query_cxt, sizeof(bool) * Max(natts, 1));
+	}
+	pgstat_count_heap_scan(rel);
+	MemoryContextReset(state->constants);
+	for (int i = 0; i < state->filter_count; i++)
+		nts_filter_set_constants(state->filters[i], state->css.ss.ps.ps_ExprContext, state->constants);
+	state->entry = -1;
+	state->positioned = false;
+	state->group = 0;
+	state->group_end = 0;
+}
+
+bool
+nts_scan_next(CustomScanState *node, NtsSelection *selection)
+{
+	NtsScanState *state = (NtsScanState *) node;
+	NtsVectorSet *set;
+
+	if (state->finished)
+		return false;
+	if (state->entry < -1)
+		begin(state);
+	while ((set = next_set(state)) != NULL)
+		if (narrow(state, set))
+		{
+			*selection = state->selection;
+			return true;
+		}
+	state->finished = true;
+	return false;
+}
+
+void
+nts_scan_restart(NtsScanState *state)
+{
+	state->entry = -2;
+	state->finished = false;
+	state->selection.count = 0;
+	state->next = 0;
+	state->worker_started = false;
+}
+
+void
+nts_scan_close(NtsScanState *state)
+{
+	if (state->reader != NULL)
+		nts_reader_close(state->reader);
+	state->reader = NULL;
+	if (state->strategy != NULL)
+		FreeAccessStrategy(state->strategy);
+	state->strategy = NULL;
+}

@@ -1,0 +1,59 @@
+/*
+ * scan_explain.c - what EXPLAIN says of a scan node.
+ */
+#include "postgres.h"
+
+#include "commands/explain.h"
+#include "nodes/makefuncs.h"
+#include "optimizer/optimizer.h"
+#include "utils/ruleutils.h"
+
+#include "pg/scan/custom_scan.h"
+
+static void
+show_filters(CustomScanState *node, List *ancestors, ExplainState *es)
+{
+	CustomScan *plan = (CustomScan *) node->ss.ps.plan;
+	List	   *context;
+	bool		prefix = list_length(es->rtable) > 1 || es->verbose;
+	char	   *text;
+
+	if (plan->custom_exprs == NIL)
+		return;
+	context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, ancestors);
+	text = deparse_expression((Node *) make_ands_explicit(plan->custom_exprs), context, prefix, false);
+	ExplainPropertyText("Vector Filter", text, es);
+}
+
+static void
+show_columns(NtsScanState *state, ExplainState *es)
+{
+	TupleDesc	desc = RelationGetDescr(state->css.ss.ss_currentRelation);
+	List	   *names = NIL;
+
+	for (int i = 0; i < state->column_count; i++)
+		names = lappend(names, NameStr(TupleDescAttr(desc, state->columns[i])->attname));
+	if (names != NIL)
+		ExplainPropertyList("Columns", names, es);
+}
+
+void
+nts_scan_explain(CustomScanState *node, List *ancestors, ExplainState *es)
+{
+	NtsScanState *state = (NtsScanState *) node;
+	const NtsScanCounts *c = &state->counts;
+
+	show_filters(node, ancestors, es);
+	if (es->verbose)
+		show_columns(state, es);
+	if (!es->analyze)
+		return;
+	ExplainPropertyUInteger("Segments", NULL, c->segments, es);
+	ExplainPropertyUInteger("Row Groups", NULL, c->groups, es);
+	ExplainPropertyUInteger("Row Groups Pruned", NULL, c->groups_pruned, es);
+	ExplainPropertyUInteger("Vectors", NULL, c->vectors, es);
+	ExplainPropertyUInteger("Vectors Pruned", NULL, c->vectors_pruned, es);
+	ExplainPropertyUInteger("L0 Pages", NULL, c->pages, es);
+	if (c->rows_filtered > 0 || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyUInteger("Rows Removed by Vector Filter", NULL, c->rows_filtered, es);
+}

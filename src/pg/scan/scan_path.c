@@ -1,0 +1,193 @@
+/*
+ * scan_path.c - the planner's side of a scan node: paths, their costs, the plan.
+ *
+ * Conditions become filters where they can; below a security barrier only those that belong to it or are leak-proof.
+ * A query that asks for system columns other than ctid and tableoid is left to PostgreSQL's own scans.
+ */
+#include "postgres.h"
+
+#include "access/sysattr.h"
+#include "access/table.h"
+#include "nodes/makefuncs.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "optimizer/restrictinfo.h"
+#include "utils/rel.h"
+#include "utils/spccache.h"
+
+#include "pg/guc.h"
+#include "pg/scan/custom_scan.h"
+
+static set_rel_pathlist_hook_type previous_hook = NULL;
+
+static const CustomPathMethods path_methods = {
+	.CustomName = "nodedb_ts scan",
+	.PlanCustomPath = nts_scan_plan,
+};
+
+bool
+nts_is_scan_path(const Path *path)
+{
+	return IsA(path, CustomPath) && ((const CustomPath *) path)->methods == &path_methods;
+}
+
+/* May the condition be looked at before all others of the relation? */
+static bool
+may_go_first(const RelOptInfo *rel, const RestrictInfo *info)
+{
+	return info->security_level <= rel->baserestrict_min_security || info->leakproof;
+}
+
+/* Splits conditions into filters and the rest, both as bare expressions. */
+static void
+split_clauses(RelOptInfo *rel, List *clauses, List **filters, List **rest)
+{
+	ListCell   *cell;
+
+	*filters = NIL;
+	*rest = NIL;
+	foreach(cell, clauses)
+	{
+		RestrictInfo *info = lfirst_node(RestrictInfo, cell);
+
+		if (info->pseudoconstant)
+			continue;
+		if (may_go_first(rel, info) && nts_filter_build(info->clause, rel->relid, NULL) != NULL)
+			*filters = lappend(*filters, info->clause);
+		else
+			*rest = lappend(*rest, info->clause);
+	}
+}
+
+Plan *
+nts_scan_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses, List *custom_plans)
+{
+	CustomScan *plan = makeNode(CustomScan);
+
+	split_clauses(rel, clauses, &plan->custom_exprs, &plan->scan.plan.qual);
+	plan->scan.plan.targetlist = tlist;
+	plan->scan.scanrelid = rel->relid;
+	plan->flags = path->flags;
+	plan->methods = &nts_scan_methods;
+	return &plan->scan.plan;
+}
+
+/* Columns that somebody above or a condition needs; false: one that a node of ours does not have. */
+static bool
+needed_columns(const RelOptInfo *rel, int *count)
+{
+	Bitmapset  *numbers = NULL;
+	ListCell   *cell;
+	int			number = -1;
+
+	*count = 0;
+	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &numbers);
+	foreach(cell, rel->baserestrictinfo)
+		pull_varattnos((Node *) lfirst_node(RestrictInfo, cell)->clause, rel->relid, &numbers);
+	while ((number = bms_next_member(numbers, number)) >= 0)
+	{
+		AttrNumber	attribute = number + FirstLowInvalidHeapAttributeNumber;
+
+		if (attribute < 0 && attribute != SelfItemPointerAttributeNumber && attribute != TableOidAttributeNumber)
+			return false;
+		*count += attribute == 0 ? rel->max_attr : attribute > 0;
+	}
+	return true;
+}
+
+/*
+ * Pages are read by column; what the filters leave out is mostly not read at all. A value costs a small share of what
+ * an operator costs, a row that comes out half of what PostgreSQL takes for a tuple.
+ */
+static void
+set_costs(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, int columns, double workers)
+{
+	List	   *filters;
+	List	   *rest;
+	QualCost	rest_cost;
+	double		selectivity;
+	double		read;
+	double		spc_page_cost;
+	double		cpu;
+	double		disk;
+
+	split_clauses(rel, rel->baserestrictinfo, &filters, &rest);
+	selectivity = clauselist_selectivity(root, filters, rel->relid, JOIN_INNER, NULL);
+	cost_qual_eval(&rest_cost, rest, root);
+	get_tablespace_page_costs(rel->reltablespace, NULL, &spc_page_cost);
+	read = Min(1.0, 2 * selectivity + 0.005);
+	disk = spc_page_cost * rel->pages * read * Min(1.0, (columns + 1.0) / Max(rel->max_attr, 1));
+	cpu = rel->tuples * read * cpu_operator_cost * 0.05 * Max(columns, 1);
+	cpu += rel->tuples * selectivity * (cpu_tuple_cost * 0.5 + rest_cost.per_tuple);
+	path->path.rows = rel->rows;
+	path->path.startup_cost = rel->baserestrictcost.startup + path->path.pathtarget->cost.startup;
+	if (workers > 0)
+	{
+		cpu /= workers;
+		path->path.rows = clamp_row_est(rel->rows / workers);
+	}
+	path->path.total_cost = path->path.startup_cost + disk + cpu + path->path.pathtarget->cost.per_tuple * path->path.rows;
+}
+
+static CustomPath *
+make_path(PlannerInfo *root, RelOptInfo *rel, int columns, int workers)
+{
+	CustomPath *path = makeNode(CustomPath);
+	double		divisor = workers;
+
+	path->path.pathtype = T_CustomScan;
+	path->path.parent = rel;
+	path->path.pathtarget = rel->reltarget;
+	path->path.param_info = get_baserel_parampathinfo(root, rel, rel->lateral_relids);
+	path->path.parallel_aware = workers > 0;
+	path->path.parallel_safe = rel->consider_parallel;
+	path->path.parallel_workers = workers;
+	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
+	path->methods = &path_methods;
+	/* the leader takes part, less so beside many workers */
+	if (workers > 0 && parallel_leader_participation)
+		divisor += Max(1.0 - 0.3 * workers, 0);
+	set_costs(root, rel, path, columns, divisor);
+	return path;
+}
+
+static bool
+is_our_table(Oid relid)
+{
+	Relation	rel = table_open(relid, NoLock);
+	bool		ours = nts_is_nodedb_ts(rel);
+
+	table_close(rel, NoLock);
+	return ours;
+}
+
+static void
+add_scan_paths(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
+{
+	int			columns;
+
+	if (previous_hook != NULL)
+		previous_hook(root, rel, rti, rte);
+	if (!nts_enable_scan || rte->rtekind != RTE_RELATION || rte->inh || rte->tablesample != NULL ||
+		(rte->relkind != RELKIND_RELATION && rte->relkind != RELKIND_MATVIEW) || IS_DUMMY_REL(rel) ||
+		!is_our_table(rte->relid) || !needed_columns(rel, &columns))
+		return;
+	add_path(rel, (Path *) make_path(root, rel, columns, 0));
+	if (rel->consider_parallel && rel->lateral_relids == NULL)
+	{
+		int			workers = compute_parallel_worker(rel, rel->pages, -1, max_parallel_workers_per_gather);
+
+		if (workers > 0)
+			add_partial_path(rel, (Path *) make_path(root, rel, columns, workers));
+	}
+}
+
+void
+nts_scan_init(void)
+{
+	previous_hook = set_rel_pathlist_hook;
+	set_rel_pathlist_hook = add_scan_paths;
+	RegisterCustomScanMethods(&nts_scan_methods);
+}
