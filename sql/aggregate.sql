@@ -8,6 +8,9 @@ SET search_path = aggregate, public;
 SET timezone = 'America/New_York';
 SET extra_float_digits = 1;
 SET max_parallel_workers_per_gather = 0;
+-- a scan of an empty table costs nothing either way
+SET enable_seqscan = off;
+SET jit = off;
 
 CREATE TABLE h (junk int, ts timestamptz, tsn timestamp, d date, tod time, host text, vc varchar(20), u uuid, flag bool, o oid,
   i2 int2, i4 int4, i8 int8, n numeric, f4 float4, f8 float8, iv interval, c char(6), nm name, arr int[]) USING heap;
@@ -86,7 +89,7 @@ BEGIN
   FOR i IN 1 .. array_length(tables, 1) BY 2 LOOP
     mine := replace(query, '%T', tables[i]);
     heap := replace(query, '%T', tables[i + 1]);
-    IF NOT uses_node(mine) THEN problem := 'not used: ' || mine; RETURN NEXT; END IF;
+    IF tables[i] <> 'nothing' AND NOT uses_node(mine) THEN problem := 'not used: ' || mine; RETURN NEXT; END IF;
     CREATE TEMP TABLE with_node AS SELECT * FROM results(mine) r;
     SET LOCAL nodedb_ts.enable_vectorized_aggregate = off;
     CREATE TEMP TABLE without_node AS SELECT * FROM results(mine) r;
@@ -173,7 +176,9 @@ SELECT list, problem FROM unnest('{sum(f4),sum(f8),avg(f4),avg(f8),variance(f8),
 SELECT sum(f8) FROM large;
 SELECT avg(f8) FROM large WHERE g = 2;
 SELECT g, sum(i8), avg(i8) FROM large GROUP BY g ORDER BY g;
-SELECT date_bin('-1 s', '2024-01-01'::timestamptz + g * interval '1 s', '2000-01-01') FROM large GROUP BY 1;
+SELECT date_bin('-1 s', ts, '2000-01-01') FROM minutes GROUP BY 1;
+SELECT date_bin('1 month', ts, '2000-01-01') FROM minutes GROUP BY 1;
+SELECT date_trunc('moment', ts) FROM minutes GROUP BY 1;
 
 -- what stands above and around
 SELECT * FROM compare('SELECT host, sum(i4) FROM %T GROUP BY host HAVING count(*) > 5 AND max(i2) IS NOT NULL');
@@ -226,7 +231,7 @@ SELECT count(*), max(i4) FROM t WHERE vc = 'mine';
 ROLLBACK TO s;
 SELECT count(*), max(i4) FROM t WHERE vc = 'mine';
 ROLLBACK;
-CREATE VIEW v AS SELECT host AS name, i4 * 2 AS twice, i2 FROM t WHERE host IS NOT NULL;
+CREATE VIEW v AS SELECT host AS name, i4 * 2::int8 AS twice, i2 FROM t WHERE host IS NOT NULL;
 SELECT uses_node('SELECT name, sum(twice) FROM v WHERE i2 > 10 GROUP BY name');
 SELECT name, sum(twice) FROM v WHERE i2 > 10 GROUP BY name ORDER BY name LIMIT 3;
 
@@ -253,4 +258,5 @@ SELECT max(100 / i2), count(*) FROM t;
 RESET ROLE;
 DROP OWNED BY regress_aggregate_user;
 DROP ROLE regress_aggregate_user;
+SET client_min_messages = warning;
 DROP SCHEMA aggregate CASCADE;

@@ -52,7 +52,8 @@ group_of_row(NtsAggregateNode *node, uint32 row)
 
 	if (is_new)
 		for (int a = 0; a < node->aggregate_count; a++)
-			nts_agg_start(&node->aggregates[a], &group->states[a]);
+			if (node->aggregates[a].state == a)
+				nts_agg_start(&node->aggregates[a], &group->states[a]);
 	return group;
 }
 
@@ -64,15 +65,17 @@ take_selection(NtsAggregateNode *node, const NtsSelection *selection)
 
 	nts_agg_vectors_load(&node->vectors, selection);
 	for (int a = 0; a < node->aggregate_count; a++)
-		nts_agg_load(&node->aggregates[a], &node->vectors, selection->count);
+		if (node->aggregates[a].state == a)
+			nts_agg_load(&node->aggregates[a], &node->vectors, selection->count);
 	runs = nts_agg_table_runs(node->table, &node->vectors, selection->count, &starts);
 	for (int r = 0; r < runs; r++)
 	{
 		NtsAggGroup *group = group_of_row(node, starts[r]);
 
 		for (int a = 0; a < node->aggregate_count; a++)
-			nts_agg_advance(&node->aggregates[a], &node->vectors, &group->states[a], starts[r],
-							starts[r + 1] - starts[r]);
+			if (node->aggregates[a].state == a)
+				nts_agg_advance(&node->aggregates[a], &node->vectors, &group->states[a], starts[r],
+								starts[r + 1] - starts[r]);
 	}
 	node->selections++;
 	node->rows += selection->count;
@@ -121,7 +124,8 @@ next_group(ScanState *ss)
 	}
 	for (int a = 0; a < node->aggregate_count; a++)
 		slot->tts_values[node->key_count + a] =
-			nts_agg_finish(&node->aggregates[a], &group->states[a], &slot->tts_isnull[node->key_count + a]);
+			nts_agg_finish(&node->aggregates[a], &group->states[node->aggregates[a].state],
+						   &slot->tts_isnull[node->key_count + a]);
 	MemoryContextSwitchTo(old);
 	return ExecStoreVirtualTuple(slot);
 }
@@ -146,6 +150,20 @@ check_permission(const Aggref *aggref)
 	if (result != ACLCHECK_OK)
 		aclcheck_error(result, OBJECT_AGGREGATE, get_func_name(aggref->aggfnoid));
 	InvokeFunctionExecuteHook(aggref->aggfnoid);
+}
+
+static void
+add_aggregate(NtsAggregateNode *node, Aggref *aggref)
+{
+	NtsAggregate *aggregate = &node->aggregates[node->aggregate_count];
+
+	check_permission(aggref);
+	nts_agg_init(aggregate, aggref, &node->vectors, node->aggcontext);
+	aggregate->state = 0;
+	while (aggregate->state < node->aggregate_count &&
+		   !nts_agg_shares_state(&node->aggregates[aggregate->state], aggregate))
+		aggregate->state++;
+	node->aggregate_count++;
 }
 
 static void
@@ -180,11 +198,7 @@ begin_aggregate(CustomScanState *css, EState *estate, int eflags)
 		if (i < node->key_count)
 			node->keys[i] = nts_agg_vectors_add(&node->vectors, expr, -1);
 		else
-		{
-			check_permission(castNode(Aggref, expr));
-			nts_agg_init(&node->aggregates[node->aggregate_count++], castNode(Aggref, expr), &node->vectors,
-						 node->aggcontext);
-		}
+			add_aggregate(node, castNode(Aggref, expr));
 		i++;
 	}
 }

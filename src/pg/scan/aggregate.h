@@ -130,6 +130,7 @@ typedef struct NtsAggregate
 {
 	Aggref	   *aggref;
 	NtsAggKind	kind;
+	int			state;			/* whose state it has: its own number, or that of one before it */
 	bool		is_float4;		/* the argument, where a kind takes both */
 	int			filter;			/* vector, or -1 */
 	int			nargs;
@@ -145,6 +146,8 @@ typedef struct NtsAggregate
 extern NtsAggKind nts_agg_kind(const Aggref *aggref);
 /* aggcontext: its per-tuple memory holds the groups. */
 extern void nts_agg_init(NtsAggregate *aggregate, Aggref *aggref, NtsAggVectors *vectors, ExprContext *aggcontext);
+/* Does `later` need no more than the state that `aggregate` makes? */
+extern bool nts_agg_shares_state(const NtsAggregate *aggregate, const NtsAggregate *later);
 extern void nts_agg_start(NtsAggregate *aggregate, NtsAggState *state);
 /* Once a selection, after the vectors were loaded. */
 extern void nts_agg_load(NtsAggregate *aggregate, const NtsAggVectors *vectors, uint32 count);

@@ -37,6 +37,7 @@ typedef struct Grouping
 	List	   *keys;			/* expressions */
 	List	   *aggregates;		/* Aggrefs, each once */
 	List	   *having;
+	Bitmapset  *transitions;	/* of the aggregates whose cost was counted: others share their state */
 	double		call_cost;		/* per row: expressions and functions that the executor calls */
 	Size		state_bytes;	/* per group, beside what the node keeps itself */
 } Grouping;
@@ -133,6 +134,12 @@ may_be_called(Aggref *aggref, Grouping *grouping)
 		return false;
 	form = (Form_pg_aggregate) GETSTRUCT(tuple);
 	result = form->aggtransfn < FirstNormalObjectId && form->aggfinalfn < FirstNormalObjectId;
+	if (bms_is_member(aggref->aggtransno, grouping->transitions))
+	{
+		ReleaseSysCache(tuple);
+		return result;
+	}
+	grouping->transitions = bms_add_member(grouping->transitions, aggref->aggtransno);
 	if (form->aggtransspace > 0)
 		grouping->state_bytes += form->aggtransspace;
 	else if (aggref->aggtranstype == INTERNALOID)
@@ -254,7 +261,7 @@ estimate(PlannerInfo *root, const Grouping *grouping, const Path *scan, Path *pa
 	path->rows = groups;
 	path->startup_cost = scan->startup_cost + run_cost +
 		scan->rows * (grouping->call_cost + vectors * cpu_operator_cost * 0.1);
-	path->total_cost = path->startup_cost + groups * (cpu_tuple_cost + aggregates * cpu_operator_cost);
+	path->total_cost = path->startup_cost + groups * (cpu_tuple_cost * 0.5 + aggregates * cpu_operator_cost * 0.1);
 	if (grouping->having != NIL)
 	{
 		QualCost	cost;

@@ -124,6 +124,21 @@ nts_agg_init(NtsAggregate *aggregate, Aggref *aggref, NtsAggVectors *vectors, Ex
 		aggregate->call = nts_agg_call_init(aggref, vectors->parent, aggcontext, vectors->econtext);
 }
 
+static bool
+is_variance(NtsAggKind kind)
+{
+	return kind == NTS_AGG_VAR_POP || kind == NTS_AGG_VAR_SAMP || kind == NTS_AGG_STDDEV_POP ||
+		kind == NTS_AGG_STDDEV_SAMP;
+}
+
+bool
+nts_agg_shares_state(const NtsAggregate *aggregate, const NtsAggregate *later)
+{
+	/* the planner numbers transitions: the same function, arguments and filter, and no harm in sharing */
+	return aggregate->aggref->aggtransno == later->aggref->aggtransno &&
+		(aggregate->kind == later->kind || (is_variance(aggregate->kind) && is_variance(later->kind)));
+}
+
 void
 nts_agg_start(NtsAggregate *aggregate, NtsAggState *state)
 {
