@@ -3,7 +3,7 @@
 #
 #   make bench                                   everything
 #   make bench PARTS="insert copy"               a subset of: insert segments batch copy sizes ingest memory
-#                                                maintenance query
+#                                                maintenance query tsbs
 #   make bench BENCH_DATA=/path/to/sets          also real sets: NAME.csv.zst files (anywhere below the folder;
 #                                                CSV without header, empty = NULL) and schema.sql beside or above
 #                                                them with a CREATE TABLE NAME for each
@@ -22,7 +22,7 @@ bench=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$bench/../scripts/lib.sh"
 
 AM=${NODEDB_AM:-nodedb_ts}
-PARTS=${PARTS:-insert segments batch copy sizes ingest memory maintenance query}
+PARTS=${PARTS:-insert segments batch copy sizes ingest memory maintenance query tsbs}
 PAIRS=${PAIRS:-7}
 SECONDS_EACH=${SECONDS_EACH:-10}
 COPY_PAIRS=${COPY_PAIRS:-3}
@@ -32,13 +32,15 @@ BATCH_SYNC=${BATCH_SYNC:-on}
 ROWS=${ROWS:-1728000}
 TSBS_ROWS=${TSBS_ROWS:-8640000}
 MEMORY_ROWS=${MEMORY_ROWS:-10000000}
+TSBS_RUNS=${TSBS_RUNS:-20}
+TSBS_NUMBER=${TSBS_NUMBER:-1}
 BENCH_DATA=${BENCH_DATA:-}
 SETS=${SETS:-}
 OUT=${OUT:-/dev/null}
 
 for part in $PARTS; do
   case $part in
-    insert | segments | copy | memory | maintenance | sizes | ingest | batch | query) ;;
+    insert | segments | copy | memory | maintenance | sizes | ingest | batch | query | tsbs) ;;
     *) nts_die "PARTS: no part is called $part" ;;
   esac
 done
@@ -363,6 +365,12 @@ per hour and host|SELECT date_trunc('hour', ts), host, to_char(avg(cpu), '9.9999
 newest row of each host|SELECT DISTINCT ON (host) host, ts, cpu FROM TABLE WHERE ts > LAST ORDER BY host, ts DESC
 sum of a counter where another is high|SELECT count(*), sum(net_in) FROM TABLE WHERE cpu > 90
 SQL
+fi
+
+if wanted tsbs; then
+  # shellcheck source=test/bench/tsbs.sh
+  source "$bench/tsbs.sh"
+  run_tsbs
 fi
 
 put ""

@@ -103,7 +103,7 @@ extern NtsAdmit nts_buffer_admit;
 
 /* ---- segment_cache.c: parsed footers, kept between queries ---- */
 
-/* A series key's first column in the first and the last row of a row group; the bytes of text and the like. */
+/* A series key's first column in the first and the last row of a row group or vector; the bytes of text and the like. */
 typedef struct NtsKeyBounds
 {
 	const uint8 *first;			/* NULL: the value is NULL, which comes last */
@@ -118,6 +118,7 @@ typedef struct NtsCachedSegment
 	MemoryContext context;		/* holds this and what is hung on */
 	NtsSegment *core;
 	NtsKeyBounds *bounds;		/* one for each row group, or NULL: not asked for yet */
+	NtsKeyBounds **vector_bounds;	/* by row group: one for each vector, or NULL */
 	/* the cache's own: */
 	Oid			relid;
 	NtsFileNode node;
@@ -214,6 +215,8 @@ extern bool nts_reader_vector_statistics(NtsReader *reader, int entry, uint32 gr
 										 NtsStatistics *vectors);
 /* The row group's bounds of the series key's first column, if that is `column` and holds byte strings; else NULL. */
 extern const NtsKeyBounds *nts_reader_key_bounds(NtsReader *reader, int entry, uint32 group, int column);
+/* The same of each vector of the row group. */
+extern const NtsKeyBounds *nts_reader_vector_key_bounds(NtsReader *reader, int entry, uint32 group, int column);
 /* The entry and its row groups, or the delta page, that start in a block. false: none does. */
 extern bool nts_reader_block_groups(NtsReader *reader, BlockNumber block, int *entry, uint32 *first,
 									uint32 *count);

@@ -764,32 +764,35 @@ copy_key(MemoryContext context, Form_pg_attribute att, const NtsColumnData *data
 	return copy;
 }
 
-/* Looks at the first and last row of every row group. */
+/* Bounds of one vector; what is equal to the vector before shares its bytes. */
 static void
-find_key_bounds(NtsReader *reader, int entry, int column, NtsCachedSegment *cached)
+find_vector_bounds(NtsReader *reader, const NtsPosition *position, int column, MemoryContext context,
+				   NtsKeyBounds *bounds)
 {
-	SegmentHandle *segment = segment_of(reader, entry);
 	Form_pg_attribute att = TupleDescAttr(reader->desc, column);
-	NtsKeyBounds *bounds = MemoryContextAllocZero(cached->context, sizeof(NtsKeyBounds) * segment->info.row_groups);
+	NtsVectorSet *set = load_at(reader, position);
+	NtsColumnData *data = &set->columns[column];
+	uint32		last = set->rows - 1;
 
-	for (uint32 g = 0; g < segment->info.row_groups; g++)
+	nts_vector_set_fill(set, column);
+	bounds->first = copy_key(context, att, data, 0, &bounds->first_length);
+	if (!data->nulls[0] && !data->nulls[last] && data->values[0] == data->values[last])
 	{
-		uint32		vectors = nts_reader_vectors(reader, entry, g);
-
-		for (uint32 v = 0; v < vectors; v += Max(vectors - 1, 1))
-		{
-			NtsPosition position = {.entry = entry,.group = g,.vector = v};
-			NtsVectorSet *set = load_at(reader, &position);
-
-			nts_vector_set_fill(set, column);
-			if (v == 0)
-				bounds[g].first = copy_key(cached->context, att, &set->columns[column], 0, &bounds[g].first_length);
-			if (v == vectors - 1)
-				bounds[g].last = copy_key(cached->context, att, &set->columns[column], set->rows - 1,
-										  &bounds[g].last_length);
-		}
+		bounds->last = bounds->first;
+		bounds->last_length = bounds->first_length;
 	}
-	cached->bounds = bounds;
+	else
+		bounds->last = copy_key(context, att, data, last, &bounds->last_length);
+}
+
+/* Is the column the first one of the segment's series key, of byte strings, and may what is found be kept? */
+static bool
+has_key_bounds(NtsReader *reader, const SegmentHandle *segment, int column)
+{
+	uint8		kind = reader->columns[column].kind;
+
+	return segment->cached != NULL && segment->info.series_column_count > 0 &&
+		segment->info.series_columns[0] == column && (kind == NTS_KIND_VAR || kind == NTS_KIND_FIXED);
 }
 
 const NtsKeyBounds *
@@ -797,14 +800,55 @@ nts_reader_key_bounds(NtsReader *reader, int entry, uint32 group, int column)
 {
 	SegmentHandle *segment = segment_of(reader, entry);
 	NtsCachedSegment *cached = segment->cached;
-	uint8		kind = reader->columns[column].kind;
+	NtsKeyBounds *bounds;
 
-	if (cached == NULL || segment->info.series_column_count == 0 || segment->info.series_columns[0] != column ||
-		(kind != NTS_KIND_VAR && kind != NTS_KIND_FIXED))
+	if (!has_key_bounds(reader, segment, column))
 		return NULL;
-	if (cached->bounds == NULL)
-		find_key_bounds(reader, entry, column, cached);
-	return &cached->bounds[group];
+	if (cached->bounds != NULL)
+		return &cached->bounds[group];
+	bounds = MemoryContextAllocZero(cached->context, sizeof(NtsKeyBounds) * segment->info.row_groups);
+	for (uint32 g = 0; g < segment->info.row_groups; g++)
+	{
+		NtsPosition first = {.entry = entry,.group = g};
+		NtsPosition last = {.entry = entry,.group = g,.vector = nts_reader_vectors(reader, entry, g) - 1};
+		NtsKeyBounds end;
+
+		find_vector_bounds(reader, &first, column, cached->context, &bounds[g]);
+		if (last.vector == 0)
+			continue;
+		find_vector_bounds(reader, &last, column, cached->context, &end);
+		bounds[g].last = end.last;
+		bounds[g].last_length = end.last_length;
+	}
+	cached->bounds = bounds;
+	return &bounds[group];
+}
+
+const NtsKeyBounds *
+nts_reader_vector_key_bounds(NtsReader *reader, int entry, uint32 group, int column)
+{
+	SegmentHandle *segment = segment_of(reader, entry);
+	NtsCachedSegment *cached = segment->cached;
+	NtsKeyBounds *bounds;
+	uint32		vectors;
+
+	if (!has_key_bounds(reader, segment, column))
+		return NULL;
+	if (cached->vector_bounds == NULL)
+		cached->vector_bounds = MemoryContextAllocZero(cached->context,
+													   sizeof(NtsKeyBounds *) * segment->info.row_groups);
+	if (cached->vector_bounds[group] != NULL)
+		return cached->vector_bounds[group];
+	vectors = nts_reader_vectors(reader, entry, group);
+	bounds = MemoryContextAllocZero(cached->context, sizeof(NtsKeyBounds) * vectors);
+	for (uint32 v = 0; v < vectors; v++)
+	{
+		NtsPosition position = {.entry = entry,.group = group,.vector = v};
+
+		find_vector_bounds(reader, &position, column, cached->context, &bounds[v]);
+	}
+	cached->vector_bounds[group] = bounds;
+	return bounds;
 }
 
 NtsVectorSet *

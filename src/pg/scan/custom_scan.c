@@ -3,7 +3,7 @@
  *
  * The scan tuple is a virtual slot in which the columns that somebody needs are set; the others are NULL there, and
  * nobody looks at them. EvalPlanQual hands over tuples of the table's own slot type: a node that is made for it has
- * such a slot, and never scans.
+ * such a slot. It scans, too, when it is part of a subplan.
  */
 #include "postgres.h"
 
@@ -55,6 +55,33 @@ column_list(Bitmapset *columns, int *count)
 
 /* ---- begin ---- */
 
+/*
+ * Equality of labels first: a vector of a sorted table mostly has one, whose test leaves the other columns undecoded.
+ * Then words; expressions last.
+ */
+static int
+filter_rank(const NtsFilter *filter)
+{
+	switch (filter->kind)
+	{
+		case NTS_FILTER_BYTES:
+			return 0;
+		case NTS_FILTER_EXPRESSION:
+			return 3;
+		case NTS_FILTER_AND:
+		case NTS_FILTER_OR:
+			return 2;
+		default:
+			return 1;
+	}
+}
+
+static int
+compare_filters(const void *a, const void *b)
+{
+	return filter_rank(*(NtsFilter *const *) a) - filter_rank(*(NtsFilter *const *) b);
+}
+
 static void
 begin_scan(CustomScanState *node, EState *estate, int eflags)
 {
@@ -71,8 +98,6 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 		node->ss.ps.qual = ExecInitQual(plan->scan.plan.qual, &node->ss.ps);
 		node->ss.ps.ps_ProjInfo = NULL;
 		ExecAssignScanProjectionInfoWithVarno(&node->ss, relid);
-		state->finished = true;
-		return;
 	}
 	state->filters = palloc(sizeof(NtsFilter *) * Max(list_length(plan->custom_exprs), 1));
 	foreach(cell, plan->custom_exprs)
@@ -83,6 +108,7 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 			elog(ERROR, "nodedb_ts: a filter is none any more");
 		state->filters[state->filter_count++] = filter;
 	}
+	qsort(state->filters, state->filter_count, sizeof(NtsFilter *), compare_filters);
 	state->rest = node->ss.ps.qual;
 	columns = add_columns(NULL, (Node *) plan->scan.plan.qual, relid, desc);
 	state->rest_columns = column_list(columns, &state->rest_column_count);
@@ -118,12 +144,6 @@ recheck(ScanState *node, TupleTableSlot *slot)
 	return ExecQual(state->recheck, econtext);
 }
 
-static TupleTableSlot *
-no_tuple(ScanState *node)
-{
-	return ExecClearTuple(node->ss_ScanTupleSlot);
-}
-
 static void
 store_row(NtsScanState *state, uint32 row)
 {
@@ -143,31 +163,23 @@ store_row(NtsScanState *state, uint32 row)
 	nts_row_id_to_tid(set->row_ids != NULL ? set->row_ids[row] : set->first_row_id + row, &slot->tts_tid);
 }
 
+/* The next row that passes all conditions, in the scan's slot; an empty slot at the end. */
 static TupleTableSlot *
-exec_scan(CustomScanState *node)
+next_row(ScanState *node)
 {
 	NtsScanState *state = (NtsScanState *) node;
-	ExprContext *econtext = node->ss.ps.ps_ExprContext;
-	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
 	uint32		row;
 
-	if (node->ss.ps.state->es_epq_active != NULL)
-		return ExecScan(&node->ss, no_tuple, recheck);
-	ResetExprContext(econtext);
 	if (state->next >= state->selection.count)
 	{
 		NtsVectorSet *set;
 
 		/* what the slot shows lies in the set that is given up */
-		ExecClearTuple(slot);
+		ExecClearTuple(node->ss_ScanTupleSlot);
 		state->selection.count = 0;
 		state->next = 0;
-		if (!nts_scan_next(node, &state->selection))
-		{
-			if (node->ss.ps.ps_ProjInfo != NULL)
-				return ExecClearTuple(node->ss.ps.ps_ProjInfo->pi_state.resultslot);
-			return slot;
-		}
+		if (!nts_scan_next(&state->css, &state->selection))
+			return node->ss_ScanTupleSlot;
 		set = state->selection.set;
 		for (int i = 0; i < state->column_count; i++)
 			if (!set->columns[state->columns[i]].filled)
@@ -178,11 +190,27 @@ exec_scan(CustomScanState *node)
 	}
 	row = state->next++;
 	store_row(state, state->selection.rows == NULL ? row : state->selection.rows[row]);
-	pgstat_count_heap_getnext(node->ss.ss_currentRelation);
-	if (node->ss.ps.ps_ProjInfo == NULL)
+	pgstat_count_heap_getnext(node->ss_currentRelation);
+	return node->ss_ScanTupleSlot;
+}
+
+static TupleTableSlot *
+exec_scan(CustomScanState *node)
+{
+	ProjectionInfo *projection = node->ss.ps.ps_ProjInfo;
+	ExprContext *econtext = node->ss.ps.ps_ExprContext;
+	TupleTableSlot *slot;
+
+	if (node->ss.ps.state->es_epq_active != NULL)
+		return ExecScan(&node->ss, next_row, recheck);
+	ResetExprContext(econtext);
+	slot = next_row(&node->ss);
+	if (projection == NULL)
 		return slot;
+	if (TupIsNull(slot))
+		return ExecClearTuple(projection->pi_state.resultslot);
 	econtext->ecxt_scantuple = slot;
-	return ExecProject(node->ss.ps.ps_ProjInfo);
+	return ExecProject(projection);
 }
 
 static void
@@ -192,8 +220,7 @@ rescan(CustomScanState *node)
 
 	ExecClearTuple(node->ss.ss_ScanTupleSlot);
 	ExecScanReScan(&node->ss);
-	if (node->ss.ps.state->es_epq_active == NULL)
-		nts_scan_restart(state);
+	nts_scan_restart(state);
 }
 
 /* ---- parallel ---- */

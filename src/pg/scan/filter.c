@@ -218,15 +218,19 @@ judge_words(const NtsFilter *filter, const NtsStatistics *s)
 static NtsVerdict
 judge_bytes(const NtsFilter *filter, const NtsKeyBounds *bounds)
 {
+	bool		one;
+
 	if (bounds->first == NULL)
 		return NTS_VERDICT_NONE;	/* NULLs come last: all are NULL */
+	one = bounds->last != NULL && compare_bytes(bounds->first, bounds->first_length, bounds->last,
+												bounds->last_length) == 0;
 	for (int i = 0; i < filter->constants; i++)
 	{
 		const NtsBytes *s = &filter->strings[i];
 
 		if (compare_bytes(s->bytes, s->length, bounds->first, bounds->first_length) >= 0 &&
 			(bounds->last == NULL || compare_bytes(s->bytes, s->length, bounds->last, bounds->last_length) <= 0))
-			return NTS_VERDICT_SOME;
+			return one ? NTS_VERDICT_ALL : NTS_VERDICT_SOME;
 	}
 	return NTS_VERDICT_NONE;
 }
@@ -274,7 +278,7 @@ nts_filter_judge(const NtsFilter *filter, const NtsFilterFacts *facts)
 		case NTS_FILTER_BYTES:
 			if (filter->never)
 				return NTS_VERDICT_NONE;
-			bounds = facts->bounds == NULL ? NULL : facts->bounds(facts->scan, filter->column);
+			bounds = facts->bounds(facts->scan, filter->column);
 			return bounds == NULL ? NTS_VERDICT_SOME : judge_bytes(filter, bounds);
 		case NTS_FILTER_EXPRESSION:
 			break;

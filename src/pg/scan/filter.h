@@ -79,7 +79,7 @@ extern void nts_filter_set_constants(NtsFilter *filter, ExprContext *econtext, M
 typedef struct NtsFilterFacts
 {
 	const NtsStatistics *(*statistics) (void *scan, int column);
-	const NtsKeyBounds *(*bounds) (void *scan, int column);	/* may be NULL */
+	const NtsKeyBounds *(*bounds) (void *scan, int column);
 	void	   *scan;
 } NtsFilterFacts;
 

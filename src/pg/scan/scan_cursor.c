@@ -54,6 +54,15 @@ vector_statistics(void *scan, int column)
 	return &(*vectors)[state->vector];
 }
 
+static const NtsKeyBounds *
+vector_bounds(void *scan, int column)
+{
+	NtsScanState *state = scan;
+	const NtsKeyBounds *bounds = nts_reader_vector_key_bounds(state->reader, state->entry, state->group, column);
+
+	return bounds == NULL ? NULL : &bounds[state->vector];
+}
+
 /* false: some filter lets no row of the row group pass. */
 static bool
 judge_group(NtsScanState *state)
@@ -72,7 +81,7 @@ judge_group(NtsScanState *state)
 static bool
 judge_vector(NtsScanState *state)
 {
-	NtsFilterFacts facts = {vector_statistics, NULL, state};
+	NtsFilterFacts facts = {vector_statistics, vector_bounds, state};
 
 	for (int i = 0; i < state->filter_count; i++)
 	{

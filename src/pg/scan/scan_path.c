@@ -74,7 +74,10 @@ nts_scan_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
 	return &plan->scan.plan;
 }
 
-/* Columns that somebody above or a condition needs; false: one that a node of ours does not have. */
+/*
+ * Columns that somebody above or a condition needs; false: one that a node of ours does not have, or a condition on
+ * ctid, for which PostgreSQL has scans of its own.
+ */
 static bool
 needed_columns(const RelOptInfo *rel, int *count)
 {
@@ -83,9 +86,11 @@ needed_columns(const RelOptInfo *rel, int *count)
 	int			number = -1;
 
 	*count = 0;
-	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &numbers);
 	foreach(cell, rel->baserestrictinfo)
 		pull_varattnos((Node *) lfirst_node(RestrictInfo, cell)->clause, rel->relid, &numbers);
+	if (bms_is_member(SelfItemPointerAttributeNumber - FirstLowInvalidHeapAttributeNumber, numbers))
+		return false;
+	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &numbers);
 	while ((number = bms_next_member(numbers, number)) >= 0)
 	{
 		AttrNumber	attribute = number + FirstLowInvalidHeapAttributeNumber;
