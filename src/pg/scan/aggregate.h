@@ -69,6 +69,8 @@ extern Datum nts_agg_vector_evaluate(NtsAggVectors *vectors, NtsAggVector *vecto
 
 /* NULL: no function of one time column that is known. */
 extern struct NtsBucket *nts_bucket_recognize(Expr *expr, MemoryContext context);
+/* Microseconds; of the shortest bucket, where they differ. */
+extern int64 nts_bucket_width(const struct NtsBucket *bucket);
 /* The time column's Var. */
 extern Var *nts_bucket_input(const struct NtsBucket *bucket);
 /* Fills vector->own_values from the times (NULLs: left alone, their word is 0). */

@@ -131,6 +131,12 @@ nts_bucket_recognize(Expr *expr, MemoryContext context)
 	return result;
 }
 
+int64
+nts_bucket_width(const struct NtsBucket *bucket)
+{
+	return bucket->width;
+}
+
 Var *
 nts_bucket_input(const struct NtsBucket *bucket)
 {

@@ -11,6 +11,7 @@
 #include "access/nbtree.h"
 #include "access/transam.h"
 #include "catalog/pg_aggregate.h"
+#include "catalog/pg_statistic.h"
 #include "miscadmin.h"
 #include "nodes/extensible.h"
 #include "nodes/makefuncs.h"
@@ -239,6 +240,50 @@ static const CustomPathMethods path_methods = {
 	.PlanCustomPath = plan_aggregate
 };
 
+/* How many buckets there are between the ends of the time column's histogram; 0: not known. */
+static double
+estimate_buckets(PlannerInfo *root, const struct NtsBucket *bucket)
+{
+	VariableStatData variable;
+	AttStatsSlot slot;
+	double		buckets = 0;
+
+	examine_variable(root, (Node *) nts_bucket_input(bucket), 0, &variable);
+	if (HeapTupleIsValid(variable.statsTuple) &&
+		get_attstatsslot(&slot, variable.statsTuple, STATISTIC_KIND_HISTOGRAM, InvalidOid, ATTSTATSSLOT_VALUES))
+	{
+		if (slot.nvalues > 1)
+			buckets = 2 + ((double) DatumGetInt64(slot.values[slot.nvalues - 1]) - (double) DatumGetInt64(slot.values[0])) /
+				(double) nts_bucket_width(bucket);
+		free_attstatsslot(&slot);
+	}
+	ReleaseVariableStats(variable);
+	return buckets;
+}
+
+/* PostgreSQL takes every time for a group of its own: of a function's results it knows nothing. */
+static double
+estimate_groups(PlannerInfo *root, const Grouping *grouping, double rows)
+{
+	List	   *keys = NIL;
+	double		buckets = 1;
+	ListCell   *cell;
+
+	foreach(cell, grouping->keys)
+	{
+		struct NtsBucket *bucket = nts_bucket_recognize(lfirst(cell), CurrentMemoryContext);
+		double		estimated = bucket == NULL ? 0 : estimate_buckets(root, bucket);
+
+		if (estimated > 0)
+			buckets *= estimated;
+		else
+			keys = lappend(keys, lfirst(cell));
+	}
+	if (keys != NIL)
+		buckets *= estimate_num_groups(root, keys, rows, NULL, NULL);
+	return clamp_row_est(Min(buckets, rows));
+}
+
 /* Sets rows and costs; false: the groups would take too much memory. */
 static bool
 estimate(PlannerInfo *root, const Grouping *grouping, const Path *scan, Path *path)
@@ -252,7 +297,7 @@ estimate(PlannerInfo *root, const Grouping *grouping, const Path *scan, Path *pa
 	{
 		Size		bytes = nts_agg_group_size(list_length(grouping->keys), aggregates) + grouping->state_bytes;
 
-		groups = estimate_num_groups(root, grouping->keys, scan->rows, NULL, NULL);
+		groups = estimate_groups(root, grouping, scan->rows);
 		if (groups * bytes > get_hash_memory_limit())
 			return false;
 	}
