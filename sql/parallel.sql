@@ -27,6 +27,8 @@ SET parallel_setup_cost = 0;
 SET parallel_tuple_cost = 0;
 SET min_parallel_table_scan_size = 0;
 SET max_parallel_workers_per_gather = 2;
+-- it does not share its work
+SET nodedb_ts.enable_vectorized_aggregate = off;
 CREATE FUNCTION is_parallel(q text) RETURNS bool LANGUAGE plpgsql AS $$
 DECLARE l text;
 BEGIN

@@ -547,6 +547,52 @@ int			nts_verifier_next(NtsVerifier *verifier, NtsVerifyStep *step,
 int			nts_verifier_chunk(NtsVerifier *verifier, const uint8_t *chunk, size_t length,
 							   bool *sound, NtsStatus *status) NTS_NOEXCEPT;
 
+/* ---- aggregates over vectors ------------------------------------------ */
+
+/*
+ * Words as nts_vector_decode makes them, without gaps; nulls: one byte a word, 0 or 1, or NULL: none is NULL. Each
+ * function folds the values that are not NULL into what it is given and returns how many they are. Sums of floats are
+ * made in row order, so that they are what adding one row after another gives, to the bit.
+ */
+typedef struct NtsWideSum		/* 128 bits, two's complement */
+{
+	uint64_t	low;
+	int64_t		high;
+} NtsWideSum;
+
+uint64_t	nts_count_values(const uint8_t *nulls, size_t count) NTS_NOEXCEPT;
+uint64_t	nts_sum_int(const uint64_t *words, const uint8_t *nulls, size_t count, NtsWideSum *sum) NTS_NOEXCEPT;
+/* *least starts as INT64_MAX, *greatest as INT64_MIN. */
+uint64_t	nts_min_int(const uint64_t *words, const uint8_t *nulls, size_t count, int64_t *least) NTS_NOEXCEPT;
+uint64_t	nts_max_int(const uint64_t *words, const uint8_t *nulls, size_t count, int64_t *greatest) NTS_NOEXCEPT;
+uint64_t	nts_sum_float8(const uint64_t *words, const uint8_t *nulls, size_t count, double *sum) NTS_NOEXCEPT;
+/* float4: bits in the low half of the word. */
+uint64_t	nts_sum_float4(const uint64_t *words, const uint8_t *nulls, size_t count, float *sum) NTS_NOEXCEPT;
+uint64_t	nts_sum_float4_wide(const uint64_t *words, const uint8_t *nulls, size_t count, double *sum) NTS_NOEXCEPT;
+/* NaN is the greatest value. *least starts as NaN, *greatest as -Infinity. */
+uint64_t	nts_min_float8(const uint64_t *words, const uint8_t *nulls, size_t count, double *least) NTS_NOEXCEPT;
+uint64_t	nts_max_float8(const uint64_t *words, const uint8_t *nulls, size_t count, double *greatest) NTS_NOEXCEPT;
+uint64_t	nts_min_float4(const uint64_t *words, const uint8_t *nulls, size_t count, double *least) NTS_NOEXCEPT;
+uint64_t	nts_max_float4(const uint64_t *words, const uint8_t *nulls, size_t count, double *greatest) NTS_NOEXCEPT;
+/* Are all float8 words, NULL or not, finite and below 1e100 in size, so that no sum of their squares overflows? */
+bool		nts_moderate_float8(const uint64_t *words, size_t count) NTS_NOEXCEPT;
+
+/* out[i] = words[rows[i]]; the same for bytes. */
+void		nts_gather_words(const uint64_t *words, const uint32_t *rows, size_t count, uint64_t *out) NTS_NOEXCEPT;
+void		nts_gather_bytes(const uint8_t *bytes, const uint32_t *rows, size_t count, uint8_t *out) NTS_NOEXCEPT;
+/* marks[i] |= 1 where word (byte) i differs from the one before; marks[0] is left alone. */
+void		nts_mark_changed_words(const uint64_t *words, size_t count, uint8_t *marks) NTS_NOEXCEPT;
+void		nts_mark_changed_bytes(const uint8_t *bytes, size_t count, uint8_t *marks) NTS_NOEXCEPT;
+/* Positions of the marks that are set, ascending; returns how many. */
+size_t		nts_list_marks(const uint8_t *marks, size_t count, uint32_t *positions) NTS_NOEXCEPT;
+/*
+ * out[i] = the start of the bucket [origin + k * width, origin + (k + 1) * width) that word i lies in. Stops at the
+ * first word not in [origin, limit), or so far from origin that int64 cannot hold the distance; returns its position,
+ * or count. REQUIRES: width > 0.
+ */
+size_t		nts_floor_buckets(const uint64_t *words, size_t count, int64_t origin, int64_t limit, int64_t width,
+							  uint64_t *out) NTS_NOEXCEPT;
+
 /* ---- checksums ------------------------------------------------------- */
 
 /* CRC-32C (Castagnoli) of bytes, starting from `seed` (0 for a new one). */

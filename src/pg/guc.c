@@ -23,6 +23,7 @@ int			nts_compact_interval_ms;
 int			nts_retention_interval_ms;
 int			nts_min_flush_size_kb;
 int			nts_max_delta_size_kb;
+bool		nts_enable_vectorized_aggregate;
 
 void
 nts_guc_init(void)
@@ -100,6 +101,12 @@ nts_guc_init(void)
 								&nts_max_tracked_tables,
 								1000, 10, 1000000,
 								PGC_POSTMASTER, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("nodedb_ts.enable_vectorized_aggregate",
+							 "Lets the planner aggregate nodedb_ts tables vector by vector.",
+							 NULL,
+							 &nts_enable_vectorized_aggregate,
+							 true,
+							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	nts_fault_define();
 	MarkGUCPrefixReserved("nodedb_ts");
 }

@@ -11,6 +11,7 @@
 #include "pg/am/am.h"
 #include "pg/am/options.h"
 #include "pg/maintenance/flush.h"
+#include "pg/scan/aggregate.h"
 #include "pg/scan/scan.h"
 #include "pg/worker/worker.h"
 
@@ -29,5 +30,6 @@ _PG_init(void)
 	nts_options_init();
 	nts_segment_cache_init();
 	nts_scan_init();
+	nts_aggregate_init();
 	nts_worker_init();
 }

@@ -1,0 +1,310 @@
+/*
+ * aggregate.c - the custom node that groups and aggregates what a scan of ours selects, vector by vector.
+ *
+ * Its tuple (custom_scan_tlist) is the group keys, then the aggregates; the plan's target list and HAVING are over
+ * that. The child is a scan node, asked for selections of rows (nts_scan_next) and never for tuples. All input is
+ * read before the first group is shown. What the node computes it finds in custom_scan_tlist alone; custom_private
+ * says how many of its entries are keys, custom_exprs holds the parameters, for PostgreSQL to see.
+ *
+ * The groups stay in memory whatever their number: the planner takes the node only when it expects them to fit into
+ * work_mem * hash_mem_multiplier (aggregate_path.c).
+ */
+#include "postgres.h"
+
+#include "catalog/objectaccess.h"
+#include "commands/explain.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/extensible.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/ruleutils.h"
+
+#include "pg/compat.h"
+#include "pg/scan/aggregate.h"
+
+typedef struct NtsAggregateNode
+{
+	CustomScanState css;		/* must be first */
+	CustomScanState *child;
+	NtsAggVectors vectors;
+	int			key_count;
+	int		   *keys;			/* vectors */
+	int			aggregate_count;
+	NtsAggregate *aggregates;
+	ExprContext *aggcontext;	/* its per-tuple memory holds the table of groups */
+	NtsAggTable *table;			/* NULL: nothing was read yet */
+	NtsAggGroup *next;			/* to be shown */
+	uint64		selections;
+	uint64		rows;
+} NtsAggregateNode;
+
+/* ---- reading ---- */
+
+static NtsAggGroup *
+group_of_row(NtsAggregateNode *node, uint32 row)
+{
+	bool		is_new;
+	NtsAggGroup *group = nts_agg_table_group(node->table, &node->vectors, row, &is_new);
+
+	if (is_new)
+		for (int a = 0; a < node->aggregate_count; a++)
+			if (node->aggregates[a].state == a)
+				nts_agg_start(&node->aggregates[a], &group->states[a]);
+	return group;
+}
+
+static void
+take_selection(NtsAggregateNode *node, const NtsSelection *selection)
+{
+	uint32	   *starts;
+	int			runs;
+
+	nts_agg_vectors_load(&node->vectors, selection);
+	for (int a = 0; a < node->aggregate_count; a++)
+		if (node->aggregates[a].state == a)
+			nts_agg_load(&node->aggregates[a], &node->vectors, selection->count);
+	runs = nts_agg_table_runs(node->table, &node->vectors, selection->count, &starts);
+	for (int r = 0; r < runs; r++)
+	{
+		NtsAggGroup *group = group_of_row(node, starts[r]);
+
+		for (int a = 0; a < node->aggregate_count; a++)
+			if (node->aggregates[a].state == a)
+				nts_agg_advance(&node->aggregates[a], &node->vectors, &group->states[a], starts[r],
+								starts[r + 1] - starts[r]);
+	}
+	node->selections++;
+	node->rows += selection->count;
+}
+
+static void
+read_all(NtsAggregateNode *node)
+{
+	NtsSelection selection;
+
+	node->table = nts_agg_table_make(node->aggcontext->ecxt_per_tuple_memory, &node->vectors, node->keys,
+									 node->key_count, node->aggregate_count);
+	while (nts_scan_next(node->child, &selection))
+	{
+		CHECK_FOR_INTERRUPTS();
+		take_selection(node, &selection);
+	}
+	/* without GROUP BY there is one group, even of no rows */
+	if (node->key_count == 0 && node->rows == 0)
+		group_of_row(node, 0);
+	node->next = nts_agg_table_first(node->table);
+}
+
+/* ---- the node ---- */
+
+static TupleTableSlot *
+next_group(ScanState *ss)
+{
+	NtsAggregateNode *node = (NtsAggregateNode *) ss;
+	TupleTableSlot *slot = ss->ss_ScanTupleSlot;
+	NtsAggGroup *group;
+	MemoryContext old;
+
+	ExecClearTuple(slot);
+	if (node->table == NULL)
+		read_all(node);
+	group = node->next;
+	if (group == NULL)
+		return slot;
+	node->next = group->next;
+	old = MemoryContextSwitchTo(ss->ps.ps_ExprContext->ecxt_per_tuple_memory);
+	for (int k = 0; k < node->key_count; k++)
+	{
+		slot->tts_values[k] = group->keys[k];
+		slot->tts_isnull[k] = (group->nulls >> k) & 1;
+	}
+	for (int a = 0; a < node->aggregate_count; a++)
+		slot->tts_values[node->key_count + a] =
+			nts_agg_finish(&node->aggregates[a], &group->states[node->aggregates[a].state],
+						   &slot->tts_isnull[node->key_count + a]);
+	MemoryContextSwitchTo(old);
+	return ExecStoreVirtualTuple(slot);
+}
+
+static bool
+recheck_group(ScanState *ss, TupleTableSlot *slot)
+{
+	return true;
+}
+
+static TupleTableSlot *
+exec_aggregate(CustomScanState *css)
+{
+	return ExecScan(&css->ss, next_group, recheck_group);
+}
+
+static void
+check_permission(const Aggref *aggref)
+{
+	AclResult	result = NTS_CHECK_EXECUTE(aggref->aggfnoid, GetUserId());
+
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_AGGREGATE, get_func_name(aggref->aggfnoid));
+	InvokeFunctionExecuteHook(aggref->aggfnoid);
+}
+
+static void
+add_aggregate(NtsAggregateNode *node, Aggref *aggref)
+{
+	NtsAggregate *aggregate = &node->aggregates[node->aggregate_count];
+
+	check_permission(aggref);
+	nts_agg_init(aggregate, aggref, &node->vectors, node->aggcontext);
+	aggregate->state = 0;
+	while (aggregate->state < node->aggregate_count &&
+		   !nts_agg_shares_state(&node->aggregates[aggregate->state], aggregate))
+		aggregate->state++;
+	node->aggregate_count++;
+}
+
+static void
+begin_aggregate(CustomScanState *css, EState *estate, int eflags)
+{
+	NtsAggregateNode *node = (NtsAggregateNode *) css;
+	CustomScan *plan = (CustomScan *) css->ss.ps.plan;
+	List	   *tlist = plan->custom_scan_tlist;
+	PlanState  *child;
+	int			i = 0;
+	ListCell   *cell;
+
+	/* all that is read is kept: the child is never asked to go back, but for new parameters */
+	child = ExecInitNode(linitial(plan->custom_plans), estate,
+						 eflags & ~(EXEC_FLAG_REWIND | EXEC_FLAG_BACKWARD | EXEC_FLAG_MARK));
+	css->custom_ps = list_make1(child);
+	if (!nts_is_scan_state(child))
+		elog(ERROR, "nodedb_ts: the plan below an aggregate is not a scan");
+	node->child = (CustomScanState *) child;
+	node->aggcontext = CreateExprContext(estate);
+	node->vectors.parent = &css->ss.ps;
+	node->vectors.desc = RelationGetDescr(node->child->ss.ss_currentRelation);
+	node->vectors.econtext = CreateExprContext(estate);
+	node->vectors.context = CurrentMemoryContext;
+	node->key_count = intVal(linitial(plan->custom_private));
+	node->keys = palloc(sizeof(int) * Max(node->key_count, 1));
+	node->aggregates = palloc(sizeof(NtsAggregate) * Max(list_length(tlist) - node->key_count, 1));
+	foreach(cell, tlist)
+	{
+		Expr	   *expr = lfirst_node(TargetEntry, cell)->expr;
+
+		if (i < node->key_count)
+			node->keys[i] = nts_agg_vectors_add(&node->vectors, expr, -1);
+		else
+			add_aggregate(node, castNode(Aggref, expr));
+		i++;
+	}
+}
+
+static void
+end_aggregate(CustomScanState *css)
+{
+	NtsAggregateNode *node = (NtsAggregateNode *) css;
+
+	ExecEndNode(&node->child->ss.ps);
+}
+
+static void
+rescan_aggregate(CustomScanState *css)
+{
+	NtsAggregateNode *node = (NtsAggregateNode *) css;
+	PlanState  *child = &node->child->ss.ps;
+	bool		changed = css->ss.ps.chgParam != NULL;
+
+	if (changed)
+		UpdateChangedParamSet(child, css->ss.ps.chgParam);
+	ExecScanReScan(&css->ss);
+	if (node->table == NULL)
+	{
+		/* nothing was read, so there is nothing to go back over */
+		if (child->chgParam != NULL)
+			ExecReScan(child);
+		return;
+	}
+	if (changed)
+	{
+		node->table = NULL;
+		node->next = NULL;
+		node->rows = 0;
+		ReScanExprContext(node->aggcontext);
+		ExecReScan(child);
+	}
+	else
+		node->next = nts_agg_table_first(node->table);
+}
+
+/* ---- EXPLAIN ---- */
+
+static void
+explain_aggregate(CustomScanState *css, List *ancestors, ExplainState *es)
+{
+	NtsAggregateNode *node = (NtsAggregateNode *) css;
+	CustomScan *plan = (CustomScan *) css->ss.ps.plan;
+	List	   *context = set_deparse_context_plan(es->deparse_cxt, &plan->scan.plan, ancestors);
+	bool		prefix = list_length(es->rtable) > 1 || es->verbose;
+	List	   *keys = NIL;
+	ListCell   *cell;
+
+	foreach(cell, plan->custom_scan_tlist)
+	{
+		if (list_length(keys) == node->key_count)
+			break;
+		keys = lappend(keys, deparse_expression((Node *) lfirst_node(TargetEntry, cell)->expr, context, prefix, false));
+	}
+	if (keys != NIL)
+		ExplainPropertyList("Group Key", keys, es);
+	if (!es->analyze)
+		return;
+	if (es->verbose)
+	{
+		ExplainPropertyUInteger("Vectors", NULL, node->selections, es);
+		ExplainPropertyUInteger("Rows Aggregated", NULL, node->rows, es);
+	}
+	if (node->table != NULL && node->key_count > 0)
+	{
+		ExplainPropertyUInteger("Groups", NULL, nts_agg_table_count(node->table), es);
+		ExplainPropertyUInteger("Memory Usage", "kB",
+								MemoryContextMemAllocated(node->aggcontext->ecxt_per_tuple_memory, true) / 1024, es);
+	}
+}
+
+/* ---- registration ---- */
+
+static Node *create_state(CustomScan *plan);
+
+static const CustomScanMethods scan_methods = {
+	.CustomName = "nodedb_ts aggregate",
+	.CreateCustomScanState = create_state
+};
+
+static const CustomExecMethods exec_methods = {
+	.CustomName = "nodedb_ts aggregate",
+	.BeginCustomScan = begin_aggregate,
+	.ExecCustomScan = exec_aggregate,
+	.EndCustomScan = end_aggregate,
+	.ReScanCustomScan = rescan_aggregate,
+	.ExplainCustomScan = explain_aggregate
+};
+
+static Node *
+create_state(CustomScan *plan)
+{
+	NtsAggregateNode *node = (NtsAggregateNode *) newNode(sizeof(NtsAggregateNode), T_CustomScanState);
+
+	node->css.methods = &exec_methods;
+	return (Node *) node;
+}
+
+void
+nts_aggregate_init(void)
+{
+	RegisterCustomScanMethods(&scan_methods);
+	nts_agg_path_init(&scan_methods);
+}

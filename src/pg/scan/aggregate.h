@@ -1,0 +1,206 @@
+/*
+ * aggregate.h - shared by the files of the aggregate node: what it computes, and from which vectors.
+ *
+ * A node pulls selections of rows from the scan below it. Each selection becomes *vectors* without gaps: one for each
+ * column or expression that is a group key or an argument. Keys cut the selection into *runs* of rows of one group;
+ * each aggregate then takes a run at a time.
+ */
+#ifndef NTS_SCAN_AGGREGATE_H
+#define NTS_SCAN_AGGREGATE_H
+
+#include "postgres.h"
+
+#include "executor/executor.h"
+#include "nodes/execnodes.h"
+#include "nodes/extensible.h"
+#include "nodes/primnodes.h"
+
+#include "pg/scan/scan.h"
+
+/* ---- aggregate_vector.c: columns and expressions of a selection ---- */
+
+struct NtsBucket;
+
+typedef struct NtsAggVector
+{
+	/* what it is */
+	Expr	   *expr;
+	int			filter;			/* an expression is evaluated only where this (boolean) vector is true; or -1 */
+	int			column;			/* index of a column, or -1: an expression */
+	int16		typlen;
+	bool		typbyval;
+	struct NtsBucket *bucket;	/* an expression that cuts time into buckets, or NULL */
+	int			time;			/* bucket: the vector of its column */
+	/* how an expression is evaluated */
+	ExprState  *state;
+	TupleTableSlot *slot;		/* of the columns that it needs */
+	int			inputs;
+	int		   *input_columns;	/* [inputs] */
+	bool		needs_copy;		/* by-reference results lie in memory that is reset */
+	/* the selection's values: position i is the selection's i-th row */
+	Datum	   *values;			/* a NULL's is 0 */
+	uint8	   *nulls;			/* NULL: there are none */
+	/* room for those that do not lie in the vector set */
+	Datum	   *own_values;
+	uint8	   *own_nulls;
+	uint32		room;
+} NtsAggVector;
+
+/* The vectors of a node. */
+typedef struct NtsAggVectors
+{
+	NtsAggVector *vectors;
+	int			count;
+	int			room;
+	PlanState  *parent;
+	TupleDesc	desc;			/* of the table */
+	ExprContext *econtext;		/* per-tuple memory: results of expressions, until the next selection */
+	MemoryContext context;		/* of everything else */
+} NtsAggVectors;
+
+/* Index of the vector of an expression over columns; equal ones are shared. filter: index of a vector, or -1. */
+extern int	nts_agg_vectors_add(NtsAggVectors *vectors, Expr *expr, int filter);
+/* Fills all of them. */
+extern void nts_agg_vectors_load(NtsAggVectors *vectors, const NtsSelection *selection);
+/* One value by the executor, for buckets: the expression with `value` in place of its only column. */
+extern Datum nts_agg_vector_evaluate(NtsAggVectors *vectors, NtsAggVector *vector, Datum value, bool *isnull);
+
+/* ---- aggregate_bucket.c: date_bin, date_trunc ---- */
+
+/* NULL: no function of one time column that is known. */
+extern struct NtsBucket *nts_bucket_recognize(Expr *expr, MemoryContext context);
+/* Microseconds; of the shortest bucket, where they differ. */
+extern int64 nts_bucket_width(const struct NtsBucket *bucket);
+/* The time column's Var. */
+extern Var *nts_bucket_input(const struct NtsBucket *bucket);
+/* Fills vector->own_values from the times (NULLs: left alone, their word is 0). */
+extern void nts_bucket_fill(NtsAggVectors *vectors, NtsAggVector *vector, const Datum *times, const uint8 *nulls,
+							uint32 count);
+
+/* ---- aggregate_state.c: one aggregate ---- */
+
+typedef enum NtsAggKind
+{
+	NTS_AGG_COUNT_ALL,
+	NTS_AGG_COUNT,
+	NTS_AGG_SUM_INT,			/* int2, int4: int8 */
+	NTS_AGG_SUM_INT8,			/* numeric */
+	NTS_AGG_AVG_INT,			/* numeric */
+	NTS_AGG_MIN_INT,			/* everything that is ordered as its word */
+	NTS_AGG_MAX_INT,
+	NTS_AGG_SUM_FLOAT4,
+	NTS_AGG_SUM_FLOAT8,
+	NTS_AGG_AVG_FLOAT,			/* float4, float8 */
+	NTS_AGG_MIN_FLOAT4,
+	NTS_AGG_MIN_FLOAT8,
+	NTS_AGG_MAX_FLOAT4,
+	NTS_AGG_MAX_FLOAT8,
+	NTS_AGG_VAR_POP,			/* float4, float8 */
+	NTS_AGG_VAR_SAMP,
+	NTS_AGG_STDDEV_POP,
+	NTS_AGG_STDDEV_SAMP,
+	NTS_AGG_CALL				/* by the aggregate's own functions, a row at a time */
+} NtsAggKind;
+
+/* What an aggregate knows of a group; zeroed is not its start: nts_agg_start. */
+typedef struct NtsAggState
+{
+	uint64		count;			/* values that were not NULL */
+	union
+	{
+		NtsWideSum	sum;
+		int64		extreme;
+		double		float8;
+		float		float4;
+		struct
+		{
+			double		sx;		/* sum */
+			double		sxx;	/* sum of squared differences from the mean */
+		}			moments;
+		struct
+		{
+			Datum		value;
+			bool		isnull;
+			bool		unset;	/* a strict function's state before the first value */
+		}			call;
+	};
+} NtsAggState;
+
+struct NtsAggCall;
+
+typedef struct NtsAggregate
+{
+	Aggref	   *aggref;
+	NtsAggKind	kind;
+	int			state;			/* whose state it has: its own number, or that of one before it */
+	bool		is_float4;		/* the argument, where a kind takes both */
+	int			filter;			/* vector, or -1 */
+	int			nargs;
+	int		   *args;			/* [nargs] vectors */
+	struct NtsAggCall *call;	/* NTS_AGG_CALL */
+	/* of the current selection: which rows count. NULL: all */
+	uint8	   *skip;			/* its argument is NULL, or the filter not true */
+	uint8	   *own_skip;
+	uint32		room;
+} NtsAggregate;
+
+/* How an aggregate is done; NTS_AGG_CALL if it has no loop of its own. */
+extern NtsAggKind nts_agg_kind(const Aggref *aggref);
+/* aggcontext: its per-tuple memory holds the groups. */
+extern void nts_agg_init(NtsAggregate *aggregate, Aggref *aggref, NtsAggVectors *vectors, ExprContext *aggcontext);
+/* Does `later` need no more than the state that `aggregate` makes? */
+extern bool nts_agg_shares_state(const NtsAggregate *aggregate, const NtsAggregate *later);
+extern void nts_agg_start(NtsAggregate *aggregate, NtsAggState *state);
+/* Once a selection, after the vectors were loaded. */
+extern void nts_agg_load(NtsAggregate *aggregate, const NtsAggVectors *vectors, uint32 count);
+/* Rows [first, first + count) of the selection. */
+extern void nts_agg_advance(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state, uint32 first,
+							uint32 count);
+/* The result, in the current memory context or the group's memory. */
+extern Datum nts_agg_finish(NtsAggregate *aggregate, NtsAggState *state, bool *isnull);
+
+/* ---- aggregate_call.c: an aggregate by its own functions ---- */
+
+/* May it be called so: functions of PostgreSQL itself, no memory that the planner does not know of? */
+extern struct NtsAggCall *nts_agg_call_init(Aggref *aggref, PlanState *parent, ExprContext *aggcontext,
+											ExprContext *tmpcontext);
+extern void nts_agg_call_start(struct NtsAggCall *call, NtsAggState *state);
+extern void nts_agg_call_advance(const NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state,
+								 uint32 first, uint32 count);
+extern Datum nts_agg_call_finish(struct NtsAggCall *call, NtsAggState *state, bool *isnull);
+
+/* ---- aggregate_groups.c: runs and groups ---- */
+
+typedef struct NtsAggGroup
+{
+	uint64		hash;
+	struct NtsAggGroup *next;	/* in the order of their first rows */
+	uint64		nulls;			/* bit k: key k is NULL */
+	Datum	   *keys;			/* behind the struct; by reference: in the table's memory */
+	NtsAggState *states;
+} NtsAggGroup;
+
+#define NTS_AGG_MAX_KEYS 32
+
+typedef struct NtsAggTable NtsAggTable;
+
+/* keys[key_count]: vectors. Memory comes from `context` and goes when that is reset. */
+extern NtsAggTable *nts_agg_table_make(MemoryContext context, const NtsAggVectors *vectors, const int *keys,
+									   int key_count, int state_count);
+/* Cuts the selection: starts[0] = 0, starts[1] ..., starts[n] = count; returns n. */
+extern int	nts_agg_table_runs(NtsAggTable *table, const NtsAggVectors *vectors, uint32 count, uint32 **starts);
+/* The group of a row of the selection; *is_new: its states are still to be started. */
+extern NtsAggGroup *nts_agg_table_group(NtsAggTable *table, const NtsAggVectors *vectors, uint32 row, bool *is_new);
+extern NtsAggGroup *nts_agg_table_first(NtsAggTable *table);
+extern uint64 nts_agg_table_count(const NtsAggTable *table);
+extern Size nts_agg_group_size(int key_count, int state_count);
+
+/* ---- aggregate_path.c: the planner's side ---- */
+
+extern void nts_agg_path_init(const CustomScanMethods *methods);
+
+/* ---- aggregate.c: the node ---- */
+
+extern void nts_aggregate_init(void);
+
+#endif							/* NTS_SCAN_AGGREGATE_H */
