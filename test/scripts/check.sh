@@ -293,6 +293,8 @@ run_tap() {
   # A script that dies fails without saying so in an assertion.
   if [ "$rc" -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
   printf '   %-28s %5s passed %4s failed %4s skipped %8s s\n' "$test" "$ok" "$bad" "$skip" "$(nts_since "$start")"
+  # What a test counts: rounds, statements compared, flips, differences.
+  sed -n 's/^# figures: /      /p' "$log"
   if [ "$bad" -gt 0 ]; then
     failures+=("tap: $test")
     grep -nE -A 12 '^not ok|^ *#   Failed' "$log" | head -n 80 | sed 's/^/      /' || true

@@ -247,6 +247,7 @@ for (my $done = 0; $done < $flips && !$crashed; $done += $clones)
 	}
 	diag $errors if $crashed;
 }
+my $wrong = @bad;
 ok(!$crashed, 'the server survives');
 is(scalar(@bad), 0, "$flips flipped bits: right answers or errors that say so");
 diag $_ for splice(@bad, 0, 20);
@@ -259,6 +260,7 @@ note 'answers by SQLSTATE: ' . join(', ', map { "$_ $states{$_}" } sort keys %st
 my ($tried, $named) = (0, 0);
 $tried += $tried{$_} for grep { $_ } keys %tried;
 $named += $named{$_} // 0 for grep { $_ } keys %tried;
+note "figures: flips = $flips, wrong answers = $wrong, named by ts_verify = $named of $tried in use";
 is($named{0} // 0, 0, 'free blocks may hold anything');
 cmp_ok($named, '>', 0.95 * $tried, "ts_verify names $named of $tried");
 
