@@ -115,6 +115,24 @@ ALTER TABLE n ALTER i SET STATISTICS 10;
 ALTER TABLE n REPLICA IDENTITY FULL;
 SELECT count(*) FROM n;
 
+-- multixacts are never stored, so relminmxid is as young as it can be after each VACUUM
+CREATE TABLE locked (i int PRIMARY KEY, v int) USING heap;
+INSERT INTO locked VALUES (1, 0);
+DO $$ BEGIN
+  FOR k IN 1 .. 20 LOOP
+    PERFORM FROM locked FOR KEY SHARE;
+    BEGIN
+      UPDATE locked SET v = k;
+    EXCEPTION WHEN division_by_zero THEN NULL;
+    END;
+    COMMIT;
+  END LOOP;
+END $$;
+SELECT mxid_age(relminmxid) >= 20 AS old FROM pg_class WHERE oid = 'n'::regclass;
+VACUUM n;
+SELECT mxid_age(relminmxid) < 20 AS young FROM pg_class WHERE oid = 'n'::regclass;
+SELECT count(*) FROM n;
+
 SET client_min_messages = warning;
 -- every table is sound
 SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v

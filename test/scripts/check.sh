@@ -5,9 +5,15 @@
 # lib.sh); an installed cluster is never touched. A failing stage does not stop the next; the last line reads
 # `N passed, N failed, N skipped`, and the exit code is 0 only if something passed and nothing failed.
 #
-# Variables: STAGES="units regress" (a subset), REGRESS="basic types" and ISOLATION, TAP (names of tests),
+# First everything is built, on all cores. Then stages and TAP tests run side by side, JOBS (one for each core, 4 at
+# most) at a time, since most of them wait much; each has servers, folders and a log of its own, and is reported when
+# it has ended. A TAP test that measures time or memory says `# check: alone` in its source: it comes last, by itself.
+#
+# Variables: STAGES="units regress" (a subset), REGRESS="basic types" and ISOLATION, TAP (names of tests), JOBS=1,
 # KILL_ROUNDS and others are handed to the TAP tests, PG_CONFIG, KEEP=1 (leave the temporary folder).
 # What tests wrote (results, differences, logs) is left in build/check.
+# Functions are handed to `job`, which calls them in a subshell and brings back what they counted.
+# shellcheck disable=SC2317,SC2030,SC2031
 set -euo pipefail
 # shellcheck source=test/scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -19,22 +25,34 @@ for stage in $STAGES; do
     *) nts_die "STAGES: no stage is called $stage" ;;
   esac
 done
+JOBS=${JOBS:-$(($(nproc) < 4 ? $(nproc) : 4))}
+if ! [[ $JOBS =~ ^[1-9][0-9]*$ ]]; then nts_die "JOBS: $JOBS is not a number of jobs"; fi
 wanted() { [[ " $STAGES " == *" $1 "* ]]; }
 
 started=$(nts_now)
 passed=0 failed=0 skipped=0
-summary=()
 failures=()
 kept=$NTS_ROOT/build/check
+# By name of the stage: passed, failed, skipped; when it began and how many seconds it took.
+declare -A stage_passed=() stage_failed=() stage_skipped=() stage_start=() stage_seconds=()
 
-# Adds the figures of a stage: name, passed, failed, skipped, start.
+# Adds the figures of a stage, or of a part of it: name, passed, failed, skipped, start.
 count() {
   passed=$((passed + $2)) failed=$((failed + $3)) skipped=$((skipped + $4))
-  summary+=("$(printf '   %-16s %7s passed %5s failed %5s skipped %8s s' "$1" "$2" "$3" "$4" "$(nts_since "$5")")")
+  stage_passed[$1]=$((${stage_passed[$1]:-0} + $2))
+  stage_failed[$1]=$((${stage_failed[$1]:-0} + $3))
+  stage_skipped[$1]=$((${stage_skipped[$1]:-0} + $4))
+  stage_start[$1]=${stage_start[$1]:-$5}
+  stage_seconds[$1]=$(nts_since "${stage_start[$1]}")
 }
 finish() {
   nts_step "Summary ($(nts_since "$started") s)"
-  if [ ${#summary[@]} -gt 0 ]; then printf '%s\n' "${summary[@]}"; fi
+  local name
+  for name in boundaries units units-sanitize build regress isolation tap; do
+    if [ -z "${stage_seconds[$name]:-}" ]; then continue; fi
+    printf '   %-16s %7s passed %5s failed %5s skipped %8s s\n' "$name" "${stage_passed[$name]}" \
+      "${stage_failed[$name]}" "${stage_skipped[$name]}" "${stage_seconds[$name]}"
+  done
   if [ ${#failures[@]} -gt 0 ]; then
     nts_say "failed:"
     printf '      %s\n' "${failures[@]}"
@@ -45,11 +63,63 @@ finish() {
 }
 matching() { grep -cE "$1" "$2" || true; }
 
+# ---- jobs in the background ------------------------------------------------
+
+declare -A job_stage=() job_name=() job_start=()
+shown=
+
+# Starts a job once there is room: stage, heading, name of the job, function and arguments. The function reports what
+# it counts by `count STAGE ...` and in `failures`; both are handed over in files, since it runs in a subshell.
+job() {
+  local stage=$1 heading=$2 name=$3 out=$NTS_TEMP/jobs/$3 pid
+  shift 3
+  while [ ${#job_name[@]} -ge "$JOBS" ]; do job_wait; done
+  stage_start[$stage]=${stage_start[$stage]:-$(nts_now)}
+  printf '%s' "$heading" >"$out.heading"
+  (
+    passed=0 failed=0 skipped=0 failures=()
+    "$@"
+    printf '%s\n' ${failures[@]+"${failures[@]}"} >"$out.failures"
+    printf '%s %s %s\n' "$passed" "$failed" "$skipped" >"$out.count"
+  ) >"$out.out" 2>&1 &
+  pid=$!
+  job_stage[$pid]=$stage job_name[$pid]=$name job_start[$pid]=$(nts_now)
+}
+# Waits for a job to end, shows what it printed, adds what it counted.
+job_wait() {
+  local pid stage name out heading failure counts
+  while :; do
+    for pid in "${!job_name[@]}"; do
+      if ! kill -0 "$pid" 2>/dev/null; then break 2; fi
+    done
+    sleep 0.1
+  done
+  wait "$pid" || true
+  stage=${job_stage[$pid]} name=${job_name[$pid]} out=$NTS_TEMP/jobs/${job_name[$pid]}
+  heading=$(cat "$out.heading")
+  if [ "$heading" != "$shown" ]; then nts_step "$heading"; fi
+  shown=$heading
+  cat "$out.out"
+  if [ -e "$out.count" ]; then
+    read -r -a counts <"$out.count"
+    while IFS= read -r failure; do
+      if [ -n "$failure" ]; then failures+=("$failure"); fi
+    done <"$out.failures"
+  else
+    nts_say "$name ended before it had counted"
+    counts=(0 1 0)
+    failures+=("$stage: $name could not run")
+  fi
+  count "$stage" "${counts[@]}" "${job_start[$pid]}"
+  unset "job_stage[$pid]" "job_name[$pid]" "job_start[$pid]"
+}
+jobs_wait_all() { while [ ${#job_name[@]} -gt 0 ]; do job_wait; done; }
+
 nts_step "What is needed"
 "$NTS_ROOT/test/scripts/install-deps.sh" check
 nts_temp_create
 rm -rf "$kept"
-mkdir -p "$kept"
+mkdir -p "$kept" "$NTS_TEMP/jobs"
 nts_say "$("$PG_CONFIG" --version), $(nproc) cores; everything goes to $NTS_TEMP"
 
 # ---- boundaries -----------------------------------------------------------
@@ -69,15 +139,24 @@ fi
 
 # ---- GoogleTest -----------------------------------------------------------
 
+# Builds the units; $1: stage name, $2...: options of units.sh. That there is no program is counted by run_units.
+build_units() {
+  local name=$1
+  shift
+  nts_step "Building the GoogleTest units of the core${1:+, with AddressSanitizer and UndefinedBehaviorSanitizer}"
+  "$NTS_ROOT/test/scripts/units.sh" "$@" --only-build || rm -f "$NTS_ROOT/build/$name/nodedb_ts_units"
+}
+build_start=$(nts_now)
+if wanted units; then build_units units; fi
+if wanted units-sanitize; then build_units units-sanitize --sanitize; fi
+
 # Runs the units; $1: stage name, $2...: options of units.sh.
 run_units() {
   local name=$1 log=$kept/$1.log start ok bad skip rc=0 test
   shift
-  nts_step "GoogleTest units of the core${1:+, with AddressSanitizer and UndefinedBehaviorSanitizer}"
   start=$(nts_now)
-  # What is built is shown, what is run goes to the log: it is long.
-  "$NTS_ROOT/test/scripts/units.sh" "$@" --gtest_color=no 2>&1 | tee "$log" |
-    awk '/^\[=+\] Running/ { print "   " $0; quiet = 1 } /warning:/ || !quiet { print; fflush() }' || rc=$?
+  # What is run goes to the log: it is long.
+  "$NTS_ROOT/test/scripts/units.sh" "$@" --only-run --gtest_color=no >"$log" 2>&1 || rc=$?
   ok=$(matching '^\[       OK \] ' "$log")
   bad=$(matching '^\[  FAILED  \] .*\([0-9]+ ms\)$' "$log")
   skip=$(matching '^\[  SKIPPED \] .*\([0-9]+ ms\)$' "$log")
@@ -98,23 +177,29 @@ run_units() {
   nts_say "$ok passed, $bad failed, $skip skipped"
   count "$name" "$ok" "$bad" "$skip" "$start"
 }
-if wanted units; then run_units units; fi
-if wanted units-sanitize; then run_units units-sanitize --sanitize; fi
 
 # ---- the extension --------------------------------------------------------
 
 if wanted build || wanted regress || wanted isolation || wanted tap; then
-  nts_step "The extension"
-  start=$(nts_now)
-  # The log is kept while the folder is; a build that fails fails everything after it.
-  if nts_build "$kept/build.log"; then
+  nts_step "Building the extension"
+  # The log is kept while the folder is. A build that fails fails all tests that need a server.
+  if nts_build "$kept/build.log" &&
+    { ! wanted tap || nts_quietly "$kept/tools.log" "building the tools of TAP tests" nts_tools reaper metrics_gen; }; then
     nts_private_install
     nts_say "installed into a private copy of PostgreSQL"
   else
     failures+=("build")
-    count build 0 1 0 "$start"
-    finish
+    count build 0 1 0 "$build_start"
+    STAGES=$(tr ' ' '\n' <<<"$STAGES" | grep -xvE 'regress|isolation|tap' | tr '\n' ' ' || true)
   fi
+fi
+count build 0 0 0 "$build_start"
+
+nts_step "Tests, $JOBS at a time"
+# The longest jobs come first.
+if wanted units-sanitize; then
+  job units-sanitize "GoogleTest units of the core, with AddressSanitizer and UndefinedBehaviorSanitizer" units-sanitize \
+    run_units units-sanitize --sanitize
 fi
 
 # Tests write beside their inputs; the checkout may be unreadable for the unprivileged user.
@@ -146,8 +231,8 @@ run_regress() {
   if [ -n "$NTS_USER" ]; then chown "$NTS_USER" "$out"; fi
   nts_as_user "$NTS_PGXS_TEST/$program" --bindir="$NTS_BIN" --inputdir="$input" --outputdir="$out" \
     --temp-instance="$out/instance" --temp-config="$NTS_TEMP/regress.conf" --no-locale --encoding=UTF8 \
-    --load-extension=nodedb_ts --dbname="nodedb_ts_$name" "$@" 2>&1 | tee "$log" |
-    awk '/^(test|ok|not ok) /{ print "   " $0; fflush() }' || rc=$?
+    --load-extension=nodedb_ts --dbname="nodedb_ts_$name" "$@" >"$log" 2>&1 || rc=$?
+  sed -nE 's/^(test|ok|not ok) /   &/p' "$log"
   ok=$(matching '^(test .* \.\.\. ok|ok )' "$log")
   bad=$(matching '^(test .* \.\.\. FAILED|not ok )' "$log")
   skip=$(matching '^test .* (\.\.\. failed \(ignored\)|\.\.\. skipped)' "$log")
@@ -171,73 +256,82 @@ run_regress() {
 }
 
 if wanted regress; then
-  nts_step "pg_regress"
   read -r -a tests <<<"${REGRESS:-$(cd "$work/sql" && find . -maxdepth 1 -name '*.sql' ! -name 'nodedb_ts--*' | sed 's:^\./::; s:\.sql$::' | sort | tr '\n' ' ')}"
-  if [ ${#tests[@]} -eq 0 ]; then nts_say "there are none"; else run_regress regress regress/pg_regress "$work" "${tests[@]}"; fi
-fi
-
-if wanted isolation; then
-  nts_step "Isolation"
-  read -r -a tests <<<"${ISOLATION:-$(find "$work/test/isolation/specs" -name '*.spec' 2>/dev/null | sed 's:.*/::; s:\.spec$::' | sort | tr '\n' ' ')}"
-  if [ ${#tests[@]} -eq 0 ]; then
-    nts_say "there are none"
-  else
-    run_regress isolation isolation/pg_isolation_regress "$work/test/isolation" "${tests[@]}"
+  if [ ${#tests[@]} -gt 0 ]; then
+    job regress "pg_regress" regress run_regress regress regress/pg_regress "$work" "${tests[@]}"
   fi
 fi
 
-# ---- TAP ------------------------------------------------------------------
-
-if wanted tap; then
-  nts_step "TAP"
-  start=$(nts_now)
-  stage_ok=0 stage_bad=0 stage_skip=0
-  nts_quietly "$kept/tools.log" "building the tools" nts_tools reaper metrics_gen || {
-    failures+=("tap: could not build its tools")
-    count tap 0 1 0 "$start"
-    finish
-  }
-  cp "$NTS_ROOT/build/tools/reaper" "$NTS_ROOT/build/tools/metrics_gen" "$NTS_TEMP/"
-  chmod 755 "$NTS_TEMP/reaper" "$NTS_TEMP/metrics_gen"
-  mkdir -p "$kept/tap"
-  read -r -a tests <<<"${TAP:-$(find "$work/test/t" -maxdepth 1 -name '*.pl' 2>/dev/null | sed 's:.*/::; s:\.pl$::' | sort | tr '\n' ' ')}"
-  if [ ${#tests[@]} -eq 0 ]; then nts_say "there are none"; fi
-  for test in ${tests[@]+"${tests[@]}"}; do
-    test=${test%.pl}
-    log=$kept/tap/$test.log rc=0
-    test_start=$(nts_now)
-    printf '   %-28s ' "$test"
-    mkdir -p "$NTS_TEMP/run/tap/$test"
-    if [ -n "$NTS_USER" ]; then chown -R "$NTS_USER" "$NTS_TEMP/run/tap"; fi
-    # As PGXS sets them (TESTDIR on 15, the other two from 16 on). METRICS_GEN: the generator of metrics.
-    nts_as_user env TESTDIR="$NTS_TEMP/run/tap/$test" TESTDATADIR="$NTS_TEMP/run/tap/$test/tmp_check" \
-      TESTLOGDIR="$NTS_TEMP/run/tap/$test/tmp_check/log" PG_REGRESS="$NTS_PGXS_TEST/regress/pg_regress" \
-      PGPORT=65432 METRICS_GEN="$NTS_TEMP/metrics_gen" TMPDIR="${TMPDIR:-/tmp}" \
-      "$NTS_TEMP/reaper" prove --verbose --merge --nocolor -I "$NTS_PGXS_TEST/perl" -I "$work/test/t" \
-      "$work/test/t/$test.pl" >"$log" 2>&1 || rc=$?
-    # Assertions of the top level; those of subtests are indented.
-    ok=$(grep -E '^ok [0-9]+' "$log" | grep -cvE '# (SKIP|skip|TODO)' || true)
-    bad=$(grep -E '^not ok [0-9]+' "$log" | grep -cvE '# TODO' || true)
-    skip=$(grep -cE '^ok [0-9]+.*# (SKIP|skip)|^1\.\.0 # (SKIP|skip)|^1\.\.0$|\.\. skipped: ' "$log" || true)
-    # A script that dies fails without saying so in an assertion.
-    if [ "$rc" -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
-    printf '%5s passed %4s failed %4s skipped %8s s\n' "$ok" "$bad" "$skip" "$(nts_since "$test_start")"
-    if [ "$bad" -gt 0 ]; then
-      failures+=("tap: $test")
-      grep -nE -A 12 '^not ok|^ *#   Failed' "$log" | head -n 80 | sed 's/^/      /' || true
-      nts_say "the end of its output (in full in build/check/tap/$test.log):"
-      tail -n 25 "$log" | sed 's/^/      /'
-      mkdir -p "$kept/tap/$test"
-      cp -r "$NTS_TEMP/run/tap/$test/tmp_check/log/." "$kept/tap/$test/" 2>/dev/null || true
-    elif [ "$skip" -gt 0 ]; then
-      sed -nE 's/^ok .*# (SKIP|skip) *//p; s/^.* \.\. skipped: //p' "$log" | sort | uniq -c | sed 's/^/      skipped: /'
-    fi
-    stage_ok=$((stage_ok + ok)) stage_bad=$((stage_bad + bad)) stage_skip=$((stage_skip + skip))
-    # A script that was killed leaves its servers behind. Data directories are large.
-    nts_kill_servers_below "$NTS_TEMP/run/tap/$test"
-    if [ -z "${KEEP:-}" ]; then rm -rf "${NTS_TEMP:?}/run/tap/$test"; fi
-  done
-  count tap "$stage_ok" "$stage_bad" "$stage_skip" "$start"
+if wanted isolation; then
+  read -r -a tests <<<"${ISOLATION:-$(find "$work/test/isolation/specs" -name '*.spec' 2>/dev/null | sed 's:.*/::; s:\.spec$::' | sort | tr '\n' ' ')}"
+  if [ ${#tests[@]} -gt 0 ]; then
+    job isolation "Isolation" isolation run_regress isolation isolation/pg_isolation_regress "$work/test/isolation" \
+      "${tests[@]}"
+  fi
 fi
 
+if wanted units; then job units "GoogleTest units of the core" units run_units units; fi
+
+# ---- TAP ------------------------------------------------------------------
+
+# Runs one TAP test.
+run_tap() {
+  local test=$1 log=$kept/tap/$1.log out=$NTS_TEMP/run/tap/$1 rc=0 start ok bad skip
+  start=$(nts_now)
+  mkdir -p "$out"
+  if [ -n "$NTS_USER" ]; then chown -R "$NTS_USER" "$out"; fi
+  # As PGXS sets them (TESTDIR on 15, the other two from 16 on). METRICS_GEN: the generator of metrics.
+  nts_as_user env TESTDIR="$out" TESTDATADIR="$out/tmp_check" TESTLOGDIR="$out/tmp_check/log" \
+    PG_REGRESS="$NTS_PGXS_TEST/regress/pg_regress" PG_TEST_PORT_DIR="$NTS_TEMP/run/ports" PGPORT=65432 \
+    METRICS_GEN="$NTS_TEMP/metrics_gen" TMPDIR="${TMPDIR:-/tmp}" \
+    "$NTS_TEMP/reaper" prove --verbose --merge --nocolor -I "$NTS_PGXS_TEST/perl" -I "$work/test/t" \
+    "$work/test/t/$test.pl" >"$log" 2>&1 || rc=$?
+  # Assertions of the top level; those of subtests are indented.
+  ok=$(grep -E '^ok [0-9]+' "$log" | grep -cvE '# (SKIP|skip|TODO)' || true)
+  bad=$(grep -E '^not ok [0-9]+' "$log" | grep -cvE '# TODO' || true)
+  skip=$(grep -cE '^ok [0-9]+.*# (SKIP|skip)|^1\.\.0 # (SKIP|skip)|^1\.\.0$|\.\. skipped: ' "$log" || true)
+  # A script that dies fails without saying so in an assertion.
+  if [ "$rc" -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
+  printf '   %-28s %5s passed %4s failed %4s skipped %8s s\n' "$test" "$ok" "$bad" "$skip" "$(nts_since "$start")"
+  # What a test counts: rounds, statements compared, flips, differences.
+  sed -n 's/^# figures: /      /p' "$log"
+  if [ "$bad" -gt 0 ]; then
+    failures+=("tap: $test")
+    grep -nE -A 12 '^not ok|^ *#   Failed' "$log" | head -n 80 | sed 's/^/      /' || true
+    nts_say "the end of its output (in full in build/check/tap/$test.log):"
+    tail -n 25 "$log" | sed 's/^/      /'
+    mkdir -p "$kept/tap/$test"
+    cp -r "$out/tmp_check/log/." "$kept/tap/$test/" 2>/dev/null || true
+  elif [ "$skip" -gt 0 ]; then
+    sed -nE 's/^ok .*# (SKIP|skip) *//p; s/^.* \.\. skipped: //p' "$log" | sort | uniq -c | sed 's/^/      skipped: /'
+  fi
+  count tap "$ok" "$bad" "$skip" "$start"
+  # A script that was killed leaves its servers behind. Data directories are large.
+  nts_kill_servers_below "$out"
+  if [ -z "${KEEP:-}" ]; then rm -rf "${out:?}"; fi
+}
+
+if wanted tap; then
+  cp "$NTS_ROOT/build/tools/reaper" "$NTS_ROOT/build/tools/metrics_gen" "$NTS_TEMP/"
+  chmod 755 "$NTS_TEMP/reaper" "$NTS_TEMP/metrics_gen"
+  mkdir -p "$kept/tap" "$NTS_TEMP/run/tap" "$NTS_TEMP/run/ports"
+  if [ -n "$NTS_USER" ]; then chown "$NTS_USER" "$NTS_TEMP/run/tap" "$NTS_TEMP/run/ports"; fi
+  read -r -a tests <<<"${TAP:-$(find "$work/test/t" -maxdepth 1 -name '*.pl' 2>/dev/null | sed 's:.*/::; s:\.pl$::' | sort | tr '\n' ' ')}"
+  alone=()
+  for test in ${tests[@]+"${tests[@]}"}; do
+    test=${test%.pl}
+    if grep -qs '^# check: alone' "$work/test/t/$test.pl"; then
+      alone+=("$test")
+    else
+      job tap TAP "$test" run_tap "$test"
+    fi
+  done
+  jobs_wait_all
+  for test in ${alone[@]+"${alone[@]}"}; do
+    job tap TAP "$test" run_tap "$test"
+    jobs_wait_all
+  done
+fi
+
+jobs_wait_all
 finish

@@ -74,7 +74,7 @@ nts_cleanup() {
   trap - EXIT
   trap '' INT TERM HUP
   local job
-  for job in $(jobs -p); do kill "$job" 2>/dev/null || true; done
+  for job in $(jobs -p); do nts_kill_tree "$job"; done
   if [ -n "$NTS_TEMP" ] && [ -d "$NTS_TEMP" ]; then
     nts_kill_servers_below "$NTS_TEMP"
     if [ -n "${KEEP:-}" ]; then
@@ -225,6 +225,14 @@ nts_server_kill9() {
   # The message "Killed" of the shell is not wanted.
   wait "$NTS_POSTMASTER" 2>/dev/null || true
   for pid in $children; do nts_wait_gone "$pid"; done
+}
+
+# SIGTERM for process $1 and all that came from it: a job in the background has not heard of Ctrl-C.
+nts_kill_tree() {
+  local children child
+  children=$(nts_children_of "$1")
+  kill "$1" 2>/dev/null || true
+  for child in $children; do nts_kill_tree "$child"; done
 }
 
 # Waits until process $1 is gone or a zombie.

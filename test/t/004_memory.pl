@@ -1,5 +1,6 @@
 # Loading 10 million rows in one transaction keeps the backend's private memory
 # under nodedb_ts.memory_budget + 64 MB. MEMORY_ROWS changes the number of rows.
+# check: alone (samples memory)
 use strict;
 use warnings;
 

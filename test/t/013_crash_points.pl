@@ -374,15 +374,19 @@ for my $place (grep { $reached{$_} && /$wanted/ } @places)
 }
 @faults = shuffle(@faults) if $seconds;
 my $end = time() + ($seconds // 0);
+my ($tried, $wrong) = (0, 0);
 for (@faults)
 {
 	my ($place, $kind, $visit) = @$_;
 	last if $seconds && time() > $end;
 	my @problems = try_fault("$place:$kind:$visit", $kind =~ /abort|kill/ || ($kind eq 'error' && $critical{$place}));
+	$tried++;
+	$wrong++ if @problems;
 	is(scalar(@problems), 0, "$kind at $place, visit $visit of $reached{$place}");
 	splice(@problems, 20);
 	diag $_ for @problems;
 }
 note sprintf('%.1f s', time() - $start);
+note "figures: failures = $tried, places = " . scalar(keys %{ { map { $_->[0] => 1 } @faults } }) . ", wrong afterwards = $wrong";
 $node->stop;
 done_testing();

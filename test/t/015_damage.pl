@@ -247,6 +247,7 @@ for (my $done = 0; $done < $flips && !$crashed; $done += $clones)
 	}
 	diag $errors if $crashed;
 }
+my $wrong = @bad;
 ok(!$crashed, 'the server survives');
 is(scalar(@bad), 0, "$flips flipped bits: right answers or errors that say so");
 diag $_ for splice(@bad, 0, 20);
@@ -259,6 +260,7 @@ note 'answers by SQLSTATE: ' . join(', ', map { "$_ $states{$_}" } sort keys %st
 my ($tried, $named) = (0, 0);
 $tried += $tried{$_} for grep { $_ } keys %tried;
 $named += $named{$_} // 0 for grep { $_ } keys %tried;
+note "figures: flips = $flips, wrong answers = $wrong, named by ts_verify = $named of $tried in use";
 is($named{0} // 0, 0, 'free blocks may hold anything');
 cmp_ok($named, '>', 0.95 * $tried, "ts_verify names $named of $tried");
 
@@ -318,6 +320,92 @@ cmp_ok($named, '>', 0.95 * $tried, "ts_verify names $named of $tried");
 	# two pages of one extent: told apart by nothing but their content
 	@problems = grep { !/instead of/ } @problems;
 	is(scalar(@problems), 0, 'misplaced pages') or diag join("\n", splice(@problems, 0, 10));
+}
+
+# ---- well-formed lies: checksums are right, what they cover is not; ts_verify finds each by its own rule
+{
+	my @table = map { my $c = $_; $c = $c & 1 ? ($c >> 1) ^ 0x82F63B78 : $c >> 1 for 1 .. 8; $c } 0 .. 255;
+	my $crc32c = sub {
+		my $c = 0xFFFFFFFF;
+		$c = $table[($c ^ $_) & 0xFF] ^ ($c >> 8) for unpack('C*', $_[0]);
+		return $c ^ 0xFFFFFFFF;
+	};
+	# member => its place in an entry or in the metapage, its format
+	my %entry_member = (state => [ 0, 'C' ], level => [ 1, 'C' ], flags => [ 2, 'S' ], xmin => [ 4, 'L' ], xmax => [ 12, 'L' ], generation => [ 32, 'Q' ],
+		first_row_id => [ 40, 'Q' ], last_row_id => [ 48, 'Q' ], rows => [ 56, 'Q' ], min_time => [ 64, 'q' ], max_time => [ 72, 'q' ],
+		first_block => [ 80, 'L' ], block_count => [ 84, 'L' ], byte_length => [ 88, 'Q' ], footer_offset => [ 96, 'Q' ]);
+	my %meta_member = (next_row_id => [ 8, 'Q' ], next_generation => [ 16, 'Q' ], allocated_end => [ 32, 'L' ], free_extents => [ 44, 'L' ], delta_end => [ 56, 'L' ]);
+	my $get = sub { my ($bytes, $member) = @_; return unpack($member->[1], substr($bytes, $member->[0], length pack($member->[1], 0))); };
+	# segments that everybody sees; first one with times
+	my @segments;
+	for my $block (@{ $pages{2} })
+	{
+		for (my $at = 24; $at + 112 <= unpack('S', substr($image, $block * $page_size + 12, 2)); $at += 112)
+		{
+			my $place = $block * $page_size + $at;
+			my $bytes = substr($image, $place, 112);
+			my ($state, $level) = map { $get->($bytes, $entry_member{$_}) } qw(state level);
+			is($get->($bytes, [ 108, 'L' ]), $crc32c->(substr($bytes, 0, 108)), 'the checksum is computed as the server does') if !@segments && $level && $state == 2;
+			my ($xmin, $xmax, $flags) = map { $get->($bytes, $entry_member{$_}) } qw(xmin xmax flags);
+			next if $state != 2 || !$level || $xmax != 0 || ($xmin != 2 && sql("SELECT txid_status($xmin)") ne 'committed');
+			if ($flags & 1) { unshift @segments, $place; } else { push @segments, $place; }
+		}
+	}
+	cmp_ok(scalar(@segments), '>=', 2, 'there are segments');
+	my $lie = sub {
+		my (%change) = @_;
+		my $copy = $image;
+		my $place = $change{at} // $segments[0];
+		my ($base, $length, $members) = $change{meta} ? (24, 72 + 16 * 16, \%meta_member) : ($place, 112, \%entry_member);
+		my $bytes = substr($copy, $base, $length);
+		$bytes = "\0" x 112 if $change{empty};
+		for my $name (keys %{ $change{set} // {} })
+		{
+			my $member = $members->{$name};
+			my $value = $change{set}{$name}->($get->($bytes, $member));
+			substr($bytes, $member->[0], length pack($member->[1], 0)) = pack($member->[1], $value);
+		}
+		if ($change{meta})
+		{
+			substr($bytes, 60, 4) = '';
+			substr($bytes, 60, 0) = pack('L', $crc32c->($bytes));
+		}
+		else { substr($bytes, 108, 4) = pack('L', $crc32c->(substr($bytes, 0, 108))); }
+		substr($copy, $base, $length) = $bytes;
+		return $copy;
+	};
+	my $other = sub { my ($name) = @_; return $get->(substr($image, $segments[1], 112), $entry_member{$name}); };
+	my @lies = (
+		# name, contents, what ts_verify must say
+		[ 'the metapage itself, written anew', $lie->(meta => 1), qr/^$/ ],
+		[ 'an entry, written anew', $lie->(), qr/^$/ ],
+		[ 'a leak: an extent without an entry', $lie->(empty => 1), qr/extent: blocks \d+ to \d+ belong to nobody/ ],
+		[ 'a leak at the end', $lie->(meta => 1, set => { allocated_end => sub { $_[0] + 3 } }), qr/extent: blocks \d+ to \d+ belong to nobody/ ],
+		[ 'two owners', $lie->(set => { first_block => sub { $other->('first_block') } }), qr/extent: it belongs to .* and to / ],
+		[ 'a longer extent', $lie->(set => { block_count => sub { $_[0] + 1 } }), qr/extent: it belongs to .* and to / ],
+		[ 'another generation', $lie->(set => { generation => sub { $other->('generation') } }), qr/generation/ ],
+		[ 'one row more', $lie->(set => { rows => sub { $_[0] + 1 }, last_row_id => sub { $_[0] + 1 } }), qr/rows/ ],
+		[ 'one row less', $lie->(set => { rows => sub { $_[0] - 1 } }), qr/rows/ ],
+		[ 'row ids of another segment', $lie->(set => { first_row_id => sub { $other->('first_row_id') }, last_row_id => sub { $other->('first_row_id') + $_[0] - $get->(substr($image, $segments[0], 112), $entry_member{first_row_id}) } }), qr/row ids/ ],
+		[ 'row ids that were never given out', $lie->(meta => 1, set => { next_row_id => sub { 2 } }), qr/row ids/ ],
+		[ 'a least time that is too large', $lie->(set => { min_time => sub { $_[0] + 1 } }), qr/time/ ],
+		[ 'a largest time that is too small', $lie->(set => { max_time => sub { $_[0] - 1 } }), qr/time/ ],
+		[ 'times that nobody has looked at', $lie->(set => { flags => sub { $_[0] & ~1 } }), qr/time/ ],
+		[ 'an id from the future', $lie->(set => { xmin => sub { 4000000 } }), qr/visibility: .*has not been given out yet/ ],
+		[ 'killed by nobody', $lie->(set => { state => sub { 4 } }), qr/killed by nobody/ ],
+		[ 'a footer elsewhere', $lie->(set => { footer_offset => sub { $_[0] - 8 } }), qr/footer/ ],
+		[ 'fewer bytes', $lie->(set => { byte_length => sub { $_[0] - 8 } }), qr/\w/ ],
+		[ 'a free extent too many', $lie->(meta => 1, set => { free_extents => sub { $_[0] + 1 } }), qr/metapage: it counts \d+ free extents, there are \d+/ ],
+		[ 'another end of the newest delta extent', $lie->(meta => 1, set => { delta_end => sub { $_[0] + 1 } }), qr/metapage: its newest delta extent ends at/ ],
+		[ 'generations that come again', $lie->(meta => 1, set => { next_generation => sub { 1 } }), qr/generation/ ]);
+	for (my $at = 0; $at < @lies; $at += $clones)
+	{
+		my @some = @lies[ $at .. ($at + $clones > @lies ? $#lies : $at + $clones - 1) ];
+		my ($fine, $errors, @answers) = ask(map { $_->[1] } @some);
+		ok($fine, 'the server survives') or diag $errors;
+		like($answers[$_]{verify}[1], $some[$_][2], "ts_verify on $some[$_][0]") for 0 .. $#some;
+		note "$some[$_][0]: " . substr($answers[$_]{verify}[1], 0, 150) for 0 .. $#some;
+	}
 }
 
 # ---- newer formats

@@ -37,6 +37,7 @@ do
 } while (time() < $until);
 
 note $twin->summary;
+note 'figures: ' . $twin->summary;
 is($twin->{count}{differences}, 0, 'differences');
 cmp_ok($twin->{count}{compared}, '>', 0, 'something was compared');
 cmp_ok($twin->{count}{kills}, '>', 0, 'something was killed') if $ENV{TWIN_KILLS};

@@ -1,5 +1,6 @@
 # Admission control: without a worker, sessions that insert keep a table's L0 bounded, and nothing that goes wrong in
 # doing so goes wrong for them.
+# check: alone (bounds the time of a transaction)
 use strict;
 use warnings;
 

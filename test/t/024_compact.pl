@@ -1,6 +1,7 @@
 # ts_compact at size: memory stays within maintenance_work_mem and 64 MB whatever is merged, a series' hour lies
 # together, and segments with other orders, wide values and more inputs than fit at once come out right.
 # MEMORY_ROWS scales it.
+# check: alone (samples memory)
 use strict;
 use warnings;
 

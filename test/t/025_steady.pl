@@ -1,5 +1,6 @@
 # Four clients insert one row at a time while the worker flushes and compacts: L0 stays bounded, nobody waits for
 # maintenance, and the rows are those of heap. STEADY_SECONDS (20) of it.
+# check: alone (bounds the latency of inserts)
 use strict;
 use warnings;
 

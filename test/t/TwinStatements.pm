@@ -9,7 +9,7 @@
 #   failed    the same when it has failed
 #   may_fail  then is called in either case; the statement undoes itself
 #   alone     commits by itself, so that failing would part the twins
-#   or        an SQLSTATE that it may fail with, too
+#   or        SQLSTATEs that it may fail with, too
 #   code      instead of sql: called with (twin, session)
 # Statements whose rows depend on a snapshot lock both tables first, so that
 # nobody comes between the two under READ COMMITTED.
@@ -213,6 +213,7 @@ my @kinds = (
 	[ 4, '', \&alter ],
 	[ 2, '', \&truncate ],
 	[ 3, '', \&retention ],
+	[ 3, '', \&options ],
 	[ 1, 'a', \&recreate ],
 	[ 5, 'o', \&vacuum ],
 	[ 2, '', \&analyze ],
@@ -746,6 +747,23 @@ sub compact
 	# what is closed, or everything; a group, or all
 	my $how = $twin->pick('', '', ', max_groups => 1');
 	return { sql => "SELECT FROM ts_compact('${pair}_t'$how)", or => '42P01' };
+}
+# What segments are made of from now on: no row may change with it.
+sub options
+{
+	my ($twin, $s) = @_;
+	my $pair = $twin->pick(pairs());
+	$twin->{touched}{$pair} = 1;
+	my @columns = grep { $_ ne 'ts' } columns($twin, $s, $pair);
+	my ($one, $two) = ($twin->pick(@columns), $twin->pick(@columns));
+	my @set = $twin->pick(
+		"series_columns => '{tag}'", "series_columns => '{}'", 'series_columns => NULL', "series_columns => '{$one}'", "series_columns => '{$one}'",
+		$one eq $two ? "series_columns => '{$two}'" : "series_columns => '{$one,$two}'");
+	push @set, 'bucket => ' . $twin->pick(q{'1 min'}, q{'1 hour'}, q{'1 day'}, q{'30 days'}, 'NULL') if $twin->chance < 0.5;
+	push @set, 'compression_level => ' . $twin->pick(1, 19, 'NULL') if $twin->chance < 0.3;
+	push @set, 'time_column => ' . $twin->pick(q{'ts'}, 'NULL') if $twin->chance < 0.3;
+	# a table or a column that another session replaces while this one waits is gone
+	return { sql => "SELECT ts_set_options('${pair}_t', " . join(', ', @set) . ')', or => '42P01 42703' };
 }
 sub vacuum
 {
