@@ -18,6 +18,7 @@ int			nts_max_tracked_tables;
 bool		nts_worker;
 bool		nts_enable_scan;
 bool		nts_enable_best;
+bool		nts_enable_statistics_aggregate;
 int			nts_flush_interval_ms;
 int			nts_compact_interval_ms;
 int			nts_retention_interval_ms;
@@ -86,6 +87,12 @@ nts_guc_init(void)
 							 "Lets the planner read nodedb_ts tables by column, with conditions on whole vectors.",
 							 NULL,
 							 &nts_enable_scan,
+							 true,
+							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomBoolVariable("nodedb_ts.enable_statistics_aggregate",
+							 "Lets aggregates without GROUP BY use stored counts, minima, maxima and sums.",
+							 NULL,
+							 &nts_enable_statistics_aggregate,
 							 true,
 							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	DefineCustomBoolVariable("nodedb_ts.enable_best_rows",

@@ -207,6 +207,10 @@ extern NtsVectorSet *nts_reader_load(NtsReader *reader, const NtsPosition *posit
 extern bool nts_reader_is_delta(NtsReader *reader, int entry);
 extern uint32 nts_reader_groups(NtsReader *reader, int entry);
 extern uint32 nts_reader_vectors(NtsReader *reader, int entry, uint32 group);
+extern uint32 nts_reader_group_rows(NtsReader *reader, int entry, uint32 group);
+extern uint32 nts_reader_vector_rows(NtsReader *reader, int entry, uint32 group, uint32 vector);
+/* May some rows of the segment be hidden from the snapshot, which are known only when they are read? */
+extern bool nts_reader_hides_rows(NtsReader *reader, int entry);
 /* What a row group's footer says of a column (0-based), and what its chunk says of each vector (an array with room for
  * nts_reader_vectors). false: nothing, since the segment does not store the column. */
 extern bool nts_reader_statistics(NtsReader *reader, int entry, uint32 group, int column,

@@ -720,6 +720,35 @@ nts_reader_vectors(NtsReader *reader, int entry, uint32 group)
 	return info.vectors;
 }
 
+uint32
+nts_reader_group_rows(NtsReader *reader, int entry, uint32 group)
+{
+	NtsRowGroupInfo info;
+	NtsStatus	status;
+
+	NTS_CHECK(nts_segment_row_group(segment_of(reader, entry)->core, group, &info, &status), status, reader->rel);
+	return info.rows;
+}
+
+uint32
+nts_reader_vector_rows(NtsReader *reader, int entry, uint32 group, uint32 vector)
+{
+	uint32		first_row;
+	uint32		rows;
+	NtsStatus	status;
+
+	NTS_CHECK(nts_segment_vector(segment_of(reader, entry)->core, group, vector, &first_row, &rows, &status), status,
+			  reader->rel);
+	return rows;
+}
+
+bool
+nts_reader_hides_rows(NtsReader *reader, int entry)
+{
+	return segment_of(reader, entry)->info.has_command_ids &&
+		TransactionIdIsCurrentTransactionId(reader->entries[entry].entry.xmin);
+}
+
 bool
 nts_reader_statistics(NtsReader *reader, int entry, uint32 group, int column, NtsStatistics *statistics)
 {

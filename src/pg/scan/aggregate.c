@@ -24,6 +24,7 @@
 #include "utils/ruleutils.h"
 
 #include "pg/compat.h"
+#include "pg/guc.h"
 #include "pg/scan/aggregate.h"
 
 typedef struct NtsAggregateNode
@@ -40,6 +41,7 @@ typedef struct NtsAggregateNode
 	NtsAggGroup *next;			/* to be shown */
 	uint64		selections;
 	uint64		rows;
+	NtsScanChooser chooser;		/* set if statistics may suffice */
 } NtsAggregateNode;
 
 /* ---- reading ---- */
@@ -79,6 +81,31 @@ take_selection(NtsAggregateNode *node, const NtsSelection *selection)
 	}
 	node->selections++;
 	node->rows += selection->count;
+}
+
+/* The only group there is without keys. */
+static bool
+answer(NtsAggregateNode *node, uint32 rows, const NtsStatistics *(*statistics) (void *scan, int column), void *scan)
+{
+	NtsAggGroup *group = group_of_row(node, 0);
+
+	if (!nts_agg_fold_statistics(node->aggregates, node->aggregate_count, &node->vectors, group->states, rows,
+								 statistics, scan))
+		return false;
+	node->rows += rows;
+	return true;
+}
+
+static bool
+answer_group(void *arg, struct NtsScanState *scan, bool all)
+{
+	return all && answer(arg, nts_scan_group_rows(scan), nts_scan_group_statistics, scan);
+}
+
+static bool
+answer_vector(void *arg, struct NtsScanState *scan, bool all)
+{
+	return all && answer(arg, nts_scan_vector_rows(scan), nts_scan_vector_statistics, scan);
 }
 
 static void
@@ -200,6 +227,14 @@ begin_aggregate(CustomScanState *css, EState *estate, int eflags)
 		else
 			add_aggregate(node, castNode(Aggref, expr));
 		i++;
+	}
+	if (node->key_count == 0 && nts_enable_statistics_aggregate &&
+		nts_agg_statistics_suffice(node->aggregates, node->aggregate_count, &node->vectors))
+	{
+		node->chooser.skip_group = answer_group;
+		node->chooser.skip_vector = answer_vector;
+		node->chooser.arg = node;
+		nts_scan_set_chooser(node->child, &node->chooser);
 	}
 }
 

@@ -195,6 +195,15 @@ extern NtsAggGroup *nts_agg_table_first(NtsAggTable *table);
 extern uint64 nts_agg_table_count(const NtsAggTable *table);
 extern Size nts_agg_group_size(int key_count, int state_count);
 
+/* ---- aggregate_statistics.c: without reading rows ---- */
+
+/* May all of them be answered so, where statistics are stored? */
+extern bool nts_agg_statistics_suffice(const NtsAggregate *aggregates, int count, const NtsAggVectors *vectors);
+/* Folds what is known of `rows` rows into the states; false: that does not do, and nothing was changed. */
+extern bool nts_agg_fold_statistics(const NtsAggregate *aggregates, int count, const NtsAggVectors *vectors,
+									NtsAggState *states, uint32 rows,
+									const NtsStatistics *(*statistics) (void *scan, int column), void *scan);
+
 /* ---- aggregate_path.c: the planner's side ---- */
 
 extern void nts_agg_path_init(const CustomScanMethods *methods);

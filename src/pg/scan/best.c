@@ -400,7 +400,7 @@ is_useless(const BestState *state, const Rank *rank)
 }
 
 static bool
-skip_group(void *arg, NtsScanState *scan)
+skip_group(void *arg, NtsScanState *scan, bool all)
 {
 	BestState  *state = arg;
 	Rank		rank;
@@ -410,7 +410,7 @@ skip_group(void *arg, NtsScanState *scan)
 }
 
 static bool
-skip_vector(void *arg, NtsScanState *scan)
+skip_vector(void *arg, NtsScanState *scan, bool all)
 {
 	BestState  *state = arg;
 	const NtsKeyBounds *bounds;
@@ -532,11 +532,12 @@ begin_best(CustomScanState *node, EState *estate, int eflags)
 	foreach(cell, plan->custom_scan_tlist)
 		state->columns[state->column_count++] = castNode(Var, lfirst_node(TargetEntry, cell)->expr)->varattno - 1;
 	state->context = AllocSetContextCreate(estate->es_query_cxt, "nodedb_ts best rows", ALLOCSET_DEFAULT_SIZES);
+	state->chooser.newest_first = true;
 	state->chooser.backward = state->plan.descending;
 	state->chooser.skip_group = skip_group;
 	state->chooser.skip_vector = skip_vector;
 	state->chooser.arg = state;
-	state->scan->chooser = &state->chooser;
+	nts_scan_set_chooser(&state->scan->css, &state->chooser);
 	reset(state);
 }
 

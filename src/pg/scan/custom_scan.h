@@ -20,6 +20,8 @@ typedef struct NtsScanCounts
 	uint64		groups_pruned;
 	uint64		vectors;		/* of row groups that were not pruned */
 	uint64		vectors_pruned;
+	uint64		groups_skipped; /* a node above knew enough of them */
+	uint64		vectors_skipped;
 	uint64		columns_decoded;	/* vectors of single columns */
 	uint64		pages;			/* of L0 */
 	uint64		rows_filtered;
@@ -32,18 +34,6 @@ typedef struct NtsParallelScan
 {
 	pg_atomic_uint64 counts[NTS_SCAN_COUNTS];
 } NtsParallelScan;
-
-struct NtsScanState;
-
-/* Who takes only the best rows: entries with the newest times come first, each one's vectors from its end if
- * `backward`; and `skip` may leave out the row group, or vector, that the scan is about to read. */
-typedef struct NtsScanChooser
-{
-	bool		backward;
-	bool		(*skip_group) (void *arg, struct NtsScanState *scan);
-	bool		(*skip_vector) (void *arg, struct NtsScanState *scan);
-	void	   *arg;
-} NtsScanChooser;
 
 typedef struct NtsScanState
 {
@@ -92,9 +82,7 @@ typedef struct NtsScanState
 } NtsScanState;
 
 /* scan_cursor.c */
-/* What is known of the row group, or vector, that the scan is about to read; NULL: nothing. */
-extern const NtsStatistics *nts_scan_group_statistics(void *scan, int column);
-extern const NtsStatistics *nts_scan_vector_statistics(void *scan, int column);
+/* Bounds of the series key's first column in the vector that the scan is about to read; NULL: not known. */
 extern const NtsKeyBounds *nts_scan_vector_bounds(void *scan, int column);
 /* The next selection, in state->selection; false at the end. */
 extern bool nts_scan_advance(NtsScanState *state);

@@ -31,6 +31,28 @@ extern bool nts_is_scan_state(const PlanState *state);
  */
 extern bool nts_scan_next(CustomScanState *node, NtsSelection *selection);
 
+/*
+ * Who may answer for rows without reading them: asked before a row group, and before a vector, is read. `all`: every
+ * one of its rows passes all conditions. true: those rows are not wanted. What is known of them:
+ * nts_scan_group_statistics, nts_scan_vector_statistics; NULL: nothing. Not used by parallel scans.
+ */
+struct NtsScanState;
+typedef struct NtsScanChooser
+{
+	bool		newest_first;	/* entries with the newest times come first */
+	bool		backward;		/* and row groups and vectors of each from its end */
+	bool		(*skip_group) (void *arg, struct NtsScanState *scan, bool all);
+	bool		(*skip_vector) (void *arg, struct NtsScanState *scan, bool all);
+	void	   *arg;
+} NtsScanChooser;
+
+extern void nts_scan_set_chooser(CustomScanState *node, const NtsScanChooser *chooser);
+extern const NtsStatistics *nts_scan_group_statistics(void *scan, int column);
+extern const NtsStatistics *nts_scan_vector_statistics(void *scan, int column);
+/* Rows of the row group, or vector, that is asked about. */
+extern uint32 nts_scan_group_rows(struct NtsScanState *scan);
+extern uint32 nts_scan_vector_rows(struct NtsScanState *scan);
+
 /* Hooks into the planner; registers the nodes. */
 extern void nts_scan_init(void);
 

@@ -75,7 +75,7 @@ judge_group(NtsScanState *state)
 		if (state->filters[i]->of_group == NTS_VERDICT_NONE)
 			return false;
 	}
-	return state->chooser == NULL || !state->chooser->skip_group(state->chooser->arg, state);
+	return true;
 }
 
 static bool
@@ -91,7 +91,61 @@ judge_vector(NtsScanState *state)
 		if (filter->verdict == NTS_VERDICT_NONE)
 			return false;
 	}
-	return state->chooser == NULL || !state->chooser->skip_vector(state->chooser->arg, state);
+	return true;
+}
+
+/* ---- what a node above knows better ---- */
+
+void
+nts_scan_set_chooser(CustomScanState *node, const NtsScanChooser *chooser)
+{
+	((NtsScanState *) node)->chooser = chooser;
+}
+
+uint32
+nts_scan_group_rows(NtsScanState *state)
+{
+	return nts_reader_group_rows(state->reader, state->entry, state->group);
+}
+
+uint32
+nts_scan_vector_rows(NtsScanState *state)
+{
+	return nts_reader_vector_rows(state->reader, state->entry, state->group, state->vector);
+}
+
+/* Does every row of the row group, or vector, pass? */
+static bool
+takes_all(const NtsScanState *state, bool of_vector)
+{
+	if (state->rest != NULL || nts_reader_hides_rows(state->reader, state->entry))
+		return false;
+	for (int i = 0; i < state->filter_count; i++)
+		if ((of_vector ? state->filters[i]->verdict : state->filters[i]->of_group) != NTS_VERDICT_ALL)
+			return false;
+	return true;
+}
+
+static bool
+skips_group(NtsScanState *state)
+{
+	const NtsScanChooser *chooser = state->chooser;
+
+	if (chooser == NULL || !chooser->skip_group(chooser->arg, state, takes_all(state, false)))
+		return false;
+	state->counts.groups_skipped++;
+	return true;
+}
+
+static bool
+skips_vector(NtsScanState *state)
+{
+	const NtsScanChooser *chooser = state->chooser;
+
+	if (chooser == NULL || !chooser->skip_vector(chooser->arg, state, takes_all(state, true)))
+		return false;
+	state->counts.vectors_skipped++;
+	return true;
 }
 
 /* ---- the next unit ---- */
@@ -259,17 +313,20 @@ next_set(NtsScanState *state)
 				state->groups_done++;
 				continue;
 			}
+			if (skips_group(state))
+			{
+				state->groups_done++;
+				continue;
+			}
 			enter_group(state);
 			state->counts.vectors += state->vectors;
 		}
 		place_vector(state);
-		if (judge_vector(state))
-		{
-			position.vector = state->vector;
-			set = nts_reader_load(state->reader, &position);
-		}
-		else
+		position.vector = state->vector;
+		if (!judge_vector(state))
 			state->counts.vectors_pruned++;
+		else if (!skips_vector(state))
+			set = nts_reader_load(state->reader, &position);
 		if (++state->vectors_done >= state->vectors)
 		{
 			state->vectors = 0;
@@ -413,7 +470,7 @@ begin(NtsScanState *state)
 	MemoryContextReset(state->constants);
 	for (int i = 0; i < state->filter_count; i++)
 		nts_filter_set_constants(state->filters[i], state->css.ss.ps.ps_ExprContext, state->constants);
-	if (state->chooser != NULL && state->order == NULL)
+	if (state->chooser != NULL && state->chooser->newest_first && state->order == NULL)
 		order_entries(state);
 	state->place = -1;
 	state->begun = true;

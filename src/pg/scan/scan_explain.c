@@ -53,6 +53,11 @@ nts_scan_explain(CustomScanState *node, List *ancestors, ExplainState *es)
 	ExplainPropertyUInteger("Row Groups Pruned", NULL, c->groups_pruned, es);
 	ExplainPropertyUInteger("Vectors", NULL, c->vectors, es);
 	ExplainPropertyUInteger("Vectors Pruned", NULL, c->vectors_pruned, es);
+	if (state->chooser != NULL || es->format != EXPLAIN_FORMAT_TEXT)
+	{
+		ExplainPropertyUInteger("Row Groups Skipped", NULL, c->groups_skipped, es);
+		ExplainPropertyUInteger("Vectors Skipped", NULL, c->vectors_skipped, es);
+	}
 	ExplainPropertyUInteger("L0 Pages", NULL, c->pages, es);
 	if (c->rows_filtered > 0 || es->format != EXPLAIN_FORMAT_TEXT)
 		ExplainPropertyUInteger("Rows Removed by Vector Filter", NULL, c->rows_filtered, es);
