@@ -63,8 +63,9 @@ void ForEachCell(const ColumnStore& store, uint32_t slot, std::span<const uint32
 // NULL flags of the cells of a slot that is not VAR.
 void GatherNulls(const ColumnStore& store, uint32_t slot, std::span<const uint32_t> rows,
                  uint8_t* nulls) {
+  if (rows.empty()) return;
   std::memset(nulls, 0, rows.size());
-  if (!store.may_have_nulls() || rows.empty()) return;
+  if (!store.may_have_nulls()) return;
   if (!AreConsecutive(rows)) {
     const ColumnCells cells(store, slot);
     for (size_t i = 0; i < rows.size(); ++i) nulls[i] = cells.NullFlag(rows[i]);
