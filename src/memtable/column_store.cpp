@@ -15,7 +15,7 @@ uint64_t NullBytes(size_t slots, uint32_t capacity) { return (slots * capacity +
 }  // namespace
 
 void StoreLayout::Add(uint16_t column, const NtsColumn& type) {
-  Slot slot = {CellKind::kVar, false, column, type.width, 0, 0};
+  Slot slot = {CellKind::kVar, false, column, type.width, 0, 0, 0};
   switch (type.kind) {
     case NTS_KIND_INT:
       slot.is_signed = true;
@@ -61,6 +61,17 @@ void StoreLayout::Finish(bool rows_together, uint32_t full_bytes) {
   // A store of no columns at all still counts its rows.
   geometry = ChunkGeometry::For(row_bytes == 0 ? 1 : row_bytes,
                                 std::min<uint64_t>(kFirstChunkBytes, full_bytes), full_bytes);
+  write_order.clear();
+  const auto add = [&](auto&& wanted) {
+    for (uint32_t i = 0; i < slots.size(); ++i) {
+      if (wanted(slots[i].cell)) write_order.push_back(static_cast<uint16_t>(i));
+    }
+    return static_cast<uint32_t>(write_order.size());
+  };
+  word8_end = add([](CellKind cell) { return cell == CellKind::kWord8; });
+  var_end = add([](CellKind cell) { return cell == CellKind::kVar; });
+  add([](CellKind cell) { return cell != CellKind::kWord8 && cell != CellKind::kVar; });
+  for (Slot& slot : slots) slot.full_start = ColumnStore::ColumnStart(slot, geometry.full());
 }
 
 bool ColumnStore::Grow() {

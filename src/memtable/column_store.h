@@ -28,10 +28,16 @@ struct Slot {
   uint32_t width;   // bytes of a cell
   uint32_t offset;  // bytes of the cells that lie before it in a row
   uint32_t skew;    // bytes that a large chunk shifts its column by
+  uint64_t full_start;  // where the column starts in a full chunk
 };
 
 struct StoreLayout {
   std::vector<Slot> slots;
+  // The slots, those of kWord8 first and kVar behind them: a row is written without asking each
+  // of its cells what it is.
+  std::vector<uint16_t> write_order;
+  uint32_t word8_end = 0;  // in write_order
+  uint32_t var_end = 0;
   uint32_t row_bytes = 0;
   bool by_row = false;
   ChunkGeometry geometry;
@@ -123,13 +129,23 @@ class ColumnCells {
         lead_chunks_(geometry_.lead_chunks()) {
     const Slot& s = store.layout_->slots[slot];
     width_ = s.width;
-    full_start_ = ColumnStore::ColumnStart(s, geometry_.full());
+    full_start_ = s.full_start;
+    null_start_ = uint64_t{slot} * geometry_.full();
   }
-  const uint8_t* operator[](uint32_t row) const {
+  [[gnu::always_inline]] const uint8_t* operator[](uint32_t row) const {
     const uint32_t high = row >> geometry_.full_shift;
     if (high == 0) [[unlikely]] return store_.Cell(store_.At(row), slot_);
     return store_.chunks_[lead_chunks_ + high].data + full_start_ +
            uint64_t{row & (geometry_.full() - 1)} * width_;
+  }
+  // 1: the cell, not of a VAR, is NULL.
+  uint8_t NullFlag(uint32_t row) const {
+    const uint32_t high = row >> geometry_.full_shift;
+    if (high == 0) [[unlikely]] return ColumnStore::IsNull(store_.At(row), slot_) ? 1 : 0;
+    const uint8_t* nulls = store_.chunks_[lead_chunks_ + high].nulls;
+    if (nulls == nullptr) return 0;
+    const uint64_t bit = null_start_ + (row & (geometry_.full() - 1));
+    return (nulls[bit >> 3] >> (bit & 7)) & 1;
   }
 
  private:
@@ -139,6 +155,7 @@ class ColumnCells {
   const uint32_t lead_chunks_;
   uint32_t width_;
   uint64_t full_start_;
+  uint64_t null_start_;  // bit of a full chunk's NULL flags where the column's begin
 };
 
 // ---- cells -------------------------------------------------------------

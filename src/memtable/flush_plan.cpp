@@ -118,25 +118,27 @@ base::Status FlushPlan::NextBatch(NtsOutput* output) {
   size_t encoded = 0;
   base::Status status =
       segment::EncodeBatch(source_->layout().schema(), *source_, rows, with_command_ids,
-                           options_.max_batch_bytes, &bytes_, &layout, &encoded);
+                           options_.max_batch_bytes, batch_rows_, &bytes_, &layout, &encoded);
   if (!status.ok()) return status;
   if (encoded == 0 && with_command_ids) {
     // Alone it needs no command id.
     rows = rows.first(1);
     with_command_ids = false;
     status = segment::EncodeBatch(source_->layout().schema(), *source_, rows, false,
-                                  options_.max_batch_bytes, &bytes_, &layout, &encoded);
+                                  options_.max_batch_bytes, batch_rows_, &bytes_, &layout, &encoded);
     if (!status.ok()) return status;
   } else if (encoded < rows.size() && with_command_ids && !CommandsDiffer(rows.first(encoded))) {
     // What did fit has a single command id after all.
     status = segment::EncodeBatch(source_->layout().schema(), *source_, rows.first(encoded),
-                                  false, options_.max_batch_bytes, &bytes_, &layout, &encoded);
+                                  false, options_.max_batch_bytes, encoded, &bytes_, &layout,
+                                  &encoded);
     if (!status.ok()) return status;
   }
   if (encoded == 0) {
     order_.push_back(next_row_++);  // too large for a page
     return base::Status::Ok();
   }
+  if (encoded < rows.size()) batch_rows_ = encoded;
   if (encoded > rows.size()) return base::Status::Bug("a batch holds more rows than it was given");
   rows = rows.first(encoded);
   next_row_ += static_cast<uint32_t>(encoded);

@@ -67,6 +67,7 @@ class FlushPlan {
   bool segments_planned_ = false;
   bool order_used_ = false;  // series_order_ has buffers
   uint32_t next_row_ = 0;          // of the batches
+  size_t batch_rows_ = 0;          // of the newest batch that was full, in whatever flush
   base::LargeVector<uint32_t> order_;    // rows that become segments
   std::vector<Group> groups_;      // of order_, one segment each
   size_t next_group_ = 0;

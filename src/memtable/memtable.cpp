@@ -77,7 +77,11 @@ Grow Memtable::TryAppend(const NtsValue* values, uint64_t row_id, uint32_t comma
     }
   }
   uint64_t var_bytes = key_bytes;
-  if (!WriteRow(values, series, previous_row, &var_bytes)) return account_.failure();
+  const RowPlace here = store_.At(rows_);
+  const bool written = here.capacity == layout_->rows().geometry.full()
+                           ? WriteRow<true>(values, series, previous_row, here, &var_bytes)
+                           : WriteRow<false>(values, series, previous_row, here, &var_bytes);
+  if (!written) return account_.failure();
 
   // From here on nothing can fail.
   if (layout_->has_keys()) {
@@ -94,45 +98,61 @@ Grow Memtable::TryAppend(const NtsValue* values, uint64_t row_id, uint32_t comma
   return Grow::kOk;
 }
 
+// kFullChunk: the row lies in a full chunk, so that the columns start at known places.
+template <bool kFullChunk>
 bool Memtable::WriteRow(const NtsValue* values, uint32_t series, uint32_t previous_row,
-                        uint64_t* var_bytes) {
-  RowPlace here = store_.At(rows_);
-  const RowPlace before = previous_row == kNoRow ? here : store_.At(previous_row);
-  const Slot* slots = layout_->rows().slots.data();
-  const uint32_t count = static_cast<uint32_t>(layout_->rows().slots.size());
-  uint64_t var_total = 0;
-  uint32_t i = 0;
-  if (layout_->has_keys()) {
-    std::memcpy(store_.Cell(here, 0), &series, sizeof(series));
-    i = 1;
-  }
-  for (; i < count; ++i) {
-    const Slot& slot = slots[i];
+                        RowPlace here, uint64_t* var_bytes) {
+  const StoreLayout& layout = layout_->rows();
+  const Slot* const slots = layout.slots.data();
+  const uint16_t* order = layout.write_order.data();
+  const uint16_t* const word8_end = order + layout.word8_end;
+  const uint16_t* const var_end = order + layout.var_end;
+  const uint16_t* const end = order + layout.write_order.size();
+  const auto cell_of = [&](const Slot& slot, uint64_t width) {
+    return here.data + (kFullChunk ? slot.full_start : ColumnStore::ColumnStart(slot, here.capacity)) +
+           here.offset * width;
+  };
+  for (; order != word8_end; ++order) {
+    const Slot& slot = slots[*order];
     const NtsValue& value = values[slot.column];
-    uint8_t* cell = here.data + ColumnStore::ColumnStart(slot, here.capacity) +
-                    uint64_t{here.offset} * slot.width;
+    const uint64_t word = value.is_null ? 0 : value.word;
+    std::memcpy(cell_of(slot, 8), &word, 8);
+    if (value.is_null && !store_.SetNull(rows_, &here, *order)) [[unlikely]] return false;
+  }
+  const RowPlace before = previous_row == kNoRow ? here : store_.At(previous_row);
+  const bool before_full = before.capacity == layout.geometry.full();
+  uint64_t var_total = 0;
+  for (; order != var_end; ++order) {
+    const Slot& slot = slots[*order];
+    const NtsValue& value = values[slot.column];
+    const uint8_t* stored = nullptr;
+    if (!value.is_null) {
+      var_total += value.length;
+      if (value.length <= kSharedBytes && previous_row != kNoRow) {
+        stored = LoadVar(before.data +
+                         (before_full ? slot.full_start : ColumnStore::ColumnStart(slot, before.capacity)) +
+                         uint64_t{before.offset} * sizeof(stored));
+        if (stored != nullptr && !EqualVar(stored, value)) stored = nullptr;
+      }
+      if (stored == nullptr) stored = arena_.Store(BytesOf(value), value.length);
+      if (stored == nullptr) return false;
+    }
+    std::memcpy(cell_of(slot, sizeof(stored)), &stored, sizeof(stored));
+  }
+  for (; order != end; ++order) {
+    const Slot& slot = slots[*order];
+    uint8_t* cell = cell_of(slot, slot.width);
+    if (slot.column == UINT16_MAX) {  // the number of the row's series
+      std::memcpy(cell, &series, sizeof(series));
+      continue;
+    }
+    const NtsValue& value = values[slot.column];
     if (value.is_null) [[unlikely]] {
       std::memset(cell, 0, slot.width);
-      if (slot.cell != CellKind::kVar && !store_.SetNull(rows_, &here, i)) return false;
+      if (!store_.SetNull(rows_, &here, *order)) return false;
       continue;
     }
     switch (slot.cell) {
-      case CellKind::kWord8:
-        std::memcpy(cell, &value.word, 8);
-        break;
-      case CellKind::kVar: {
-        var_total += value.length;
-        const uint8_t* stored = nullptr;
-        if (value.length <= kSharedBytes && previous_row != kNoRow) {
-          stored = LoadVar(before.data + ColumnStore::ColumnStart(slot, before.capacity) +
-                           uint64_t{before.offset} * sizeof(stored));
-          if (stored != nullptr && !EqualVar(stored, value)) stored = nullptr;
-        }
-        if (stored == nullptr) stored = arena_.Store(BytesOf(value), value.length);
-        if (stored == nullptr) return false;
-        std::memcpy(cell, &stored, sizeof(stored));
-        break;
-      }
       case CellKind::kWord4:
         std::memcpy(cell, &value.word, 4);
         break;
@@ -142,7 +162,7 @@ bool Memtable::WriteRow(const NtsValue* values, uint32_t series, uint32_t previo
       case CellKind::kWord1:
         std::memcpy(cell, &value.word, 1);
         break;
-      case CellKind::kFixed:
+      default:
         std::memcpy(cell, BytesOf(value), slot.width);
         break;
     }

@@ -86,7 +86,8 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   static constexpr uint32_t kMaxRows = UINT32_MAX - 16;
 
   Grow TryAppend(const NtsValue* values, uint64_t row_id, uint32_t command_id);
-  bool WriteRow(const NtsValue* values, uint32_t series, uint32_t previous_row,
+  template <bool kFullChunk>
+  bool WriteRow(const NtsValue* values, uint32_t series, uint32_t previous_row, RowPlace here,
                 uint64_t* var_bytes);
   void Rollback();
   void Truncate(uint32_t rows, uint32_t series);

@@ -9,12 +9,42 @@ namespace {
 
 using Home = TableLayout::Home;
 
+// Do they follow each other, as rows that stay in arrival order do?
+bool AreConsecutive(std::span<const uint32_t> rows) {
+  for (size_t i = 1; i < rows.size(); ++i) {
+    if (rows[i] != rows[0] + i) return false;
+  }
+  return true;
+}
+
+// Calls visit(i, how many, place of row first + i) for each chunk's share of consecutive rows.
+template <typename Visit>
+void ForEachShare(const ColumnStore& store, uint32_t first, size_t rows, Visit&& visit) {
+  for (size_t i = 0; i < rows;) {
+    const RowPlace place = store.At(static_cast<uint32_t>(first + i));
+    const size_t share = std::min<size_t>(rows - i, place.capacity - place.offset);
+    visit(i, share, place);
+    i += share;
+  }
+}
+
 // Calls visit(i, cell of rows[i]) and has the cells on their way from memory before their
 // turn comes: in series order neighbouring rows lie far apart.
 template <typename Visit>
-void ForEachCell(const ColumnCells& cells, std::span<const uint32_t> rows, Visit&& visit) {
+void ForEachCell(const ColumnStore& store, uint32_t slot, std::span<const uint32_t> rows,
+                 Visit&& visit) {
   constexpr size_t kAhead = 16;
   const uint8_t* ahead[kAhead];
+  if (rows.empty()) return;
+  if (AreConsecutive(rows)) {
+    const uint32_t width = store.layout().slots[slot].width;
+    ForEachShare(store, rows[0], rows.size(), [&](size_t i, size_t share, const RowPlace& place) {
+      const uint8_t* cell = store.Cell(place, slot);
+      for (const size_t end = i + share; i < end; ++i, cell += width) visit(i, cell);
+    });
+    return;
+  }
+  const ColumnCells cells(store, slot);
   const size_t first = std::min(kAhead, rows.size());
   for (size_t i = 0; i < first; ++i) {
     ahead[i] = cells[rows[i]];
@@ -28,6 +58,26 @@ void ForEachCell(const ColumnCells& cells, std::span<const uint32_t> rows, Visit
     }
     visit(i, cell);
   }
+}
+
+// NULL flags of the cells of a slot that is not VAR.
+void GatherNulls(const ColumnStore& store, uint32_t slot, std::span<const uint32_t> rows,
+                 uint8_t* nulls) {
+  if (rows.empty()) return;
+  std::memset(nulls, 0, rows.size());
+  if (!store.may_have_nulls()) return;
+  if (!AreConsecutive(rows)) {
+    const ColumnCells cells(store, slot);
+    for (size_t i = 0; i < rows.size(); ++i) nulls[i] = cells.NullFlag(rows[i]);
+    return;
+  }
+  ForEachShare(store, rows[0], rows.size(), [&](size_t i, size_t share, const RowPlace& place) {
+    if (place.nulls == nullptr) return;
+    uint64_t bit = uint64_t{slot} * place.capacity + place.offset;
+    for (const size_t end = i + share; i < end; ++i, ++bit) {
+      nulls[i] = (place.nulls[bit >> 3] >> (bit & 7)) & 1;
+    }
+  });
 }
 
 // The same with the whole place of each row, which NULL flags need.
@@ -47,20 +97,10 @@ void ForEachRow(const ColumnStore& store, uint32_t slot, std::span<const uint32_
 template <typename Stored, typename Wide>
 void GatherColumn(const ColumnStore& store, uint32_t slot, std::span<const uint32_t> rows,
                   uint64_t* words, uint8_t* nulls) {
-  if (!store.may_have_nulls()) {
-    std::fill_n(nulls, rows.size(), 0);
-    ForEachCell(ColumnCells(store, slot), rows, [&](size_t i, const uint8_t* cell) {
-      words[i] = static_cast<uint64_t>(static_cast<Wide>(LoadAs<Stored>(cell)));
-    });
-    return;
-  }
-  const Slot& s = store.layout().slots[slot];
-  ForEachRow(store, slot, rows, [&](size_t i, const RowPlace& place) {
-    const uint8_t* cell = place.data + ColumnStore::ColumnStart(s, place.capacity) +
-                          uint64_t{place.offset} * sizeof(Stored);
+  ForEachCell(store, slot, rows, [&](size_t i, const uint8_t* cell) {
     words[i] = static_cast<uint64_t>(static_cast<Wide>(LoadAs<Stored>(cell)));
-    nulls[i] = ColumnStore::IsNull(place, slot) ? 1 : 0;
   });
+  GatherNulls(store, slot, rows, nulls);
 }
 
 }  // namespace
@@ -76,7 +116,7 @@ void Memtable::GatherWords(size_t column, std::span<const uint32_t> rows, uint64
   if (place.home == Home::kKey) {
     uint32_t last = kNoSeries;
     NtsValue value = {0, 0, 0};
-    ForEachCell(ColumnCells(store_, 0), rows, [&](size_t i, const uint8_t* cell) {
+    ForEachCell(store_, 0, rows, [&](size_t i, const uint8_t* cell) {
       const uint32_t series = LoadAs<uint32_t>(cell);
       if (series != last) {
         value = ReadCell(series_.keys(), series_.keys().At(series), place.slot);
@@ -119,7 +159,7 @@ void Memtable::GatherBytes(size_t column, std::span<const uint32_t> rows,
   if (place.home == Home::kKey) {
     uint32_t last = kNoSeries;
     NtsValue value = {0, 0, 1};
-    ForEachCell(ColumnCells(store_, 0), rows, [&](size_t i, const uint8_t* cell) {
+    ForEachCell(store_, 0, rows, [&](size_t i, const uint8_t* cell) {
       const uint32_t series = LoadAs<uint32_t>(cell);
       if (series != last) {
         value = ReadCell(series_.keys(), series_.keys().At(series), place.slot);
@@ -139,7 +179,7 @@ void Memtable::GatherBytes(size_t column, std::span<const uint32_t> rows,
   // Rows of a series share equal values, so neighbours often are the same bytes.
   const uint8_t* last = nullptr;
   std::string_view view;
-  ForEachCell(ColumnCells(store_, place.slot), rows, [&](size_t i, const uint8_t* cell) {
+  ForEachCell(store_, place.slot, rows, [&](size_t i, const uint8_t* cell) {
     const uint8_t* stored = LoadVar(cell);
     if (stored != last) {
       last = stored;
@@ -161,7 +201,7 @@ void Memtable::GatherCommandIds(std::span<const uint32_t> rows, uint32_t* comman
 }
 
 void Memtable::GatherSeries(std::span<const uint32_t> rows, uint32_t* series) const {
-  ForEachCell(ColumnCells(store_, 0), rows,
+  ForEachCell(store_, 0, rows,
               [&](size_t i, const uint8_t* cell) { series[i] = LoadAs<uint32_t>(cell); });
 }
 

@@ -15,6 +15,8 @@ namespace {
 using base::ByteWriter;
 using base::Status;
 
+constexpr size_t kUsualBatchRows = 256;
+
 // Both layouts begin alike; returns where the flags byte is.
 void WriteHead(const NtsSchema& schema, bool with_command_ids, ByteWriter* out) {
   out->U8(with_command_ids ? kBatchCommandIds : 0);
@@ -203,14 +205,14 @@ bool ColumnsEncoder::Encode(std::span<const uint32_t> rows, size_t max_bytes,
 // interpolates between what fitted and what did not.
 size_t EncodeColumnsPrefix(const NtsSchema& schema, const RowSource& source,
                            std::span<const uint32_t> rows, bool with_command_ids,
-                           size_t max_bytes, size_t at_least, std::vector<uint8_t>* payload) {
+                           size_t max_bytes, size_t expected, std::vector<uint8_t>* payload) {
   constexpr int kMaxAttempts = 12;
   ColumnsEncoder encoder(schema, source, with_command_ids);
   std::vector<uint8_t> attempt;
   size_t fits = 0;                                                    // encoded in *payload
   const size_t most = std::min<size_t>(rows.size(), kMaxBatchRows);
   size_t fails = most + 1;                                            // does not fit
-  size_t next = std::min<size_t>(fails - 1, std::max<size_t>(at_least, 256));
+  size_t next = std::min<size_t>(fails - 1, expected);
   size_t fit_bytes = 0;
   for (int i = 0; i < kMaxAttempts && fits + 1 < fails; i++) {
     next = std::clamp(next, fits + 1, fails - 1);
@@ -226,7 +228,8 @@ size_t EncodeColumnsPrefix(const NtsSchema& schema, const RowSource& source,
       if (next >= fails) next = fails > most ? most : fits + (fails - fits) / 2;
     } else {
       fails = next;
-      next = fits + (fails - fits) / 2;
+      // What was expected mostly is a little too much only.
+      next = fits == 0 && i == 0 ? fails - fails / 8 : fits + (fails - fits) / 2;
     }
   }
   return fits;
@@ -236,22 +239,29 @@ size_t EncodeColumnsPrefix(const NtsSchema& schema, const RowSource& source,
 
 Status EncodeBatch(const NtsSchema& schema, const RowSource& source,
                    std::span<const uint32_t> rows, bool with_command_ids, size_t max_bytes,
-                   std::vector<uint8_t>* payload, BatchLayout* layout, size_t* encoded_rows) {
+                   size_t expected_rows, std::vector<uint8_t>* payload, BatchLayout* layout,
+                   size_t* encoded_rows) {
   if (schema.column_count > kMaxColumns) return Status::Limit("too many columns");
   *layout = BatchLayout::kPlainRows;
   *encoded_rows = 0;
   payload->clear();
   if (rows.empty()) return Status::Ok();
-  *encoded_rows = EncodePlainPrefix(schema, source, rows, with_command_ids, max_bytes, payload);
-  if (*encoded_rows == rows.size() || rows.size() <= kMaxPlainRows) return Status::Ok();
-  std::vector<uint8_t> columns;
-  const size_t fits = EncodeColumnsPrefix(schema, source, rows, with_command_ids, max_bytes,
-                                          *encoded_rows + 1, &columns);
-  if (fits > *encoded_rows) {
-    payload->swap(columns);
+  if (rows.size() > kMaxPlainRows) {
+    if (expected_rows <= kMaxPlainRows) expected_rows = kUsualBatchRows;
+    *encoded_rows = EncodeColumnsPrefix(schema, source, rows, with_command_ids, max_bytes,
+                                        expected_rows, payload);
     *layout = BatchLayout::kColumns;
-    *encoded_rows = fits;
+    if (*encoded_rows > kMaxPlainRows) return Status::Ok();
   }
+  // So few rows are smaller as they are.
+  std::vector<uint8_t> plain;
+  std::vector<uint8_t>* into = *encoded_rows == 0 ? payload : &plain;
+  const size_t fits =
+      EncodePlainPrefix(schema, source, rows, with_command_ids, max_bytes, into);
+  if (*encoded_rows > 0 && fits < *encoded_rows) return Status::Ok();
+  if (into != payload) payload->swap(plain);
+  *layout = BatchLayout::kPlainRows;
+  *encoded_rows = fits;
   return Status::Ok();
 }
 

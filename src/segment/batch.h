@@ -18,11 +18,13 @@ enum class BatchLayout : uint8_t { kPlainRows = 0, kColumns = 1 };
 // plain row layout (integers as zigzag varints, floats raw, bytes with a length),
 // more in the columns layout. *encoded_rows = 0 when not even the first row fits.
 // payload is replaced (its capacity is kept: this is the path of every one-row
-// commit). with_command_ids stores a command id for each row.
+// commit). with_command_ids stores a command id for each row. expected_rows: how many may fit,
+// as those of an earlier batch did; 0: not known.
 base::Status EncodeBatch(const NtsSchema& schema, const RowSource& source,
                          std::span<const uint32_t> rows, bool with_command_ids,
-                         size_t max_bytes, std::vector<uint8_t>* payload,
-                         BatchLayout* layout, size_t* encoded_rows);
+                         size_t max_bytes, size_t expected_rows,
+                         std::vector<uint8_t>* payload, BatchLayout* layout,
+                         size_t* encoded_rows);
 
 // How the payloads of rows without command ids and NULLs begin: BatchHeadBytes(schema) bytes.
 std::vector<uint8_t> BatchHead(const NtsSchema& schema);

@@ -39,12 +39,12 @@ uint8_t ChunkWriter::WriteBytesVector(uint32_t fixed_width, const std::string_vi
 
 uint64_t ChunkWriter::SampleBytes(uint32_t fixed_width, const std::string_view* values,
                                   const uint8_t* nulls, std::span<const uint32_t> vector_rows) {
-  scratch_.clear();
-  base::ByteWriter writer(&scratch_);
-  ForSampleVectors(vector_rows, [&](size_t at, size_t n) {
-    WriteBytesVector(fixed_width, values + at, nulls + at, n, &writer);
+  values_sample_.Clear();
+  base::ByteWriter writer(&values_sample_.bytes);
+  ForSampleVectors(vector_rows, [&](size_t v, size_t at, size_t n) {
+    values_sample_.Note(v, WriteBytesVector(fixed_width, values + at, nulls + at, n, &writer));
   });
-  return scratch_.size();
+  return values_sample_.bytes.size();
 }
 
 double ChunkWriter::TryBytesDictionary(uint32_t fixed_width, const std::string_view* values,
@@ -58,7 +58,10 @@ double ChunkWriter::TryBytesDictionary(uint32_t fixed_width, const std::string_v
     return kNever;
   }
   const size_t limit = std::min(kMaxBytesEntries, rows / 2);
-  if (!bytes_dictionary_.Build(values, nulls, rows, limit, &codes_)) return kNever;
+  if ((level_ >= 2 || !SampleIsAll(rows)) &&
+      !bytes_dictionary_.Build(values, nulls, rows, limit, &codes_)) {
+    return kNever;
+  }
   uint64_t dictionary = 8;
   for (const std::string_view v : bytes_dictionary_.entries()) {
     dictionary += v.size() + (fixed_width == 0 ? 2 : 0);
@@ -172,6 +175,7 @@ ChunkWriter::BytesForm ChunkWriter::ChooseBytesForm(uint32_t fixed_width,
                                                     const std::string_view* values,
                                                     const uint8_t* nulls,
                                                     std::span<const uint32_t> vector_rows) {
+  values_sample_.Clear();
   double best = TryBytesDictionary(fixed_width, values, nulls, vector_rows);
   BytesForm form = BytesForm::kDictionary;
   if (level_ < 2 && best == kNever) return BytesForm::kVectors;
@@ -238,7 +242,11 @@ ChunkSummary ChunkWriter::WriteStrings(const ColumnShape& shape, const std::stri
     for (size_t v = 0; v < vector_rows.size(); v++) {
       const uint32_t n = vector_rows[v];
       uint8_t number = codec::kBytesTokens;
-      if (form == BytesForm::kDictionary) {
+      // Level 2 tries more forms, and its sample may be of another one.
+      const Sample& sample = form == BytesForm::kDictionary ? codes_sample_ : values_sample_;
+      if (level_ < 2 && sample.Copy(v, &writer, &number)) {
+        // encoded already
+      } else if (form == BytesForm::kDictionary) {
         number = WriteWordVector(kCodeShape, codes_.data() + at, nulls + at, n, &writer);
       } else if (form == BytesForm::kTokens) {
         WriteTokensVector(v, nulls + at, n, &writer);

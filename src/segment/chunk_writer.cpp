@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/bits.h"
+#include "base/words.h"
 #include "codec/shared/mapping.h"
 #include "segment/chunk_writer_helpers.h"
 
@@ -103,32 +104,68 @@ void ChunkWriter::Finish(const Parts& parts, base::ByteWriter* out) {
   out->U8(flags);
 }
 
+void ChunkWriter::Sample::Note(size_t vector, uint8_t codec) {
+  vectors[count] = static_cast<uint32_t>(vector);
+  ends[count] = bytes.size();
+  codecs[count++] = codec;
+}
+
+bool ChunkWriter::Sample::Copy(size_t vector, base::ByteWriter* out, uint8_t* codec) const {
+  for (uint32_t i = 0; i < count; i++) {
+    if (vectors[i] != vector) continue;
+    const size_t begin = i == 0 ? 0 : ends[i - 1];
+    out->Bytes(bytes.data() + begin, ends[i] - begin);
+    *codec = codecs[i];
+    return true;
+  }
+  return false;
+}
+
 // Bytes of the codes of the sample vectors.
 uint64_t ChunkWriter::SampleCodes(const uint8_t* nulls, std::span<const uint32_t> vector_rows) {
+  codes_sample_.Clear();
+  base::ByteWriter writer(&codes_sample_.bytes);
+  ForSampleVectors(vector_rows, [&](size_t v, size_t at, size_t n) {
+    codes_sample_.Note(v, WriteWordVector(kCodeShape, codes_.data() + at, nulls + at, n, &writer));
+  });
+  return codes_sample_.bytes.size();
+}
+
+// Would codes take about what the values do? Judged by the codes of a strided sample, which are
+// no wider than those of all rows: numbering all of them costs more than encoding them. Rows with
+// runs are not judged so, since the sample has none.
+bool ChunkWriter::CodesAreWide(const uint64_t* words, std::span<const uint32_t> vector_rows,
+                               uint64_t direct, size_t sampled) {
+  const size_t n = vector_rows[0];
+  if (base::CountChanges(words, n) * 4 <= n) return false;
   scratch_.clear();
   base::ByteWriter writer(&scratch_);
-  ForSampleVectors(vector_rows, [&](size_t at, size_t n) {
-    WriteWordVector(kCodeShape, codes_.data() + at, nulls + at, n, &writer);
-  });
-  return scratch_.size();
+  const size_t count = std::min(codes_.size(), kMaxVectorRows);
+  codec::EncodeWords(kCodeShape, {codes_.data(), count}, &writer);
+  return static_cast<double>(scratch_.size()) * static_cast<double>(sampled) >=
+         static_cast<double>(direct) * 0.9 * static_cast<double>(count);
 }
 
 bool ChunkWriter::ChooseWordDictionary(const WordShape& shape, const uint64_t* words,
                                        const uint8_t* nulls,
                                        std::span<const uint32_t> vector_rows) {
   const size_t rows = TotalRows(vector_rows);
+  values_sample_.Clear();
   if (rows < 32 || shape.width < 2) return false;
   if (!SampleRepeats(&word_dictionary_, words, nulls, rows, &codes_)) return false;
-  scratch_.clear();
-  base::ByteWriter writer(&scratch_);
+  base::ByteWriter writer(&values_sample_.bytes);
   size_t sampled = 0;
-  ForSampleVectors(vector_rows, [&](size_t at, size_t n) {
-    WriteWordVector(shape, words + at, nulls + at, n, &writer);
+  ForSampleVectors(vector_rows, [&](size_t v, size_t at, size_t n) {
+    values_sample_.Note(v, WriteWordVector(shape, words + at, nulls + at, n, &writer));
     sampled += n;
   });
-  const uint64_t direct = scratch_.size();
+  const uint64_t direct = values_sample_.bytes.size();
   if (direct * 2 < sampled) return false;  // less than 4 bits a value: good enough
-  if (!word_dictionary_.Build(words, nulls, rows, kMaxWordEntries, &codes_)) return false;
+  if (!SampleIsAll(rows) && CodesAreWide(words, vector_rows, direct, sampled)) return false;
+  if (!SampleIsAll(rows) &&
+      !word_dictionary_.Build(words, nulls, rows, kMaxWordEntries, &codes_)) {
+    return false;
+  }
   const double share = static_cast<double>(rows) / static_cast<double>(sampled);
   const double with = static_cast<double>(SampleCodes(nulls, vector_rows)) * share +
                       static_cast<double>(word_dictionary_.entries().size() * shape.width + 8);
@@ -168,10 +205,14 @@ ChunkSummary ChunkWriter::WriteWords(const ColumnShape& shape, uint64_t* words,
   const bool dictionary = ChooseWordDictionary(word_shape, words, nulls, vector_rows);
   BeginVectors(out->size());
   at = 0;
-  for (const uint32_t n : vector_rows) {
-    const uint8_t number =
-        dictionary ? WriteWordVector(kCodeShape, codes_.data() + at, nulls + at, n, &writer)
-                   : WriteWordVector(word_shape, words + at, nulls + at, n, &writer);
+  const Sample& sample = dictionary ? codes_sample_ : values_sample_;
+  for (size_t v = 0; v < vector_rows.size(); v++) {
+    const uint32_t n = vector_rows[v];
+    uint8_t number;
+    if (!sample.Copy(v, &writer, &number)) {
+      number = dictionary ? WriteWordVector(kCodeShape, codes_.data() + at, nulls + at, n, &writer)
+                          : WriteWordVector(word_shape, words + at, nulls + at, n, &writer);
+    }
     EndVector(number, out->size());
     at += n;
   }

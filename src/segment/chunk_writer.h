@@ -71,6 +71,8 @@ class ChunkWriter {
                   std::span<const uint32_t> vector_rows, Body* body);
   bool ChooseWordDictionary(const codec::WordShape& shape, const uint64_t* words,
                             const uint8_t* nulls, std::span<const uint32_t> vector_rows);
+  bool CodesAreWide(const uint64_t* words, std::span<const uint32_t> vector_rows, uint64_t direct,
+                    size_t sampled);
   // What takes least for byte strings, by measured size.
   enum class BytesForm : uint8_t { kVectors, kDictionary, kTokens, kZstdDictionary };
   BytesForm ChooseBytesForm(uint32_t fixed_width, const std::string_view* values,
@@ -103,6 +105,24 @@ class ChunkWriter {
   void WriteFields(const FieldsForm& form, const ColumnShape& shape,
                    const std::string_view* values, const uint8_t* nulls,
                    std::span<const uint32_t> vector_rows, base::ByteWriter* out);
+  // Vectors that were encoded to judge a form: the first, middle and last one of a chunk.
+  struct Sample {
+    std::vector<uint8_t> bytes;
+    uint32_t count = 0;
+    uint32_t vectors[3];
+    size_t ends[3];
+    uint8_t codecs[3];
+
+    void Clear() {
+      bytes.clear();
+      count = 0;
+    }
+    // Once for each, behind its bytes.
+    void Note(size_t vector, uint8_t codec);
+    // Appends the vector, which is not encoded anew then; false: it is none of these.
+    bool Copy(size_t vector, base::ByteWriter* out, uint8_t* codec) const;
+  };
+
   void BeginVectors(size_t start);
   void EndVector(uint8_t codec, size_t size);
   uint8_t MostUsedCodec() const;
@@ -123,6 +143,8 @@ class ChunkWriter {
   codec::DictionaryBuilder<uint64_t> word_dictionary_;
   codec::DictionaryBuilder<std::string_view> bytes_dictionary_;
   std::vector<uint64_t> codes_;
+  Sample values_sample_;  // of the values as they are
+  Sample codes_sample_;   // of codes_
   std::vector<uint8_t> scratch_;
   std::vector<uint8_t> shared_;       // packed dictionary, token model or zstd dictionary
   std::vector<uint8_t> token_bytes_;  // vectors coded with the model, one after the other

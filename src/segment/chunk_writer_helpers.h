@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/byte_writer.h"
+#include "base/words.h"
 #include "codec/dictionary/dictionary.h"
 #include "codec/shared/mapping.h"
 #include "segment/format.h"
@@ -19,9 +21,7 @@ inline constexpr size_t kSampleRows = 512;
 inline constexpr size_t kSampleVectors = 3;
 
 inline size_t CountNulls(const uint8_t* nulls, size_t count) {
-  size_t n = 0;
-  for (size_t i = 0; i < count; i++) n += nulls[i];
-  return n;
+  return base::CountFlags(nulls, count);
 }
 
 // Runs of values and of NULLs, which alternate; the first one, of values, may be empty.
@@ -75,6 +75,16 @@ bool AllEqual(const Value* values, size_t count) {
   }
   return true;
 }
+template <>
+inline bool AllEqual(const std::string_view* values, size_t count) {
+  for (size_t i = 1; i < count; i++) {
+    // Rows of a series share their values' bytes.
+    const std::string_view before = values[i - 1];
+    if (values[i].data() == before.data() && values[i].size() == before.size()) continue;
+    if (values[i] != before) return false;
+  }
+  return true;
+}
 
 inline size_t TotalRows(std::span<const uint32_t> vector_rows) {
   size_t rows = 0;
@@ -82,13 +92,13 @@ inline size_t TotalRows(std::span<const uint32_t> vector_rows) {
   return rows;
 }
 
-// Calls f(first row, rows) for the first, middle and last vector.
+// Calls f(vector, first row, rows) for the first, middle and last vector.
 template <typename F>
 inline void ForSampleVectors(std::span<const uint32_t> vector_rows, F&& f) {
   const size_t n = vector_rows.size();
   size_t first_row = 0;
   for (size_t v = 0; v < n; v++) {
-    if (n <= kSampleVectors || v == 0 || v == n / 2 || v == n - 1) f(first_row, vector_rows[v]);
+    if (n <= kSampleVectors || v == 0 || v == n / 2 || v == n - 1) f(v, first_row, vector_rows[v]);
     first_row += vector_rows[v];
   }
 }
@@ -96,7 +106,7 @@ inline void ForSampleVectors(std::span<const uint32_t> vector_rows, F&& f) {
 // Rows for each row of the sample vectors.
 inline double ShareOfSample(std::span<const uint32_t> vector_rows) {
   size_t sampled = 0;
-  ForSampleVectors(vector_rows, [&](size_t, size_t n) { sampled += n; });
+  ForSampleVectors(vector_rows, [&](size_t, size_t, size_t n) { sampled += n; });
   return static_cast<double>(TotalRows(vector_rows)) / static_cast<double>(sampled);
 }
 
@@ -128,11 +138,14 @@ std::vector<Value> StridedSample(const Value* values, const uint8_t* nulls, size
   return sample;
 }
 
+// So few rows are their own sample: what SampleRepeats leaves in the builder is their dictionary.
+inline bool SampleIsAll(size_t rows) { return rows <= kSampleRows; }
+
 // Few enough distinct values in a strided sample that a dictionary may pay?
 template <typename Value>
 bool SampleRepeats(codec::DictionaryBuilder<Value>* builder, const Value* values,
                    const uint8_t* nulls, size_t rows, std::vector<uint64_t>* codes) {
-  if (rows <= kSampleRows) {
+  if (SampleIsAll(rows)) {
     const size_t present = rows - CountNulls(nulls, rows);
     return builder->Build(values, nulls, rows, std::max<size_t>(1, present / 2), codes);
   }

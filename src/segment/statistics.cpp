@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 
+#include "base/words.h"
 #include "segment/chunk_reader.h"
 #include "segment/chunk_writer.h"
 
@@ -33,6 +34,18 @@ bool Less(const WordShape& shape, uint64_t a, uint64_t b) {
 
 void IntegerStatistics(const uint64_t* words, const uint8_t* nulls, size_t count,
                        VectorStatistics* s) {
+  if (s->null_count == 0) {
+    const base::WordBounds bounds = base::SignedBounds(words, count);
+    constexpr int64_t kSafe = INT64_MAX / static_cast<int64_t>(kMaxVectorRows);
+    // Of such values 64 bits hold the sum of a vector.
+    if (count <= kMaxVectorRows && bounds.min >= -kSafe && bounds.max <= kSafe) {
+      s->min = static_cast<uint64_t>(bounds.min);
+      s->max = static_cast<uint64_t>(bounds.max);
+      s->has_sum = true;
+      s->sum = static_cast<int64_t>(base::WrappingSum(words, count));
+      return;
+    }
+  }
   int64_t min = INT64_MAX;
   int64_t max = INT64_MIN;
   Int128 sum = 0;
@@ -50,6 +63,10 @@ void IntegerStatistics(const uint64_t* words, const uint8_t* nulls, size_t count
 
 void FloatStatistics(const WordShape& shape, const uint64_t* words, const uint8_t* nulls,
                      size_t count, VectorStatistics* s) {
+  if (shape.kind == WordKind::kFloat8 && s->null_count == 0 &&
+      base::DoubleBounds(words, count, &s->min, &s->max)) {
+    return;
+  }
   bool first = true;
   double min = 0;
   double max = 0;
@@ -105,7 +122,7 @@ bool ReadWordList(const WordShape& shape, base::ByteReader* in, size_t count,
 VectorStatistics ComputeStatistics(const WordShape& shape, const uint64_t* words,
                                    const uint8_t* nulls, size_t count) {
   VectorStatistics s;
-  for (size_t i = 0; i < count; i++) s.null_count += nulls[i];
+  s.null_count = static_cast<uint32_t>(base::CountFlags(nulls, count));
   s.has_range = s.null_count < count;
   if (shape.kind != WordKind::kInt) {
     FloatStatistics(shape, words, nulls, count, &s);

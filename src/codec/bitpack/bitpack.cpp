@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/bits.h"
+#include "base/words.h"
 
 namespace nodedb_ts::codec {
 namespace {
@@ -70,8 +71,8 @@ constexpr size_t kExceptionBytes = 8;  // a typical one: gap and value as varint
 
 // The width that makes packed bits plus exceptions smallest, for this base.
 FramePlan PlanWithBase(std::span<const uint64_t> values, uint64_t base) {
-  uint32_t of_width[65] = {};
-  for (const uint64_t v : values) of_width[BitWidth(v - base)]++;
+  uint32_t of_width[65];
+  base::CountWidths(values.data(), values.size(), base, of_width);
   FramePlan best;
   best.base = base;
   best.bytes = SIZE_MAX;
@@ -135,12 +136,7 @@ void UnpackBits(const uint8_t* in, size_t count, unsigned width, uint64_t base, 
 }
 
 FramePlan PlanFrame(std::span<const uint64_t> values) {
-  int64_t min = static_cast<int64_t>(values[0]);
-  int64_t max = min;
-  for (const uint64_t v : values) {
-    min = std::min(min, static_cast<int64_t>(v));
-    max = std::max(max, static_cast<int64_t>(v));
-  }
+  const auto [min, max] = base::SignedBounds(values.data(), values.size());
   FramePlan plan;
   plan.base = static_cast<uint64_t>(min);
   plan.width = BitWidth(static_cast<uint64_t>(max) - static_cast<uint64_t>(min));
@@ -164,7 +160,7 @@ void WriteFrame(std::span<const uint64_t> values, const FramePlan& plan, base::B
   uint16_t exceptions[kMaxVectorRows];
   size_t exception_count = 0;
   offsets[0] = 0;  // n >= 1, but the compiler cannot know
-  for (size_t i = 0; i < n; i++) offsets[i] = values[i] - plan.base;
+  base::SubtractBase(values.data(), n, plan.base, offsets);
   if (plan.exceptions > 0) {
     for (size_t i = 0; i < n; i++) {
       if (BitWidth(offsets[i]) <= plan.width) continue;

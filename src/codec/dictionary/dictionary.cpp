@@ -1,6 +1,7 @@
 #include "codec/dictionary/dictionary.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <functional>
 
@@ -19,6 +20,14 @@ inline uint64_t Mix(uint64_t v) {
 inline uint64_t Hash(uint64_t v) { return Mix(v); }
 inline uint64_t Hash(std::string_view v) { return std::hash<std::string_view>{}(v); }
 
+inline bool Same(uint64_t a, uint64_t b) { return a == b; }
+// Rows of a series share their values' bytes.
+inline bool Same(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && (a.data() == b.data() || a == b);
+}
+
+constexpr size_t kFirstSlots = 1024;
+
 template <typename T>
 void LookUp(const uint8_t* words, std::span<uint64_t> codes) {
   for (uint64_t& v : codes) v = base::LoadLe<T>(words + v * sizeof(T));
@@ -33,8 +42,8 @@ uint8_t OffsetWidth(uint64_t largest) {
 }  // namespace
 
 template <typename Value>
-void DictionaryBuilder<Value>::Grow() {
-  slots_.assign(std::max<size_t>(64, slots_.size() * 2), 0);
+void DictionaryBuilder<Value>::Grow(size_t size) {
+  slots_.assign(size, 0);
   const size_t mask = slots_.size() - 1;
   for (size_t e = 0; e < entries_.size(); e++) {
     size_t slot = Hash(entries_[e]) & mask;
@@ -47,17 +56,22 @@ template <typename Value>
 bool DictionaryBuilder<Value>::Build(const Value* values, const uint8_t* nulls, size_t count,
                                      size_t max_entries, std::vector<uint64_t>* codes) {
   entries_.clear();
-  slots_.clear();
-  codes->assign(count, 0);
+  Grow(std::bit_ceil(std::clamp<size_t>(std::min(count, max_entries) * 2 + 1, 64, kFirstSlots)));
+  codes->resize(count);
   uint64_t code = 0;
+  const Value* before = nullptr;  // that `code` stands for
   for (size_t i = 0; i < count; i++) {
-    if (nulls[i]) continue;
+    if (nulls[i]) {
+      (*codes)[i] = 0;
+      continue;
+    }
     // Sorted rows repeat the value before.
-    if (!entries_.empty() && entries_[code] == values[i]) {
+    if (before != nullptr && Same(*before, values[i])) {
       (*codes)[i] = code;
       continue;
     }
-    if (entries_.size() * 2 >= slots_.size()) Grow();
+    before = &values[i];
+    if (entries_.size() * 2 >= slots_.size()) Grow(slots_.size() * 2);
     const size_t mask = slots_.size() - 1;
     size_t slot = Hash(values[i]) & mask;
     while (slots_[slot] != 0 && entries_[slots_[slot] - 1] != values[i]) slot = (slot + 1) & mask;

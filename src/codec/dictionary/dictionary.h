@@ -25,7 +25,7 @@ class DictionaryBuilder {
   const std::vector<Value>& entries() const { return entries_; }
 
  private:
-  void Grow();
+  void Grow(size_t size);  // to so many slots, a power of two
 
   std::vector<Value> entries_;
   std::vector<uint32_t> slots_;  // entry + 1, or 0: free

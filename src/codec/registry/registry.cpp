@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/bits.h"
+#include "base/words.h"
 #include "codec/bitpack/bitpack.h"
 #include "codec/constant/constant.h"
 #include "codec/decimal/decimal.h"
@@ -129,7 +130,7 @@ uint8_t EncodeIntegers(std::span<const uint64_t> values, uint8_t width, base::By
   uint8_t best = frame.bytes <= best_bytes ? kFrame : kPlain;
   uint64_t deltas[kMaxVectorRows];
   const size_t n = values.size() - 1;
-  for (size_t i = 0; i < n; i++) deltas[i] = values[i + 1] - values[i];
+  base::Differences(values.data(), values.size(), deltas);
   const FramePlan delta = PlanFrame({deltas, n});
   const size_t delta_bytes =
       delta.bytes + base::VarintBytes(base::ZigZag(static_cast<int64_t>(values[0])));

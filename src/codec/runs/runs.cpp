@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/words.h"
+
 namespace nodedb_ts::codec {
 namespace {
 
@@ -38,9 +40,7 @@ bool Decode(const WordShape&, base::ByteReader* in, std::span<uint64_t> out) {
 }  // namespace
 
 size_t CountRuns(std::span<const uint64_t> values) {
-  size_t changes = 0;
-  for (size_t i = 1; i < values.size(); i++) changes += values[i] != values[i - 1];
-  return changes + 1;
+  return base::CountChanges(values.data(), values.size()) + 1;
 }
 
 const WordCodec kRunsCodec = {kRuns, "runs", Encode, Decode};

@@ -14,6 +14,8 @@ namespace nodedb_ts::codec {
 namespace {
 
 constexpr size_t kMinCompressBytes = 64;          // a frame has about 12 bytes of its own
+// At level 1 the tables for a few short values cost more time than all else that is done to them.
+constexpr size_t kMinQuickBytes = 1024;
 constexpr size_t kHugeBytes = size_t{8} << 20;    // probe a piece first, level 1 only
 // Higher levels want tables of tens of megabytes for inputs beyond this size.
 constexpr size_t kLargeBytes = size_t{256} << 10;
@@ -129,7 +131,9 @@ uint8_t BytesEncoder::Encode(uint32_t fixed_width, std::span<const std::string_v
     if (!v.empty()) std::memcpy(joined_.data() + at, v.data(), v.size());
     at += v.size();
   }
-  if (Compress(joined_.data(), total, out->vector())) return compressed;
+  if ((!quick_ || total >= kMinQuickBytes) && Compress(joined_.data(), total, out->vector())) {
+    return compressed;
+  }
   out->Bytes(joined_.data(), total);
   return kBytesPlain;
 }

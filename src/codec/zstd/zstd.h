@@ -28,7 +28,7 @@ class BytesEncoder {
  public:
   // zstd_level: of level 2, 1..22; 0: a good default.
   explicit BytesEncoder(uint8_t level, int zstd_level = 0)
-      : zstd_level_(level <= 1 ? 1 : zstd_level == 0 ? 6 : zstd_level) {}
+      : zstd_level_(level <= 1 ? 1 : zstd_level == 0 ? 6 : zstd_level), quick_(level <= 1) {}
   ~BytesEncoder();
   BytesEncoder(const BytesEncoder&) = delete;
   BytesEncoder& operator=(const BytesEncoder&) = delete;
@@ -47,6 +47,7 @@ class BytesEncoder {
   bool Compress(const char* bytes, size_t size, std::vector<uint8_t>* out);
 
   int zstd_level_;
+  bool quick_;  // level 1: a few short values are left as they are
   ZSTD_CCtx_s* context_ = nullptr;
   ZSTD_CDict_s* dictionary_ = nullptr;
   std::vector<char> joined_;

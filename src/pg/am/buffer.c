@@ -92,6 +92,8 @@ typedef struct NtsTableBuffer
 	uint8	   *head;			/* how batch payloads of this row type begin */
 	uint32		head_length;
 	NtsValue   *values;			/* scratch for one row */
+	int16	   *odd_columns;	/* those whose values are more than a word: VAR, FIXED and NONE */
+	int			odd_count;
 	Part	   *parts;			/* innermost first */
 	NtsPart    *spare;			/* an empty core part for the next transaction */
 	PendingRow	pending;
@@ -181,10 +183,13 @@ free_row_type(NtsTableBuffer *table)
 		pfree(table->columns);
 	if (table->values != NULL)
 		pfree(table->values);
+	if (table->odd_columns != NULL)
+		pfree(table->odd_columns);
 	if (table->head != NULL)
 		pfree(table->head);
 	table->columns = NULL;
 	table->values = NULL;
+	table->odd_columns = NULL;
 	table->head = NULL;
 }
 
@@ -223,6 +228,11 @@ load_schema(NtsTableBuffer *table, Relation rel)
 	table->head = MemoryContextAlloc(buffer_context, table->head_length);
 	NTS_CHECK(nts_batch_head(&schema, table->head, &status), status, rel);
 	table->values = MemoryContextAlloc(buffer_context, sizeof(NtsValue) * Max(desc->natts, 1));
+	table->odd_columns = MemoryContextAlloc(buffer_context, sizeof(int16) * Max(desc->natts, 1));
+	table->odd_count = 0;
+	for (int i = 0; i < desc->natts; i++)
+		if (columns[i].kind == NTS_KIND_VAR || columns[i].kind == NTS_KIND_FIXED || columns[i].kind == NTS_KIND_NONE)
+			table->odd_columns[table->odd_count++] = i;
 	/* what is set last says that the rest is there */
 	table->columns = MemoryContextAlloc(buffer_context, size);
 	memcpy(table->columns, columns, size);
@@ -681,49 +691,54 @@ current_part(NtsTableBuffer *table)
 static uint64
 slot_to_values(NtsTableBuffer *table, TupleTableSlot *slot, bool *used_context)
 {
+	const Datum *datums = slot->tts_values;
+	const bool *nulls = slot->tts_isnull;
+	NtsValue   *values = table->values;
+	int			natts = table->natts;
 	uint64		bytes = 0;
 
 	slot_getallattrs(slot);
-	for (int i = 0; i < table->natts; i++)
+	for (int i = 0; i < natts; i++)
 	{
-		NtsValue   *value = &table->values[i];
-		Datum		datum = slot->tts_values[i];
+		values[i].word = (uint64) datums[i];
+		values[i].length = 0;
+		values[i].is_null = nulls[i];
+	}
+	for (int k = 0; k < table->odd_count; k++)
+	{
+		int			i = table->odd_columns[k];
+		NtsValue   *value = &values[i];
+		const NtsColumn *column = &table->columns[i];
 
-		value->is_null = slot->tts_isnull[i];
-		value->length = 0;
-		value->word = 0;
 		if (value->is_null)
 			continue;
-		switch (table->columns[i].kind)
+		if (column->kind == NTS_KIND_VAR)
 		{
-			case NTS_KIND_VAR:
-				{
-					struct varlena *var = (struct varlena *) DatumGetPointer(datum);
+			struct varlena *var = (struct varlena *) DatumGetPointer(datums[i]);
 
-					if (VARATT_IS_EXTERNAL(var) || VARATT_IS_COMPRESSED(var))
-					{
-						MemoryContext old = MemoryContextSwitchTo(row_context);
+			if (likely(VARATT_IS_4B_U(var)))
+			{
+				value->length = VARSIZE_4B(var) - VARHDRSZ;
+				value->word = (uint64) (uintptr_t) VARDATA_4B(var);
+				bytes += value->length;
+				continue;
+			}
+			if (VARATT_IS_EXTERNAL(var) || VARATT_IS_COMPRESSED(var))
+			{
+				MemoryContext old = MemoryContextSwitchTo(row_context);
 
-						var = pg_detoast_datum_packed(var);
-						MemoryContextSwitchTo(old);
-						*used_context = true;
-					}
-					value->length = VARSIZE_ANY_EXHDR(var);
-					value->word = (uint64) (uintptr_t) VARDATA_ANY(var);
-					bytes += value->length;
-					break;
-				}
-			case NTS_KIND_NONE:
-				value->is_null = 1;
-				break;
-			case NTS_KIND_FIXED:
-				bytes += table->columns[i].width;
-				value->word = (uint64) datum;
-				break;
-			default:
-				value->word = (uint64) datum;
-				break;
+				var = pg_detoast_datum_packed(var);
+				MemoryContextSwitchTo(old);
+				*used_context = true;
+			}
+			value->length = VARSIZE_ANY_EXHDR(var);
+			value->word = (uint64) (uintptr_t) VARDATA_ANY(var);
+			bytes += value->length;
 		}
+		else if (column->kind == NTS_KIND_FIXED)
+			bytes += column->width;
+		else
+			value->is_null = 1;
 	}
 	return bytes;
 }

@@ -6,7 +6,8 @@
  * virtual: everything PostgreSQL's virtual slot does (INSERT, COPY and triggers
  *   store into slots of our type). Clearing or materializing leaves the lazy state.
  *   A materialized row lies in a buffer that the slot keeps: COPY materializes every
- *   row, and an allocation for each shows.
+ *   row, and an allocation for each shows. So does looking for the columns that have
+ *   something to copy: a slot that stays with one row type keeps a list of them.
  * The struct begins as VirtualTupleTableSlot, so that TTSOpsVirtual's own functions
  * serve the virtual state.
  */
@@ -29,9 +30,20 @@ typedef struct NtsSlot
 	bool		owned;			/* by-reference values lie in `buffer` */
 	char	   *buffer;			/* in the slot's context */
 	Size		buffer_size;
+	struct RefColumn *refs;		/* in the slot's context; NULL: not listed yet */
+	int			ref_count;
 } NtsSlot;
 
+/* A column whose values are passed by reference. */
+typedef struct RefColumn
+{
+	int16		column;
+	int16		length;			/* pg_attribute.attlen */
+	uint8		padding;		/* bytes of alignment, less one */
+} RefColumn;
+
 #define MAX_KEPT_BUFFER 1024	/* a larger one is freed with its row */
+#define FIRST_BUFFER 128
 
 static void
 slot_init(TupleTableSlot *slot)
@@ -43,6 +55,8 @@ slot_init(TupleTableSlot *slot)
 	self->owned = false;
 	self->buffer = NULL;
 	self->buffer_size = 0;
+	self->refs = NULL;
+	self->ref_count = 0;
 }
 
 static void
@@ -154,57 +168,116 @@ slot_getsysattr_impl(TupleTableSlot *slot, int attnum, bool *isnull)
 	}
 }
 
+/* The columns that have something to copy. A slot whose row type may change lists them each time. */
+static void
+list_refs(TupleTableSlot *slot)
+{
+	NtsSlot    *self = (NtsSlot *) slot;
+	TupleDesc	desc = slot->tts_tupleDescriptor;
+
+	if (self->refs == NULL)
+		self->refs = MemoryContextAlloc(slot->tts_mcxt, sizeof(RefColumn) * Max(desc->natts, 1));
+	self->ref_count = 0;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute att = TupleDescAttr(desc, i);
+		RefColumn  *ref = &self->refs[self->ref_count];
+
+		if (att->attbyval)
+			continue;
+		ref->column = i;
+		ref->length = att->attlen;
+		ref->padding = att_align_nominal(1, att->attalign) - 1;
+		self->ref_count++;
+	}
+}
+
+/* Room for `need` bytes in all; what lies there, of the first `count` listed columns, moves along. */
+static void
+grow_buffer(TupleTableSlot *slot, Size used, Size need, int count)
+{
+	NtsSlot    *self = (NtsSlot *) slot;
+	char	   *old = self->buffer;
+	Size		size = Max(need + Min(need / 4, MAX_KEPT_BUFFER), FIRST_BUFFER);
+	char	   *grown = MemoryContextAllocHuge(slot->tts_mcxt, size);
+
+	if (used > 0)
+		memcpy(grown, old, used);
+	for (int k = 0; k < count; k++)
+	{
+		int			i = self->refs[k].column;
+
+		if (!slot->tts_isnull[i])
+			slot->tts_values[i] = PointerGetDatum(grown + (DatumGetPointer(slot->tts_values[i]) - old));
+	}
+	self->buffer = grown;
+	self->buffer_size = size;
+	if (old != NULL)
+		pfree(old);
+}
+
+/* memcpy of what mostly is a few bytes, where a call shows. */
+static inline void
+copy_bytes(char *to, const char *from, Size length)
+{
+	if (length >= 8 && length <= 16)
+	{
+		uint64		head;
+		uint64		tail;
+
+		memcpy(&head, from, 8);
+		memcpy(&tail, from + length - 8, 8);
+		memcpy(to, &head, 8);
+		memcpy(to + length - 8, &tail, 8);
+	}
+	else
+		memcpy(to, from, length);
+}
+
 /* Copies the by-reference values of a virtual row into the slot's buffer. */
 static void
 own_values(TupleTableSlot *slot)
 {
 	NtsSlot    *self = (NtsSlot *) slot;
-	TupleDesc	desc = slot->tts_tupleDescriptor;
-	Size		size = 0;
-	char	   *at;
+	Size		used = 0;
 
 	if (self->owned || TTS_SHOULDFREE(slot))
 		return;
-	for (int i = 0; i < desc->natts; i++)
+	if (self->refs == NULL || !TTS_FIXED(slot))
+		list_refs(slot);
+	for (int k = 0; k < self->ref_count; k++)
 	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
-		Pointer		value = DatumGetPointer(slot->tts_values[i]);
-
-		if (att->attbyval || slot->tts_isnull[i])
-			continue;
-		if (att->attlen == -1 && VARATT_IS_EXTERNAL_EXPANDED(value))
-		{
-			/* flattened by PostgreSQL's own function */
-			TTSOpsVirtual.materialize(slot);
-			return;
-		}
-		size = att_align_nominal(size, att->attalign);
-		size = att_addlength_pointer(size, att->attlen, value);
-	}
-	if (size == 0)
-		return;
-	if (size > self->buffer_size)
-	{
-		free_buffer(self);
-		self->buffer = MemoryContextAlloc(slot->tts_mcxt, size);
-		self->buffer_size = size;
-	}
-	self->owned = true;
-	at = self->buffer;
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
-		Pointer		value = DatumGetPointer(slot->tts_values[i]);
+		const RefColumn *ref = &self->refs[k];
+		int			i = ref->column;
+		char	   *value = DatumGetPointer(slot->tts_values[i]);
 		Size		length;
 
-		if (att->attbyval || slot->tts_isnull[i])
+		if (slot->tts_isnull[i])
 			continue;
-		at = (char *) att_align_nominal(at, att->attalign);
-		length = att_addlength_pointer(0, att->attlen, value);
-		memcpy(at, value, length);
-		slot->tts_values[i] = PointerGetDatum(at);
-		at += length;
+		if (ref->length > 0)
+			length = ref->length;
+		else if (ref->length != -1)
+			length = strlen(value) + 1;
+		else if (likely(VARATT_IS_4B_U(value)))
+			length = VARSIZE_4B(value);
+		else
+		{
+			if (VARATT_IS_EXTERNAL_EXPANDED(value))
+			{
+				/* flattened by PostgreSQL's own function, together with what was copied so far */
+				TTSOpsVirtual.materialize(slot);
+				return;
+			}
+			length = VARSIZE_ANY(value);
+		}
+		used = (used + ref->padding) & ~(Size) ref->padding;
+		if (used + length > self->buffer_size)
+			grow_buffer(slot, used, used + length, k);
+		copy_bytes(self->buffer + used, value, length);
+		slot->tts_values[i] = PointerGetDatum(self->buffer + used);
+		used += length;
 	}
+	self->owned = used > 0;
 }
 
 static void

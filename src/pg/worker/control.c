@@ -202,10 +202,11 @@ ts_stop_worker(PG_FUNCTION_ARGS)
 static void
 object_access(ObjectAccessType access, Oid class_id, Oid object_id, int sub_id, void *arg)
 {
-	if (previous_object_access_hook != NULL)
-		previous_object_access_hook(access, class_id, object_id, sub_id, arg);
 	if (access == OAT_POST_CREATE && (class_id == ExtensionRelationId || class_id == DatabaseRelationId))
 		wake_at_commit = true;
+	/* last, so that it is a jump: this comes for each function in each statement */
+	if (previous_object_access_hook != NULL)
+		previous_object_access_hook(access, class_id, object_id, sub_id, arg);
 }
 
 static void

@@ -25,7 +25,7 @@ inline Batch Encode(const TableSource& source, std::span<const uint32_t> rows, s
                     bool with_command_ids = false) {
   Batch batch;
   const base::Status status =
-      segment::EncodeBatch(source.Schema(), source, rows, with_command_ids, max_bytes,
+      segment::EncodeBatch(source.Schema(), source, rows, with_command_ids, max_bytes, 0,
                            &batch.payload, &batch.layout, &batch.rows);
   EXPECT_TRUE(status.ok()) << status.message();
   EXPECT_LE(batch.payload.size(), max_bytes);

@@ -1,0 +1,268 @@
+#include "base/words.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "base/bits.h"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#define NODEDB_TS_AVX2 __attribute__((target("avx2,lzcnt")))
+#include <cpuid.h>
+#include <immintrin.h>
+#endif
+
+namespace nodedb_ts::base {
+namespace {
+
+// ---- one at a time ------------------------------------------------------------
+// Each goes on behind the words that were taken four at a time.
+
+inline void BoundsFrom(const uint64_t* words, size_t at, size_t count, WordBounds* bounds) {
+  for (size_t i = at; i < count; i++) {
+    bounds->min = std::min(bounds->min, static_cast<int64_t>(words[i]));
+    bounds->max = std::max(bounds->max, static_cast<int64_t>(words[i]));
+  }
+}
+
+inline size_t ChangesFrom(const uint64_t* words, size_t at, size_t count) {
+  size_t changes = 0;
+  for (size_t i = at; i < count; i++) changes += words[i] != words[i - 1];
+  return changes;
+}
+
+inline void WidthsOf(const uint64_t* words, size_t count, uint64_t base, uint32_t* of_width) {
+  // Two tables: neighbours often have the same width, and would wait for each other.
+  uint32_t other[65] = {};
+  std::fill_n(of_width, 65, 0u);
+  size_t i = 0;
+  for (; i + 2 <= count; i += 2) {
+    of_width[BitWidth(words[i] - base)]++;
+    other[BitWidth(words[i + 1] - base)]++;
+  }
+  if (i < count) of_width[BitWidth(words[i] - base)]++;
+  for (size_t w = 0; w < 65; w++) of_width[w] += other[w];
+}
+
+struct Doubles {
+  double min;
+  double max;
+  bool nan;
+};
+
+inline void DoublesFrom(const uint64_t* words, size_t at, size_t count, Doubles* d) {
+  for (size_t i = at; i < count; i++) {
+    const double v = std::bit_cast<double>(words[i]);
+    d->min = v < d->min ? v : d->min;
+    d->max = v > d->max ? v : d->max;
+    d->nan = d->nan || v != v;
+  }
+}
+
+WordBounds BoundsAnywhere(const uint64_t* words, size_t count) {
+  WordBounds bounds = {static_cast<int64_t>(words[0]), static_cast<int64_t>(words[0])};
+  BoundsFrom(words, 1, count, &bounds);
+  return bounds;
+}
+
+size_t ChangesAnywhere(const uint64_t* words, size_t count) { return ChangesFrom(words, 1, count); }
+
+uint64_t SumAnywhere(const uint64_t* words, size_t count) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < count; i++) sum += words[i];
+  return sum;
+}
+
+void SubtractAnywhere(const uint64_t* words, size_t count, uint64_t base, uint64_t* out) {
+  for (size_t i = 0; i < count; i++) out[i] = words[i] - base;
+}
+
+void DifferencesAnywhere(const uint64_t* words, size_t count, uint64_t* out) {
+  for (size_t i = 1; i < count; i++) out[i - 1] = words[i] - words[i - 1];
+}
+
+void WidthsAnywhere(const uint64_t* words, size_t count, uint64_t base, uint32_t* of_width) {
+  WidthsOf(words, count, base, of_width);
+}
+
+Doubles DoublesAnywhere(const uint64_t* words, size_t count) {
+  const double first = std::bit_cast<double>(words[0]);
+  Doubles d = {first, first, false};
+  DoublesFrom(words, 0, count, &d);
+  return d;
+}
+
+struct Kernels {
+  WordBounds (*bounds)(const uint64_t*, size_t);
+  size_t (*changes)(const uint64_t*, size_t);
+  uint64_t (*sum)(const uint64_t*, size_t);
+  void (*subtract)(const uint64_t*, size_t, uint64_t, uint64_t*);
+  void (*differences)(const uint64_t*, size_t, uint64_t*);
+  void (*widths)(const uint64_t*, size_t, uint64_t, uint32_t*);
+  Doubles (*doubles)(const uint64_t*, size_t);
+};
+
+constexpr Kernels kAnywhere = {BoundsAnywhere,      ChangesAnywhere, SumAnywhere,    SubtractAnywhere,
+                               DifferencesAnywhere, WidthsAnywhere,  DoublesAnywhere};
+
+// ---- four at a time -----------------------------------------------------------
+
+#ifdef NODEDB_TS_AVX2
+
+NODEDB_TS_AVX2 inline __m256i Load(const uint64_t* words) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words));
+}
+NODEDB_TS_AVX2 inline void Store(uint64_t* words, __m256i v) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(words), v);
+}
+
+NODEDB_TS_AVX2 WordBounds BoundsAvx2(const uint64_t* words, size_t count) {
+  if (count < 8) return BoundsAnywhere(words, count);
+  __m256i min = Load(words);
+  __m256i max = min;
+  size_t i = 4;
+  for (; i + 4 <= count; i += 4) {
+    const __m256i v = Load(words + i);
+    min = _mm256_blendv_epi8(min, v, _mm256_cmpgt_epi64(min, v));
+    max = _mm256_blendv_epi8(max, v, _mm256_cmpgt_epi64(v, max));
+  }
+  uint64_t lows[4];
+  uint64_t highs[4];
+  Store(lows, min);
+  Store(highs, max);
+  WordBounds bounds = BoundsAnywhere(lows, 4);
+  bounds.max = BoundsAnywhere(highs, 4).max;
+  BoundsFrom(words, i, count, &bounds);
+  return bounds;
+}
+
+NODEDB_TS_AVX2 size_t ChangesAvx2(const uint64_t* words, size_t count) {
+  __m256i same = _mm256_setzero_si256();
+  size_t i = 1;
+  for (; i + 4 <= count; i += 4) {
+    same = _mm256_sub_epi64(same, _mm256_cmpeq_epi64(Load(words + i), Load(words + i - 1)));
+  }
+  uint64_t equal[4];
+  Store(equal, same);
+  return (i - 1) - static_cast<size_t>(SumAnywhere(equal, 4)) + ChangesFrom(words, i, count);
+}
+
+NODEDB_TS_AVX2 uint64_t SumAvx2(const uint64_t* words, size_t count) {
+  __m256i sum = _mm256_setzero_si256();
+  size_t i = 0;
+  for (; i + 4 <= count; i += 4) sum = _mm256_add_epi64(sum, Load(words + i));
+  uint64_t sums[4];
+  Store(sums, sum);
+  return SumAnywhere(sums, 4) + SumAnywhere(words + i, count - i);
+}
+
+NODEDB_TS_AVX2 void SubtractAvx2(const uint64_t* words, size_t count, uint64_t base, uint64_t* out) {
+  const __m256i bases = _mm256_set1_epi64x(static_cast<long long>(base));
+  size_t i = 0;
+  for (; i + 4 <= count; i += 4) Store(out + i, _mm256_sub_epi64(Load(words + i), bases));
+  SubtractAnywhere(words + i, count - i, base, out + i);
+}
+
+NODEDB_TS_AVX2 void DifferencesAvx2(const uint64_t* words, size_t count, uint64_t* out) {
+  size_t i = 1;
+  for (; i + 4 <= count; i += 4) {
+    Store(out + i - 1, _mm256_sub_epi64(Load(words + i), Load(words + i - 1)));
+  }
+  for (; i < count; i++) out[i - 1] = words[i] - words[i - 1];
+}
+
+NODEDB_TS_AVX2 void WidthsAvx2(const uint64_t* words, size_t count, uint64_t base, uint32_t* of_width) {
+  uint32_t other[66] = {};
+  uint32_t mine[66] = {};
+  size_t i = 0;
+  for (; i + 2 <= count; i += 2) {
+    mine[_lzcnt_u64(words[i] - base)]++;
+    other[_lzcnt_u64(words[i + 1] - base)]++;
+  }
+  if (i < count) mine[_lzcnt_u64(words[i] - base)]++;
+  for (size_t w = 0; w < 65; w++) of_width[w] = mine[64 - w] + other[64 - w];
+}
+
+NODEDB_TS_AVX2 Doubles DoublesAvx2(const uint64_t* words, size_t count) {
+  if (count < 8) return DoublesAnywhere(words, count);
+  __m256d min = _mm256_castsi256_pd(Load(words));
+  __m256d max = min;
+  __m256d nan = _mm256_cmp_pd(min, min, _CMP_UNORD_Q);
+  size_t i = 4;
+  for (; i + 4 <= count; i += 4) {
+    const __m256d v = _mm256_castsi256_pd(Load(words + i));
+    min = _mm256_min_pd(v, min);
+    max = _mm256_max_pd(v, max);
+    nan = _mm256_or_pd(nan, _mm256_cmp_pd(v, v, _CMP_UNORD_Q));
+  }
+  uint64_t lows[4];
+  uint64_t highs[4];
+  Store(lows, _mm256_castpd_si256(min));
+  Store(highs, _mm256_castpd_si256(max));
+  Doubles d = DoublesAnywhere(lows, 4);
+  d.max = DoublesAnywhere(highs, 4).max;
+  d.nan = d.nan || _mm256_movemask_pd(nan) != 0;
+  DoublesFrom(words, i, count, &d);
+  return d;
+}
+
+// clang's __builtin_cpu_supports does not know it.
+bool HasLzcnt() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(0x80000001, &a, &b, &c, &d) != 0 && (c & bit_LZCNT) != 0;
+}
+
+constexpr Kernels kAvx2 = {BoundsAvx2,      ChangesAvx2, SumAvx2,    SubtractAvx2,
+                           DifferencesAvx2, WidthsAvx2,  DoublesAvx2};
+
+#endif
+
+const Kernels& Best() {
+#ifdef NODEDB_TS_AVX2
+  static const bool has_avx2 = __builtin_cpu_supports("avx2") && HasLzcnt();
+  if (has_avx2) return kAvx2;
+#endif
+  return kAnywhere;
+}
+
+}  // namespace
+
+WordBounds SignedBounds(const uint64_t* words, size_t count) { return Best().bounds(words, count); }
+
+size_t CountChanges(const uint64_t* words, size_t count) { return Best().changes(words, count); }
+
+uint64_t WrappingSum(const uint64_t* words, size_t count) { return Best().sum(words, count); }
+
+void SubtractBase(const uint64_t* words, size_t count, uint64_t base, uint64_t* out) {
+  Best().subtract(words, count, base, out);
+}
+
+void Differences(const uint64_t* words, size_t count, uint64_t* out) {
+  Best().differences(words, count, out);
+}
+
+void CountWidths(const uint64_t* words, size_t count, uint64_t base, uint32_t* of_width) {
+  Best().widths(words, count, base, of_width);
+}
+
+bool DoubleBounds(const uint64_t* words, size_t count, uint64_t* min, uint64_t* max) {
+  const Doubles d = Best().doubles(words, count);
+  if (d.nan || d.min == 0 || d.max == 0) return false;
+  *min = std::bit_cast<uint64_t>(d.min);
+  *max = std::bit_cast<uint64_t>(d.max);
+  return true;
+}
+
+size_t CountFlags(const uint8_t* flags, size_t count) {
+  size_t n = 0;
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    uint64_t eight;
+    std::memcpy(&eight, flags + i, 8);
+    n += eight * 0x0101010101010101u >> 56;  // the top byte sums all of them
+  }
+  for (; i < count; i++) n += flags[i];
+  return n;
+}
+
+}  // namespace nodedb_ts::base
