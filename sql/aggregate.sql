@@ -132,6 +132,8 @@ INSERT INTO groupings VALUES ('host'), ('vc, flag'), ('d'), ('u'), ('o'), ('i2')
   ('date_trunc(''minute'', tsn)'), ('date_trunc(''week'', tsn)'), ('date_trunc(''month'', tsn)'), ('date_trunc(''quarter'', tsn)'),
   ('date_trunc(''year'', ts)'), ('date_trunc(''day'', ts, ''Asia/Kolkata'')'), ('i4 / 100000000, upper(host)'),
   ('extract(hour from ts)::int'), ('length(host)'), ('i2 IS NULL'), ('date_trunc(''decade'', ts)');
+SELECT * FROM compare('SELECT vc, first(host, ts), last(i4, ts), first(ts, i8), last(n, tsn) FILTER (WHERE flag) FROM %T WHERE i8 IS NOT NULL GROUP BY vc');
+SELECT * FROM compare('SELECT time_bucket(''15 min'', ts), host, max(f8) FROM %T WHERE isfinite(ts) GROUP BY 1, 2');
 SELECT problem FROM lists, compare('SELECT ' || list || ' FROM %T') WHERE kind = 'exact';
 SELECT problem FROM lists, compare_off('SELECT ' || list || ' FROM %T') WHERE kind = 'float';
 SELECT problem FROM lists, compare('SELECT ' || list || ' FROM %T WHERE i4 % 3 = 0') WHERE kind = 'exact';

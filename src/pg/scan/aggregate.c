@@ -157,16 +157,30 @@ next_group(ScanState *ss)
 	return ExecStoreVirtualTuple(slot);
 }
 
-static bool
-recheck_group(ScanState *ss, TupleTableSlot *slot)
-{
-	return true;
-}
-
+/*
+ * Not ExecScan: that takes a node without a table for a join, whose rows an EvalPlanQual would have to hand over. This
+ * one runs there only as part of a subplan, which is evaluated anew.
+ */
 static TupleTableSlot *
 exec_aggregate(CustomScanState *css)
 {
-	return ExecScan(&css->ss, next_group, recheck_group);
+	ScanState  *ss = &css->ss;
+	ExprContext *econtext = ss->ps.ps_ExprContext;
+
+	for (;;)
+	{
+		TupleTableSlot *slot;
+
+		CHECK_FOR_INTERRUPTS();
+		ResetExprContext(econtext);
+		slot = next_group(ss);
+		if (TupIsNull(slot))
+			return ss->ps.ps_ProjInfo != NULL ? ExecClearTuple(ss->ps.ps_ProjInfo->pi_state.resultslot) : slot;
+		econtext->ecxt_scantuple = slot;
+		if (ExecQual(ss->ps.qual, econtext))
+			return ss->ps.ps_ProjInfo != NULL ? ExecProject(ss->ps.ps_ProjInfo) : slot;
+		InstrCountFiltered1(ss, 1);
+	}
 }
 
 static void
@@ -255,7 +269,7 @@ rescan_aggregate(CustomScanState *css)
 
 	if (changed)
 		UpdateChangedParamSet(child, css->ss.ps.chgParam);
-	ExecScanReScan(&css->ss);
+	ExecClearTuple(css->ss.ss_ScanTupleSlot);
 	if (node->table == NULL)
 	{
 		/* nothing was read, so there is nothing to go back over */

@@ -161,7 +161,7 @@ extern Datum nts_agg_finish(NtsAggregate *aggregate, NtsAggState *state, bool *i
 
 /* ---- aggregate_call.c: an aggregate by its own functions ---- */
 
-/* May it be called so: functions of PostgreSQL itself, no memory that the planner does not know of? */
+/* Results, and what is remembered of the functions, live in the current memory context. */
 extern struct NtsAggCall *nts_agg_call_init(Aggref *aggref, PlanState *parent, ExprContext *aggcontext,
 											ExprContext *tmpcontext);
 extern void nts_agg_call_start(struct NtsAggCall *call, NtsAggState *state);

@@ -3,8 +3,8 @@
  * row as the executor's Agg node does.
  *
  * The functions ask their caller for the memory of their state (AggCheckCallContext), so they are handed an AggState
- * that has nothing but that. Only functions that PostgreSQL comes with are called (aggregate_path.c sees to it): none
- * of them looks at more of it.
+ * that has nothing but that. Only functions of PostgreSQL and of this extension are called (aggregate_path.c sees to
+ * it): none of them looks at more of it.
  */
 #include "postgres.h"
 

@@ -3,15 +3,18 @@
  *
  * The query must be one that the node can do wholly: one table of ours below (through a scan path of ours), keys whose
  * equality is that of their bytes, aggregates without DISTINCT and ORDER BY that have a loop of their own or consist of
- * PostgreSQL's own functions. Whatever is not recognized leaves PostgreSQL's own paths alone.
+ * PostgreSQL's own functions or this extension's. Whatever is not recognized leaves PostgreSQL's own paths alone.
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
 #include "access/nbtree.h"
 #include "access/transam.h"
+#include "catalog/dependency.h"
 #include "catalog/pg_aggregate.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_statistic.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "nodes/extensible.h"
 #include "nodes/makefuncs.h"
@@ -120,7 +123,19 @@ understand_keys(PlannerInfo *root, Grouping *grouping)
 	return list_length(grouping->keys) <= NTS_AGG_MAX_KEYS;
 }
 
-/* An aggregate by its own functions: are they PostgreSQL's? Adds what its state takes. */
+/* Does it come with PostgreSQL or with this extension? */
+static bool
+is_known_function(Oid function)
+{
+	Oid			extension;
+
+	if (function < FirstNormalObjectId)
+		return true;
+	extension = getExtensionOfObject(ProcedureRelationId, function);
+	return OidIsValid(extension) && extension == get_extension_oid("nodedb_ts", true);
+}
+
+/* An aggregate by its own functions: are they ones that ask for no more than memory? Adds what its state takes. */
 static bool
 may_be_called(Aggref *aggref, Grouping *grouping)
 {
@@ -128,13 +143,13 @@ may_be_called(Aggref *aggref, Grouping *grouping)
 	Form_pg_aggregate form;
 	bool		result;
 
-	if (aggref->aggfnoid >= FirstNormalObjectId)
+	if (!is_known_function(aggref->aggfnoid))
 		return false;
 	tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggref->aggfnoid));
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	form = (Form_pg_aggregate) GETSTRUCT(tuple);
-	result = form->aggtransfn < FirstNormalObjectId && form->aggfinalfn < FirstNormalObjectId;
+	result = is_known_function(form->aggtransfn) && is_known_function(form->aggfinalfn);
 	if (bms_is_member(aggref->aggtransno, grouping->transitions))
 	{
 		ReleaseSysCache(tuple);
