@@ -228,3 +228,30 @@ SELECT time_bucket('1 day', ts, 'Europe/Berlin') AS day, count(*) FROM m GROUP B
 
 SET client_min_messages = warning;
 DROP SCHEMA time_bucket CASCADE;
+
+-- as a group key of the aggregate node: before and after the origin, infinities, NULL
+CREATE TABLE bucketed (ts timestamptz, plain timestamp, v int) USING nodedb_ts;
+INSERT INTO bucketed SELECT '1999-12-25'::timestamptz + i * interval '7 minutes 13 seconds', '1999-12-25'::timestamp + i * interval '1 hour', i
+  FROM generate_series(1, 5000) i;
+INSERT INTO bucketed VALUES ('infinity', '-infinity', 1), (NULL, 'infinity', 2), ('-infinity', NULL, 3), ('2000-01-03', '2000-01-03', 4);
+SELECT ts_flush('bucketed') >= 0 AS flushed;
+CREATE FUNCTION bucket_differences(keys text[]) RETURNS TABLE (compared int, different int) LANGUAGE plpgsql AS $$
+DECLARE k text; q text; a text; b text;
+BEGIN
+  compared := 0; different := 0;
+  FOREACH k IN ARRAY keys LOOP
+    q := format('SELECT md5(string_agg(x::text, '' '' ORDER BY k)) FROM (SELECT %s AS k, count(*), sum(v) FROM bucketed GROUP BY 1) x', k);
+    SET LOCAL nodedb_ts.enable_vectorized_aggregate = on;
+    EXECUTE q INTO a;
+    SET LOCAL nodedb_ts.enable_vectorized_aggregate = off;
+    EXECUTE q INTO b;
+    compared := compared + 1;
+    different := different + (a IS DISTINCT FROM b)::int;
+  END LOOP;
+  RETURN NEXT;
+END $$;
+SELECT * FROM bucket_differences('{"time_bucket(''5 minutes'', ts)","time_bucket(''1 day 30 minutes'', ts)","time_bucket(''1 week'', ts)","time_bucket(''1 month'', ts)",
+  "time_bucket(''90 minutes'', plain)","time_bucket(''2 days'', ts, origin => ''2000-01-10 05:00+00''::timestamptz)","time_bucket(''11 hours'', plain, ''1999-01-01''::timestamp)",
+  "time_bucket(''3 days'', ts, ''Europe/Berlin'')","time_bucket(''0.000007 seconds'', ts)","time_bucket(7, v)"}');
+DROP FUNCTION bucket_differences;
+DROP TABLE bucketed;

@@ -16,6 +16,8 @@
 #include "utils/fmgrprotos.h"
 #include "utils/timestamp.h"
 
+#include "pg/functions/functions.h"
+
 PG_FUNCTION_INFO_V1(nts_time_bucket_timestamp);
 PG_FUNCTION_INFO_V1(nts_time_bucket_timestamptz_zone);
 PG_FUNCTION_INFO_V1(nts_time_bucket_date);

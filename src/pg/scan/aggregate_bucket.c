@@ -1,5 +1,5 @@
 /*
- * aggregate_bucket.c - group keys that cut time into buckets: date_bin and date_trunc of a column.
+ * aggregate_bucket.c - group keys that cut time into buckets: date_bin, date_trunc and time_bucket of a column.
  *
  * The value is what PostgreSQL's own function gives, at one time; from what is known of the function follows a *stretch*
  * of times around it that give the same. A stretch may be shorter than the bucket, never longer: leap days, changes of
@@ -15,12 +15,13 @@
 #include "utils/fmgroids.h"
 #include "utils/timestamp.h"
 
+#include "pg/functions/functions.h"
 #include "pg/scan/aggregate.h"
 
 typedef struct NtsBucket
 {
 	Var		   *input;
-	bool		is_bin;			/* date_bin; otherwise date_trunc */
+	bool		is_bin;			/* date_bin, time_bucket; otherwise date_trunc */
 	bool		zoned;			/* date_trunc in the session's time zone */
 	int64		origin;			/* date_bin */
 	int64		width;			/* microseconds: of every bucket (date_trunc: at least; of local time) */
@@ -80,6 +81,23 @@ recognize_bin(NtsBucket *bucket, List *args)
 	return true;
 }
 
+/* time_bucket of timestamps, by its C function: whatever its schema and name. Days begin on Monday, 2000-01-03. */
+static bool
+recognize_time_bucket(NtsBucket *bucket, const FuncExpr *call)
+{
+	static Const monday = {.xpr = {.type = T_Const},.constvalue = (Datum) (2 * USECS_PER_DAY)};
+	FmgrInfo	function;
+	int			args = list_length(call->args);
+
+	if (args < 2 || args > 3)
+		return false;
+	fmgr_info(call->funcid, &function);
+	if (function.fn_addr != nts_time_bucket_timestamp)
+		return false;
+	return recognize_bin(bucket, list_make3(linitial(call->args), lsecond(call->args),
+											args == 3 ? lthird(call->args) : (void *) &monday));
+}
+
 static bool
 recognize_trunc(NtsBucket *bucket, List *args, bool zoned)
 {
@@ -122,6 +140,9 @@ nts_bucket_recognize(Expr *expr, MemoryContext context)
 			break;
 		case F_DATE_TRUNC_TEXT_TIMESTAMPTZ:
 			known = recognize_trunc(&bucket, call->args, true);
+			break;
+		default:
+			known = recognize_time_bucket(&bucket, call);
 			break;
 	}
 	if (!known)
