@@ -1,9 +1,11 @@
 /*
  * custom_scan.c - the executor's side of a scan node: tuples, rescans, parallel workers, EvalPlanQual.
  *
- * The scan tuple is a virtual slot in which the columns that somebody needs are set; the others are NULL there, and
- * nobody looks at them. EvalPlanQual hands over tuples of the table's own slot type: a node that is made for it has
- * such a slot, and never scans.
+ * The scan tuple is a virtual slot in which the columns that somebody needs are set; nobody looks at the others.
+ *
+ * EvalPlanQual makes a second tree of nodes. There the relation's tuple is mostly handed over, in a slot of the table's
+ * own type; but a node below a sub-select has none, and scans. So the scan tuple of such a node is a slot of that type,
+ * which can be stored into like a virtual one, and ExecScan looks at the conditions again.
  */
 #include "postgres.h"
 
@@ -62,18 +64,20 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	CustomScan *plan = (CustomScan *) node->ss.ps.plan;
 	TupleDesc	desc = RelationGetDescr(node->ss.ss_currentRelation);
 	Index		relid = plan->scan.scanrelid;
-	Bitmapset  *columns = NULL;
+	Bitmapset  *columns;
 	ListCell   *cell;
 
+	columns = add_columns(NULL, (Node *) plan->scan.plan.targetlist, relid, desc);
 	if (estate->es_epq_active != NULL)
 	{
 		ExecInitScanTupleSlot(estate, &node->ss, desc, table_slot_callbacks(node->ss.ss_currentRelation));
 		node->ss.ps.qual = ExecInitQual(plan->scan.plan.qual, &node->ss.ps);
 		node->ss.ps.ps_ProjInfo = NULL;
 		ExecAssignScanProjectionInfoWithVarno(&node->ss, relid);
-		state->finished = true;
-		return;
+		columns = add_columns(columns, (Node *) plan->scan.plan.qual, relid, desc);
 	}
+	state->rest = node->ss.ps.qual;
+	state->columns = column_list(columns, &state->column_count);
 	state->filters = palloc(sizeof(NtsFilter *) * Max(list_length(plan->custom_exprs), 1));
 	foreach(cell, plan->custom_exprs)
 	{
@@ -83,11 +87,8 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 			elog(ERROR, "nodedb_ts: a filter is none any more");
 		state->filters[state->filter_count++] = filter;
 	}
-	state->rest = node->ss.ps.qual;
 	columns = add_columns(NULL, (Node *) plan->scan.plan.qual, relid, desc);
 	state->rest_columns = column_list(columns, &state->rest_column_count);
-	columns = add_columns(NULL, (Node *) plan->scan.plan.targetlist, relid, desc);
-	state->columns = column_list(columns, &state->column_count);
 	for (int i = 0; i < desc->natts; i++)
 		node->ss.ss_ScanTupleSlot->tts_isnull[i] = true;
 	state->constants = AllocSetContextCreate(estate->es_query_cxt, "nodedb_ts constants", ALLOCSET_SMALL_SIZES);
@@ -118,12 +119,6 @@ recheck(ScanState *node, TupleTableSlot *slot)
 	return ExecQual(state->recheck, econtext);
 }
 
-static TupleTableSlot *
-no_tuple(ScanState *node)
-{
-	return ExecClearTuple(node->ss_ScanTupleSlot);
-}
-
 static void
 store_row(NtsScanState *state, uint32 row)
 {
@@ -143,17 +138,14 @@ store_row(NtsScanState *state, uint32 row)
 	nts_row_id_to_tid(set->row_ids != NULL ? set->row_ids[row] : set->first_row_id + row, &slot->tts_tid);
 }
 
+/* The next row of the selection or of the next one, in the scan tuple; empty at the end. */
 static TupleTableSlot *
-exec_scan(CustomScanState *node)
+next_row(ScanState *node)
 {
 	NtsScanState *state = (NtsScanState *) node;
-	ExprContext *econtext = node->ss.ps.ps_ExprContext;
-	TupleTableSlot *slot = node->ss.ss_ScanTupleSlot;
+	TupleTableSlot *slot = node->ss_ScanTupleSlot;
 	uint32		row;
 
-	if (node->ss.ps.state->es_epq_active != NULL)
-		return ExecScan(&node->ss, no_tuple, recheck);
-	ResetExprContext(econtext);
 	if (state->next >= state->selection.count)
 	{
 		NtsVectorSet *set;
@@ -162,12 +154,8 @@ exec_scan(CustomScanState *node)
 		ExecClearTuple(slot);
 		state->selection.count = 0;
 		state->next = 0;
-		if (!nts_scan_next(node, &state->selection))
-		{
-			if (node->ss.ps.ps_ProjInfo != NULL)
-				return ExecClearTuple(node->ss.ps.ps_ProjInfo->pi_state.resultslot);
+		if (!nts_scan_next(&state->css, &state->selection))
 			return slot;
-		}
 		set = state->selection.set;
 		for (int i = 0; i < state->column_count; i++)
 			if (!set->columns[state->columns[i]].filled)
@@ -178,9 +166,24 @@ exec_scan(CustomScanState *node)
 	}
 	row = state->next++;
 	store_row(state, state->selection.rows == NULL ? row : state->selection.rows[row]);
-	pgstat_count_heap_getnext(node->ss.ss_currentRelation);
+	pgstat_count_heap_getnext(node->ss_currentRelation);
+	return slot;
+}
+
+static TupleTableSlot *
+exec_scan(CustomScanState *node)
+{
+	ExprContext *econtext = node->ss.ps.ps_ExprContext;
+	TupleTableSlot *slot;
+
+	if (node->ss.ps.state->es_epq_active != NULL)
+		return ExecScan(&node->ss, next_row, recheck);
+	ResetExprContext(econtext);
+	slot = next_row(&node->ss);
 	if (node->ss.ps.ps_ProjInfo == NULL)
 		return slot;
+	if (TupIsNull(slot))
+		return ExecClearTuple(node->ss.ps.ps_ProjInfo->pi_state.resultslot);
 	econtext->ecxt_scantuple = slot;
 	return ExecProject(node->ss.ps.ps_ProjInfo);
 }
@@ -192,8 +195,7 @@ rescan(CustomScanState *node)
 
 	ExecClearTuple(node->ss.ss_ScanTupleSlot);
 	ExecScanReScan(&node->ss);
-	if (node->ss.ps.state->es_epq_active == NULL)
-		nts_scan_restart(state);
+	nts_scan_restart(state);
 }
 
 /* ---- parallel ---- */
