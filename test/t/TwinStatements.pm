@@ -798,7 +798,7 @@ sub setting
 		(map { "SET nodedb_ts.max_series = $_" } 1, 5, 500000),
 		'SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0',
 		'RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_scan_size',
-		'CHECKPOINT', 'DISCARD PLANS');
+		'CHECKPOINT', 'DISCARD PLANS', 'SET nodedb_ts.enable_scan = off', 'SET nodedb_ts.enable_scan = on', 'SET enable_seqscan = off; SET jit = off', 'RESET enable_seqscan');
 	return { sql => $sql };
 }
 sub constraints_now { my ($twin, $s) = @_; return { sql => 'SET CONSTRAINTS ALL IMMEDIATE' }; }
@@ -832,7 +832,8 @@ sub query
 	my $q = $twin->pick(@queries);
 	my $column = $twin->pick(columns($twin, $s, $pair));
 	my $where = $twin->pick('tag = ' . $twin->below(8), 'tag IS NULL', "ts >= '2024-01-01 00:00'", "ts BETWEEN '2024-01-01' AND '2024-01-01 0" . $twin->below(10) . ":00'",
-		'ts IS NOT NULL AND tag > 2', "$column IS NOT NULL", "ts > '2024-01-01' OR tag < 3");
+		'ts IS NOT NULL AND tag > 2', "$column IS NOT NULL", "ts > '2024-01-01' OR tag < 3", "tag IN (1, NULL, 5) AND $column IS NOT NULL", "tag <> 3 AND (ts < '2024-01-01 01:00' OR $column IS NULL)",
+		"tag NOT IN (1, 2) AND tag % 2 = 1", "${column}::text LIKE '%1%' AND tag < 5");
 	$q =~ s/%W/$where/g;
 	$q =~ s/%C/$column/g;
 	return query($twin, $s) if $twin->strong_elsewhere($pair, $s);

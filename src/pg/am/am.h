@@ -135,6 +135,8 @@ extern void nts_segment_cache_init(void);
  * with the relation's current row type. */
 extern NtsCachedSegment *nts_segment_cache_find(Relation rel, const NtsEntry *entry);
 extern NtsCachedSegment *nts_segment_cache_add(Relation rel, const NtsEntry *entry, NtsSegment *core);
+/* Drops the relation's segments: its file is emptied in place, and starts again at the first generation. */
+extern void nts_segment_cache_forget(Relation rel);
 extern void nts_segment_cache_release(NtsCachedSegment *segment);
 
 /* ---- reader.c: what a snapshot sees, vector by vector ---- */

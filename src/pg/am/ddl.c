@@ -71,6 +71,7 @@ void
 nts_am_nontransactional_truncate(Relation rel)
 {
 	nts_buffer_discard(rel);
+	nts_segment_cache_forget(rel);
 	NTS_FAULT(truncate_file);
 	RelationTruncate(rel, 0);
 }

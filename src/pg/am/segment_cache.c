@@ -1,10 +1,10 @@
 /*
  * segment_cache.c - parsed footers of segments, kept by a backend between queries.
  *
- * Segments never change, and (file, generation) names one for good; so what is kept stays true until the row type
- * changes. A relcache invalidation of the table drops its segments all the same: after it the file may be another one.
- * References are counted; the last one of a dropped segment frees it. What nobody refers to is given up, longest
- * unused first, when all of them take more than CACHE_BYTES.
+ * Segments never change, and (file, generation) names one for good, unless the file is emptied in place; so what is kept
+ * stays true until the row type changes. A relcache invalidation of the table drops its segments all the same: after it
+ * the file may be another one. References are counted; the last one of a dropped segment frees it. What nobody refers
+ * to is given up, longest unused first, when all of them take more than CACHE_BYTES.
  */
 #include "postgres.h"
 
@@ -77,6 +77,12 @@ on_relcache_change(Datum arg, Oid relid)
 		if (relid == InvalidOid || segment->relid == relid)
 			drop(segment);
 	}
+}
+
+void
+nts_segment_cache_forget(Relation rel)
+{
+	on_relcache_change((Datum) 0, RelationGetRelid(rel));
 }
 
 void

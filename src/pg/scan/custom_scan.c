@@ -1,9 +1,11 @@
 /*
  * custom_scan.c - the executor's side of a scan node: tuples, rescans, parallel workers, EvalPlanQual.
  *
- * The scan tuple is a virtual slot in which the columns that somebody needs are set; the others are NULL there, and
- * nobody looks at them. EvalPlanQual hands over tuples of the table's own slot type: a node that is made for it has
- * such a slot. It scans, too, when it is part of a subplan.
+ * The scan tuple is a virtual slot in which the columns that somebody needs are set; nobody looks at the others.
+ *
+ * EvalPlanQual makes a second tree of nodes. There the relation's tuple is mostly handed over, in a slot of the table's
+ * own type; but a node below a sub-select has none, and scans. So the scan tuple of such a node is a slot of that type,
+ * which can be stored into like a virtual one, and ExecScan looks at the conditions again.
  */
 #include "postgres.h"
 
@@ -89,16 +91,20 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	CustomScan *plan = (CustomScan *) node->ss.ps.plan;
 	TupleDesc	desc = RelationGetDescr(node->ss.ss_currentRelation);
 	Index		relid = plan->scan.scanrelid;
-	Bitmapset  *columns = NULL;
+	Bitmapset  *columns;
 	ListCell   *cell;
 
+	columns = add_columns(NULL, (Node *) plan->scan.plan.targetlist, relid, desc);
 	if (estate->es_epq_active != NULL)
 	{
 		ExecInitScanTupleSlot(estate, &node->ss, desc, table_slot_callbacks(node->ss.ss_currentRelation));
 		node->ss.ps.qual = ExecInitQual(plan->scan.plan.qual, &node->ss.ps);
 		node->ss.ps.ps_ProjInfo = NULL;
 		ExecAssignScanProjectionInfoWithVarno(&node->ss, relid);
+		columns = add_columns(columns, (Node *) plan->scan.plan.qual, relid, desc);
 	}
+	state->rest = node->ss.ps.qual;
+	state->columns = column_list(columns, &state->column_count);
 	state->filters = palloc(sizeof(NtsFilter *) * Max(list_length(plan->custom_exprs), 1));
 	foreach(cell, plan->custom_exprs)
 	{
@@ -109,11 +115,8 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 		state->filters[state->filter_count++] = filter;
 	}
 	qsort(state->filters, state->filter_count, sizeof(NtsFilter *), compare_filters);
-	state->rest = node->ss.ps.qual;
 	columns = add_columns(NULL, (Node *) plan->scan.plan.qual, relid, desc);
 	state->rest_columns = column_list(columns, &state->rest_column_count);
-	columns = add_columns(NULL, (Node *) plan->scan.plan.targetlist, relid, desc);
-	state->columns = column_list(columns, &state->column_count);
 	for (int i = 0; i < desc->natts; i++)
 		node->ss.ss_ScanTupleSlot->tts_isnull[i] = true;
 	state->constants = AllocSetContextCreate(estate->es_query_cxt, "nodedb_ts constants", ALLOCSET_SMALL_SIZES);

@@ -398,6 +398,7 @@ apply_rest(NtsScanState *state)
 			state->rows[kept++] = row;
 		CHECK_FOR_INTERRUPTS();
 	}
+	InstrCountFiltered1(&state->css.ss, state->selection.count - kept);
 	state->selection.count = kept;
 	ExecClearTuple(slot);
 }
@@ -426,6 +427,9 @@ narrow(NtsScanState *state, NtsVectorSet *set)
 			state->keep[i] = set->hidden[i] == 0;
 		before = nts_filter_positions(state->keep, set->rows, state->rows);
 	}
+	/* filters set the column that they look at */
+	ExecClearTuple(slot);
+	ExecStoreVirtualTuple(slot);
 	econtext->ecxt_scantuple = slot;
 	for (int i = 0; i < state->filter_count; i++)
 	{
@@ -436,10 +440,11 @@ narrow(NtsScanState *state, NtsVectorSet *set)
 		nts_filter_forget(filter);
 		nts_filter_apply(filter, set, state->keep, econtext, slot);
 	}
+	ExecClearTuple(slot);
 	state->selection.count = nts_filter_positions(state->keep, set->rows, state->rows);
+	state->counts.rows_filtered += before - state->selection.count;
 	if (state->rest != NULL && state->selection.count > 0)
 		apply_rest(state);
-	state->counts.rows_filtered += before - state->selection.count;
 	/* a selection of all rows is cheaper to go through without a list */
 	if (state->selection.count < set->rows)
 		state->selection.rows = state->rows;

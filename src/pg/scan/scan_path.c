@@ -127,12 +127,12 @@ set_costs(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, int columns, dou
 	disk = spc_page_cost * rel->pages * read * Min(1.0, (columns + 1.0) / Max(rel->max_attr, 1));
 	cpu = rel->tuples * read * cpu_operator_cost * 0.05 * Max(columns, 1);
 	cpu += rel->tuples * selectivity * (cpu_tuple_cost * 0.5 + rest_cost.per_tuple);
-	path->path.rows = rel->rows;
+	path->path.rows = path->path.param_info == NULL ? rel->rows : path->path.param_info->ppi_rows;
 	path->path.startup_cost = rel->baserestrictcost.startup + path->path.pathtarget->cost.startup;
 	if (workers > 0)
 	{
 		cpu /= workers;
-		path->path.rows = clamp_row_est(rel->rows / workers);
+		path->path.rows = clamp_row_est(path->path.rows / workers);
 	}
 	path->path.total_cost = path->path.startup_cost + disk + cpu + path->path.pathtarget->cost.per_tuple * path->path.rows;
 }
