@@ -170,12 +170,21 @@ passes(const NtsAggVector *filter, uint32 i)
 	return (filter->nulls == NULL || !filter->nulls[i]) && DatumGetBool(filter->values[i]);
 }
 
-/* A key or argument that outlives the row it was made from: varlenas in one piece. */
+/*
+ * A key or argument that outlives the row it was made from: varlenas in one piece, words sign-extended as those of
+ * columns are (some functions leave the upper bits 0: hashtext).
+ */
 static Datum
 plain_result(const NtsAggVector *vector, Datum value)
 {
 	if (vector->typlen == -1)
 		return PointerGetDatum(PG_DETOAST_DATUM_PACKED(value));
+	if (vector->typbyval && vector->typlen == 4)
+		return (Datum) (int64) (int32) value;
+	if (vector->typbyval && vector->typlen == 2)
+		return (Datum) (int64) (int16) value;
+	if (vector->typbyval && vector->typlen == 1)
+		return (Datum) (int64) (int8) value;
 	return value;
 }
 
