@@ -515,7 +515,8 @@ begin_best(CustomScanState *node, EState *estate, int eflags)
 {
 	BestState  *state = (BestState *) node;
 	CustomScan *plan = (CustomScan *) node->ss.ps.plan;
-	PlanState  *child = ExecInitNode(linitial(plan->custom_plans), estate, eflags);
+	PlanState  *child = ExecInitNode(linitial(plan->custom_plans), estate,
+									 eflags & ~(EXEC_FLAG_REWIND | EXEC_FLAG_BACKWARD | EXEC_FLAG_MARK));
 	TupleDesc	desc;
 	ListCell   *cell;
 

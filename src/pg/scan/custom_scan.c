@@ -120,6 +120,7 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 	for (int i = 0; i < desc->natts; i++)
 		node->ss.ss_ScanTupleSlot->tts_isnull[i] = true;
 	state->constants = AllocSetContextCreate(estate->es_query_cxt, "nodedb_ts constants", ALLOCSET_SMALL_SIZES);
+	state->may_go_back = (eflags & EXEC_FLAG_BACKWARD) != 0;
 	nts_scan_restart(state);
 }
 
@@ -166,22 +167,26 @@ store_row(NtsScanState *state, uint32 row)
 	nts_row_id_to_tid(set->row_ids != NULL ? set->row_ids[row] : set->first_row_id + row, &slot->tts_tid);
 }
 
-/* The next row that passes all conditions, in the scan's slot; an empty slot at the end. */
+/* The next row that passes all conditions, or the one before, in the scan's slot; an empty slot at the end. */
 static TupleTableSlot *
 next_row(ScanState *node)
 {
 	NtsScanState *state = (NtsScanState *) node;
+	bool		forward = !state->may_go_back || ScanDirectionIsForward(node->ps.state->es_direction);
 	uint32		row;
 
-	if (state->next >= state->selection.count)
+	/* `next` is the row that follows the current one: backward, the row before that is wanted */
+	if (forward ? state->next >= state->selection.count : state->next < 2)
 	{
 		NtsVectorSet *set;
 
 		/* what the slot shows lies in the set that is given up */
 		ExecClearTuple(node->ss_ScanTupleSlot);
 		state->next = 0;
-		if (!nts_scan_advance(state))
+		if (!(state->may_go_back ? nts_scan_move(state, forward) : nts_scan_advance(state)))
 			return node->ss_ScanTupleSlot;
+		if (!forward)
+			state->next = state->selection.count + 1;
 		set = state->selection.set;
 		for (int i = 0; i < state->column_count; i++)
 			if (!set->columns[state->columns[i]].filled)
@@ -190,7 +195,7 @@ next_row(ScanState *node)
 				state->counts.columns_decoded++;
 			}
 	}
-	row = state->next++;
+	row = forward ? state->next++ : --state->next - 1;
 	store_row(state, state->selection.rows == NULL ? row : state->selection.rows[row]);
 	pgstat_count_heap_getnext(node->ss_currentRelation);
 	return node->ss_ScanTupleSlot;

@@ -64,6 +64,7 @@ typedef struct NtsScanState
 	uint32		group_end;		/* and behind the last */
 	uint32		vector;
 	uint32		vectors;		/* of the row group at hand; 0: not entered */
+	NtsPosition at;				/* of the set that was loaded last */
 	uint32		statistics_room;
 	NtsStatistics **statistics; /* by column: of the row group's vectors, or NULL */
 	bool	   *has_statistics; /* by column: those of the row group at hand are there */
@@ -73,6 +74,11 @@ typedef struct NtsScanState
 	uint32		room;			/* of both */
 	NtsSelection selection;
 	uint32		next;			/* row of the selection, for tuples */
+	bool		may_go_back;	/* a cursor may: then every selection's place is noted */
+	NtsPosition *visited;
+	int			visited_count;
+	int			visited_room;
+	int			visited_at;		/* of the current selection; -1 before the first, visited_count behind the last */
 	NtsScanCounts counts;
 	/* parallel */
 	NtsParallelScan *shared;
@@ -86,6 +92,8 @@ typedef struct NtsScanState
 extern const NtsKeyBounds *nts_scan_vector_bounds(void *scan, int column);
 /* The next selection, in state->selection; false at the end. */
 extern bool nts_scan_advance(NtsScanState *state);
+/* The one before, or the next one again; false at either end. REQUIRES may_go_back. */
+extern bool nts_scan_move(NtsScanState *state, bool forward);
 extern void nts_scan_restart(NtsScanState *state);
 extern void nts_scan_close(NtsScanState *state);
 

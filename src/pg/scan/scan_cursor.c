@@ -300,6 +300,7 @@ next_set(NtsScanState *state)
 				state->filters[i]->verdict = NTS_VERDICT_SOME;
 			set = nts_reader_load(state->reader, &position);
 			state->groups_done++;
+			state->at = position;
 			if (set != NULL)
 				return set;
 			continue;
@@ -327,6 +328,7 @@ next_set(NtsScanState *state)
 			state->counts.vectors_pruned++;
 		else if (!skips_vector(state))
 			set = nts_reader_load(state->reader, &position);
+		state->at = position;
 		if (++state->vectors_done >= state->vectors)
 		{
 			state->vectors = 0;
@@ -451,6 +453,51 @@ narrow(NtsScanState *state, NtsVectorSet *set)
 	return state->selection.count > 0;
 }
 
+/* ---- back and forth ---- */
+
+static void
+note_place(NtsScanState *state, const NtsPosition *position)
+{
+	if (state->visited_count == state->visited_room)
+	{
+		state->visited_room = Max(64, state->visited_room * 2);
+		if (state->visited == NULL)
+			state->visited = MemoryContextAlloc(state->css.ss.ps.state->es_query_cxt,
+												sizeof(NtsPosition) * state->visited_room);
+		else
+			state->visited = repalloc_huge(state->visited, sizeof(NtsPosition) * state->visited_room);
+	}
+	state->visited[state->visited_count++] = *position;
+}
+
+bool
+nts_scan_move(NtsScanState *state, bool forward)
+{
+	Assert(state->may_go_back);
+	state->selection.count = 0;
+	for (;;)
+	{
+		NtsVectorSet *set;
+
+		if (forward && state->visited_at + 1 >= state->visited_count)
+		{
+			bool		found = nts_scan_advance(state);
+
+			state->visited_at = found ? state->visited_count - 1 : state->visited_count;
+			return found;
+		}
+		state->visited_at = Max(state->visited_at + (forward ? 1 : -1), -1);
+		if (state->visited_at < 0)
+			return false;
+		/* statistics have let it pass before; what it holds is looked at anew */
+		for (int i = 0; i < state->filter_count; i++)
+			state->filters[i]->verdict = NTS_VERDICT_SOME;
+		set = nts_reader_load(state->reader, &state->visited[state->visited_at]);
+		if (set != NULL && narrow(state, set))
+			return true;
+	}
+}
+
 /* ---- beginning and end ---- */
 
 static void
@@ -493,8 +540,13 @@ nts_scan_advance(NtsScanState *state)
 	if (!state->begun)
 		begin(state);
 	while ((set = next_set(state)) != NULL)
-		if (narrow(state, set))
-			return true;
+	{
+		if (!narrow(state, set))
+			continue;
+		if (state->may_go_back)
+			note_place(state, &state->at);
+		return true;
+	}
 	state->finished = true;
 	return false;
 }
@@ -524,6 +576,8 @@ nts_scan_restart(NtsScanState *state)
 	state->selection.count = 0;
 	state->next = 0;
 	state->worker_started = false;
+	state->visited_count = 0;
+	state->visited_at = -1;
 }
 
 void

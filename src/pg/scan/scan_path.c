@@ -150,7 +150,7 @@ make_path(PlannerInfo *root, RelOptInfo *rel, int columns, int workers)
 	path->path.parallel_aware = workers > 0;
 	path->path.parallel_safe = rel->consider_parallel;
 	path->path.parallel_workers = workers;
-	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
+	path->flags = CUSTOMPATH_SUPPORT_PROJECTION | CUSTOMPATH_SUPPORT_BACKWARD_SCAN;
 	path->methods = &path_methods;
 	/* the leader takes part, less so beside many workers */
 	if (workers > 0 && parallel_leader_participation)
