@@ -130,7 +130,7 @@ sub_('ALTER TABLE t SET ACCESS METHOD nodedb_ts');
 $from = -s $subscriber->logfile;
 pub(q{ALTER TABLE p ADD PRIMARY KEY (ts, i); UPDATE p SET i = 8 WHERE i = 7});
 like(wait_for_log($from, qr/neither REPLICA IDENTITY/), qr/ERROR:  55000: .*neither REPLICA IDENTITY index nor PRIMARY KEY/, 'no replica identity');
-is($subscriber->safe_psql('postgres', q{SELECT count(*) FROM pg_stat_activity WHERE state = 'active'}), 1, 'the server lives');
+is($subscriber->safe_psql('postgres', q{SELECT count(*) > 0 FROM t}), 't', 'the server lives');
 sub_('ALTER SUBSCRIPTION s DISABLE');
 sub_('ALTER SUBSCRIPTION s SET (slot_name = NONE)');
 sub_('DROP SUBSCRIPTION s');
