@@ -93,3 +93,24 @@ ROLLBACK;
 SELECT * FROM ts_verify('best_ts');
 DROP FUNCTION differences;
 DROP TABLE best_heap, best_ts;
+-- limits that are known at execution only, conditions without columns, columns that an outer join may make NULL, wide rows
+CREATE TABLE more_ts (ts timestamp, k text, v int, w text) USING nodedb_ts;
+INSERT INTO more_ts SELECT '2026-01-01'::timestamp + i * interval '1 second', 'k' || i % 5, i, 'w' FROM generate_series(1, 3000) i;
+ANALYZE more_ts;
+SET my.n = '2';
+PREPARE newest_n AS SELECT v FROM more_ts ORDER BY ts LIMIT current_setting('my.n')::int;
+EXECUTE newest_n;
+SET my.n = '4';
+EXECUTE newest_n;
+SELECT v FROM more_ts ORDER BY ts LIMIT 2 OFFSET current_setting('my.n')::int;
+SELECT v FROM more_ts WHERE (SELECT true) ORDER BY ts LIMIT 1;
+SELECT v FROM more_ts WHERE current_setting('server_version_num')::int > 1 ORDER BY ts DESC LIMIT 1;
+SELECT DISTINCT ON (k) k, v FROM more_ts WHERE now() > '2020-01-01' ORDER BY k, ts DESC;
+SELECT v, x FROM more_ts LEFT JOIN (SELECT 1 AS x) s ON true ORDER BY ts LIMIT 1;
+SELECT DISTINCT ON (k) k, x FROM more_ts LEFT JOIN (SELECT 1 AS x) s ON true ORDER BY k, ts LIMIT 1;
+SET work_mem = '64kB';
+EXPLAIN (COSTS OFF) SELECT DISTINCT ON (ts) ts, v FROM more_ts ORDER BY ts, v;
+RESET work_mem;
+-- a pattern that ends with an escape fails for those rows only that come so far
+SELECT count(*) FROM more_ts WHERE k LIKE 'x\' AND v > 10000;
+DROP TABLE more_ts;

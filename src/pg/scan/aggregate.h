@@ -206,6 +206,8 @@ extern bool nts_agg_fold_statistics(const NtsAggregate *aggregates, int count, c
 
 /* ---- aggregate_path.c: the planner's side ---- */
 
+/* Does it come with PostgreSQL or with this extension? */
+extern bool nts_agg_is_known_function(Oid function);
 extern void nts_agg_path_init(const CustomScanMethods *methods);
 
 /* ---- aggregate.c: the node ---- */

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "catalog/pg_type.h"
 #include "nodes/primnodes.h"
 #include "pgtime.h"
@@ -89,7 +90,7 @@ recognize_time_bucket(NtsBucket *bucket, const FuncExpr *call)
 	FmgrInfo	function;
 	int			args = list_length(call->args);
 
-	if (args < 2 || args > 3)
+	if (args < 2 || args > 3 || call->funcid < FirstNormalObjectId || !nts_agg_is_known_function(call->funcid))
 		return false;
 	fmgr_info(call->funcid, &function);
 	if (function.fn_addr != nts_time_bucket_timestamp)

@@ -93,7 +93,8 @@ is_image_equal(Oid type, Oid equality, Oid collation)
 	TypeCacheEntry *entry = lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY);
 	Oid			function;
 
-	if (!OidIsValid(entry->btree_opf) ||
+	/* blanks at its end do not count */
+	if (type == BPCHAROID || !OidIsValid(entry->btree_opf) ||
 		get_opfamily_member(entry->btree_opf, entry->btree_opintype, entry->btree_opintype,
 							BTEqualStrategyNumber) != equality)
 		return false;
@@ -123,9 +124,8 @@ understand_keys(PlannerInfo *root, Grouping *grouping)
 	return list_length(grouping->keys) <= NTS_AGG_MAX_KEYS;
 }
 
-/* Does it come with PostgreSQL or with this extension? */
-static bool
-is_known_function(Oid function)
+bool
+nts_agg_is_known_function(Oid function)
 {
 	Oid			extension;
 
@@ -143,13 +143,13 @@ may_be_called(Aggref *aggref, Grouping *grouping)
 	Form_pg_aggregate form;
 	bool		result;
 
-	if (!is_known_function(aggref->aggfnoid))
+	if (!nts_agg_is_known_function(aggref->aggfnoid))
 		return false;
 	tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggref->aggfnoid));
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	form = (Form_pg_aggregate) GETSTRUCT(tuple);
-	result = is_known_function(form->aggtransfn) && is_known_function(form->aggfinalfn);
+	result = nts_agg_is_known_function(form->aggtransfn) && nts_agg_is_known_function(form->aggfinalfn);
 	if (bms_is_member(aggref->aggtransno, grouping->transitions))
 	{
 		ReleaseSysCache(tuple);

@@ -22,6 +22,8 @@ typedef struct NtsBestPlan
 	Oid			key_collation;
 } NtsBestPlan;
 
+#define NTS_BEST_ROW_BYTES 128	/* of memory for a row that is kept, beside its values, about */
+
 extern List *nts_best_plan_list(const NtsBestPlan *plan);
 extern void nts_best_plan_read(const CustomScan *scan, NtsBestPlan *plan);
 

@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type_d.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
@@ -16,6 +17,7 @@
 #include "optimizer/planner.h"
 #include "optimizer/tlist.h"
 #include "utils/lsyscache.h"
+#include "utils/selfuncs.h"
 #include "utils/typcache.h"
 
 #include "pg/guc.h"
@@ -54,7 +56,7 @@ static Plan *
 make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses, List *custom_plans)
 {
 	CustomScan *plan = makeNode(CustomScan);
-	List	   *columns = pull_var_clause((Node *) tlist, 0);
+	List	   *columns = pull_var_clause((Node *) tlist, 0);	/* no others are left: has_plain_columns */
 	ListCell   *cell;
 
 	plan->scan.plan.targetlist = tlist;
@@ -154,14 +156,21 @@ read_distinct(PlannerInfo *root, RelOptInfo *rel, NtsBestPlan *plan)
 	return true;
 }
 
-/* ORDER BY column LIMIT n */
+static bool
+is_known_number(const Node *node)
+{
+	return node != NULL && IsA(node, Const) && !((const Const *) node)->constisnull;
+}
+
+/* ORDER BY column LIMIT n. limit_tuples may be an estimate of what is known at execution only: n must be a constant. */
 static bool
 read_limit(PlannerInfo *root, RelOptInfo *rel, NtsBestPlan *plan)
 {
 	Query	   *parse = root->parse;
 
 	if (parse->distinctClause != NIL || list_length(parse->sortClause) != 1 ||
-		parse->limitOption == LIMIT_OPTION_WITH_TIES || root->limit_tuples < 1 || root->limit_tuples > MAX_LIMIT ||
+		parse->limitOption == LIMIT_OPTION_WITH_TIES || !is_known_number(parse->limitCount) ||
+		(parse->limitOffset != NULL && !is_known_number(parse->limitOffset)) || root->limit_tuples < 1 || root->limit_tuples > MAX_LIMIT ||
 		!read_order(linitial(parse->sortClause), sort_column(root, rel, linitial(parse->sortClause)), plan))
 		return false;
 	plan->limit = (int) root->limit_tuples;
@@ -175,6 +184,10 @@ scan_path(const RelOptInfo *rel)
 {
 	ListCell   *cell;
 
+	/* conditions without columns are checked by a node between the scan and ours */
+	foreach(cell, rel->baserestrictinfo)
+		if (lfirst_node(RestrictInfo, cell)->pseudoconstant)
+			return NULL;
 	foreach(cell, rel->pathlist)
 	{
 		Path	   *path = lfirst(cell);
@@ -191,13 +204,28 @@ scan_path(const RelOptInfo *rel)
 static bool
 has_plain_columns(PathTarget *target)
 {
-	List	   *columns = pull_var_clause((Node *) target->exprs, PVC_RECURSE_PLACEHOLDERS);
+	List	   *columns = pull_var_clause((Node *) target->exprs, PVC_INCLUDE_PLACEHOLDERS);
 	ListCell   *cell;
 
 	foreach(cell, columns)
-		if (lfirst_node(Var, cell)->varattno <= 0)
+		if (!IsA(lfirst(cell), Var) || lfirst_node(Var, cell)->varattno <= 0)
 			return false;
 	return true;
+}
+
+/* Rows that will be kept; false: they may take more memory than a hash table may. */
+static bool
+estimate_rows(PlannerInfo *root, const Path *scan, const NtsBestPlan *plan,
+			  const PathTarget *target, double *rows)
+{
+	*rows = Min((double) plan->limit, clamp_row_est(scan->rows));
+	if (plan->key >= 0)
+	{
+		Node	   *key = get_sortgroupclause_expr(linitial(root->parse->distinctClause), root->processed_tlist);
+
+		*rows = estimate_num_groups(root, list_make1(key), clamp_row_est(scan->rows), NULL, NULL);
+	}
+	return *rows * (target->width + NTS_BEST_ROW_BYTES) <= get_hash_memory_limit();
 }
 
 static void
@@ -209,17 +237,18 @@ add_best_path(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, Rel
 	Path	   *scan;
 	PathTarget *target;
 	bool		found;
+	double		rows;
 
 	if (previous_hook != NULL)
 		previous_hook(root, stage, input, output, extra);
 	if (!nts_enable_best || (stage != UPPERREL_DISTINCT && stage != UPPERREL_ORDERED) ||
-		input->reloptkind != RELOPT_BASEREL || parse->rowMarks != NIL || parse->hasTargetSRFs || parse->hasAggs ||
+		input->reloptkind != RELOPT_BASEREL || !bms_is_empty(input->lateral_relids) || parse->rowMarks != NIL || parse->hasTargetSRFs || parse->hasAggs ||
 		parse->hasWindowFuncs || parse->groupClause != NIL || parse->groupingSets != NIL || parse->havingQual != NULL ||
 		(scan = scan_path(input)) == NULL)
 		return;
 	target = root->upper_targets[stage];
 	found = stage == UPPERREL_DISTINCT ? read_distinct(root, input, &plan) : read_limit(root, input, &plan);
-	if (!found || !has_plain_columns(target) || contain_subplans((Node *) target->exprs) ||
+	if (!found || !estimate_rows(root, scan, &plan, target, &rows) || !has_plain_columns(target) || contain_subplans((Node *) target->exprs) ||
 		contain_volatile_functions((Node *) target->exprs))
 		return;
 	path = makeNode(CustomPath);
@@ -227,9 +256,7 @@ add_best_path(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, Rel
 	path->path.parent = output;
 	path->path.pathtarget = target;
 	path->path.parallel_safe = scan->parallel_safe;
-	path->path.rows = plan.limit;
-	if (plan.key >= 0)
-		path->path.rows = output->pathlist == NIL ? 200 : linitial_node(Path, output->pathlist)->rows;
+	path->path.rows = rows;
 	/* most of what is not among the best is never decoded */
 	path->path.startup_cost = scan->startup_cost + 0.25 * (scan->total_cost - scan->startup_cost) +
 		path->path.rows * cpu_tuple_cost;

@@ -15,6 +15,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/typcache.h"
@@ -149,9 +150,29 @@ is_text_equality(Oid operator, Oid collation)
 	return operator == TextEqualOperator && OidIsValid(collation) && get_collation_isdeterministic(collation);
 }
 
+/* LIKE refuses a pattern that ends with an escape character, when it comes that far. */
+static bool
+is_sound_pattern(Node *pattern)
+{
+	Const	   *value = (Const *) pattern;
+	char	   *characters;
+	int			length;
+	int			escapes = 0;
+
+	if (!IsA(pattern, Const) || value->consttype != TEXTOID)
+		return false;
+	if (value->constisnull)
+		return true;
+	characters = TextDatumGetCString(value->constvalue);
+	length = strlen(characters);
+	while (escapes < length && characters[length - 1 - escapes] == '\\')
+		escapes++;
+	return escapes % 2 == 0;
+}
+
 /* Functions that fail only for what does not depend on the row. */
 static bool
-cannot_fail(Oid function)
+cannot_fail(Oid function, Node *constant)
 {
 	switch (function)
 	{
@@ -159,6 +180,7 @@ cannot_fail(Oid function)
 		case F_TEXTNLIKE:
 		case F_TEXTICLIKE:
 		case F_TEXTICNLIKE:
+			return is_sound_pattern(constant);
 		case F_TEXTREGEXEQ:
 		case F_TEXTREGEXNE:
 		case F_TEXTICREGEXEQ:
@@ -176,7 +198,7 @@ build_expression(Expr *clause, Node *left, Node *right, Oid operator, Index reli
 	Var		   *var = column_of(left, relid);
 	NtsFilter  *filter;
 
-	if (var == NULL || get_typbyval(var->vartype) || !is_constant(right, relid) || !cannot_fail(get_opcode(operator)) ||
+	if (var == NULL || get_typbyval(var->vartype) || !is_constant(right, relid) || !cannot_fail(get_opcode(operator), right) ||
 		func_volatile(get_opcode(operator)) == PROVOLATILE_VOLATILE)
 		return NULL;
 	filter = make_filter(NTS_FILTER_EXPRESSION, var);
