@@ -148,25 +148,6 @@ recheck(ScanState *node, TupleTableSlot *slot)
 	return ExecQual(state->recheck, econtext);
 }
 
-static void
-store_row(NtsScanState *state, uint32 row)
-{
-	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
-	NtsVectorSet *set = state->selection.set;
-
-	ExecClearTuple(slot);
-	for (int i = 0; i < state->column_count; i++)
-	{
-		int			column = state->columns[i];
-
-		slot->tts_values[column] = set->columns[column].values[row];
-		slot->tts_isnull[column] = set->columns[column].nulls[row] != 0;
-	}
-	ExecStoreVirtualTuple(slot);
-	slot->tts_tableOid = RelationGetRelid(state->css.ss.ss_currentRelation);
-	nts_row_id_to_tid(set->row_ids != NULL ? set->row_ids[row] : set->first_row_id + row, &slot->tts_tid);
-}
-
 /* The next row that passes all conditions, or the one before, in the scan's slot; an empty slot at the end. */
 static TupleTableSlot *
 next_row(ScanState *node)
@@ -178,8 +159,6 @@ next_row(ScanState *node)
 	/* `next` is the row that follows the current one: backward, the row before that is wanted */
 	if (forward ? state->next >= state->selection.count : state->next < 2)
 	{
-		NtsVectorSet *set;
-
 		/* what the slot shows lies in the set that is given up */
 		ExecClearTuple(node->ss_ScanTupleSlot);
 		state->next = 0;
@@ -187,16 +166,11 @@ next_row(ScanState *node)
 			return node->ss_ScanTupleSlot;
 		if (!forward)
 			state->next = state->selection.count + 1;
-		set = state->selection.set;
-		for (int i = 0; i < state->column_count; i++)
-			if (!set->columns[state->columns[i]].filled)
-			{
-				nts_vector_set_fill(set, state->columns[i]);
-				state->counts.columns_decoded++;
-			}
+		nts_scan_fill(state, state->columns, state->column_count);
 	}
 	row = forward ? state->next++ : --state->next - 1;
-	store_row(state, state->selection.rows == NULL ? row : state->selection.rows[row]);
+	nts_scan_store(state, state->columns, state->column_count,
+				   state->selection.rows == NULL ? row : state->selection.rows[row]);
 	pgstat_count_heap_getnext(node->ss_currentRelation);
 	return node->ss_ScanTupleSlot;
 }

@@ -90,6 +90,9 @@ typedef struct NtsScanState
 /* scan_cursor.c */
 /* Bounds of the series key's first column in the vector that the scan is about to read; NULL: not known. */
 extern const NtsKeyBounds *nts_scan_vector_bounds(void *scan, int column);
+/* Decodes columns of the selection's set; puts one of its rows into the scan slot, as far as these columns go. */
+extern void nts_scan_fill(NtsScanState *state, const int *columns, int count);
+extern void nts_scan_store(NtsScanState *state, const int *columns, int count, uint32 row);
 /* The next selection, in state->selection; false at the end. */
 extern bool nts_scan_advance(NtsScanState *state);
 /* The one before, or the next one again; false at either end. REQUIRES may_go_back. */

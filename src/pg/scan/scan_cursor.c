@@ -358,9 +358,11 @@ make_room(NtsScanState *state, uint32 rows)
 	state->rows = MemoryContextAlloc(context, sizeof(uint32) * state->room);
 }
 
-static void
-fill_columns(NtsScanState *state, NtsVectorSet *set, const int *columns, int count)
+void
+nts_scan_fill(NtsScanState *state, const int *columns, int count)
 {
+	NtsVectorSet *set = state->selection.set;
+
 	for (int i = 0; i < count; i++)
 		if (!set->columns[columns[i]].filled)
 		{
@@ -369,32 +371,38 @@ fill_columns(NtsScanState *state, NtsVectorSet *set, const int *columns, int cou
 		}
 }
 
+void
+nts_scan_store(NtsScanState *state, const int *columns, int count, uint32 row)
+{
+	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
+	NtsVectorSet *set = state->selection.set;
+
+	ExecClearTuple(slot);
+	for (int i = 0; i < count; i++)
+	{
+		slot->tts_values[columns[i]] = set->columns[columns[i]].values[row];
+		slot->tts_isnull[columns[i]] = set->columns[columns[i]].nulls[row] != 0;
+	}
+	ExecStoreVirtualTuple(slot);
+	slot->tts_tableOid = RelationGetRelid(state->css.ss.ss_currentRelation);
+	nts_row_id_to_tid(set->row_ids != NULL ? set->row_ids[row] : set->first_row_id + row, &slot->tts_tid);
+}
+
 /* Leaves rows of the selection for which the other conditions hold. */
 static void
 apply_rest(NtsScanState *state)
 {
-	NtsVectorSet *set = state->selection.set;
 	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
 	ExprContext *econtext = state->css.ss.ps.ps_ExprContext;
 	uint32		kept = 0;
 
-	fill_columns(state, set, state->rest_columns, state->rest_column_count);
+	nts_scan_fill(state, state->rest_columns, state->rest_column_count);
 	econtext->ecxt_scantuple = slot;
 	for (uint32 i = 0; i < state->selection.count; i++)
 	{
 		uint32		row = state->rows[i];
 
-		ExecClearTuple(slot);
-		for (int c = 0; c < state->rest_column_count; c++)
-		{
-			int			column = state->rest_columns[c];
-
-			slot->tts_values[column] = set->columns[column].values[row];
-			slot->tts_isnull[column] = set->columns[column].nulls[row] != 0;
-		}
-		ExecStoreVirtualTuple(slot);
-		slot->tts_tableOid = RelationGetRelid(state->css.ss.ss_currentRelation);
-		nts_row_id_to_tid(set->row_ids != NULL ? set->row_ids[row] : set->first_row_id + row, &slot->tts_tid);
+		nts_scan_store(state, state->rest_columns, state->rest_column_count, row);
 		ResetExprContext(econtext);
 		if (ExecQual(state->rest, econtext))
 			state->rows[kept++] = row;
