@@ -829,26 +829,30 @@ nts_reader_key_bounds(NtsReader *reader, int entry, uint32 group, int column)
 {
 	SegmentHandle *segment = segment_of(reader, entry);
 	NtsCachedSegment *cached = segment->cached;
+	MemoryContext context;
 	NtsKeyBounds *bounds;
 
 	if (!has_key_bounds(reader, segment, column))
 		return NULL;
 	if (cached->bounds != NULL)
 		return &cached->bounds[group];
-	bounds = MemoryContextAllocZero(cached->context, sizeof(NtsKeyBounds) * segment->info.row_groups);
+	/* the segment's only when all are there: reading may fail */
+	context = AllocSetContextCreate(reader->context, "nodedb_ts key bounds", ALLOCSET_SMALL_SIZES);
+	bounds = MemoryContextAllocZero(context, sizeof(NtsKeyBounds) * segment->info.row_groups);
 	for (uint32 g = 0; g < segment->info.row_groups; g++)
 	{
 		NtsPosition first = {.entry = entry,.group = g};
 		NtsPosition last = {.entry = entry,.group = g,.vector = nts_reader_vectors(reader, entry, g) - 1};
 		NtsKeyBounds end;
 
-		find_vector_bounds(reader, &first, column, cached->context, &bounds[g]);
+		find_vector_bounds(reader, &first, column, context, &bounds[g]);
 		if (last.vector == 0)
 			continue;
-		find_vector_bounds(reader, &last, column, cached->context, &end);
+		find_vector_bounds(reader, &last, column, context, &end);
 		bounds[g].last = end.last;
 		bounds[g].last_length = end.last_length;
 	}
+	MemoryContextSetParent(context, cached->context);
 	cached->bounds = bounds;
 	return &bounds[group];
 }
@@ -858,6 +862,7 @@ nts_reader_vector_key_bounds(NtsReader *reader, int entry, uint32 group, int col
 {
 	SegmentHandle *segment = segment_of(reader, entry);
 	NtsCachedSegment *cached = segment->cached;
+	MemoryContext context;
 	NtsKeyBounds *bounds;
 	uint32		vectors;
 
@@ -869,13 +874,15 @@ nts_reader_vector_key_bounds(NtsReader *reader, int entry, uint32 group, int col
 	if (cached->vector_bounds[group] != NULL)
 		return cached->vector_bounds[group];
 	vectors = nts_reader_vectors(reader, entry, group);
-	bounds = MemoryContextAllocZero(cached->context, sizeof(NtsKeyBounds) * vectors);
+	context = AllocSetContextCreate(reader->context, "nodedb_ts key bounds", ALLOCSET_SMALL_SIZES);
+	bounds = MemoryContextAllocZero(context, sizeof(NtsKeyBounds) * vectors);
 	for (uint32 v = 0; v < vectors; v++)
 	{
 		NtsPosition position = {.entry = entry,.group = group,.vector = v};
 
-		find_vector_bounds(reader, &position, column, cached->context, &bounds[v]);
+		find_vector_bounds(reader, &position, column, context, &bounds[v]);
 	}
+	MemoryContextSetParent(context, cached->context);
 	cached->vector_bounds[group] = bounds;
 	return bounds;
 }
