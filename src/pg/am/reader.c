@@ -622,34 +622,58 @@ load_delta_page(NtsReader *reader, int entry, uint32 page_number)
 
 /* ---- positions ---- */
 
-static bool
-is_delta(NtsReader *reader, int entry)
+bool
+nts_reader_is_delta(NtsReader *reader, int entry)
 {
 	return reader->entries[entry].entry.level == NTS_LEVEL_DELTA;
 }
 
 /* Initialized pages of a delta extent, or row groups of a segment. */
-static uint32
-groups_of(NtsReader *reader, int entry)
+uint32
+nts_reader_groups(NtsReader *reader, int entry)
 {
 	const NtsEntry *e = &reader->entries[entry].entry;
 
-	if (!is_delta(reader, entry))
+	if (!nts_reader_is_delta(reader, entry))
 		return segment_of(reader, entry)->info.row_groups;
 	return nts_delta_pages(&reader->meta, e);
 }
 
-static uint32
-vectors_of(NtsReader *reader, int entry, uint32 group)
+static NtsRowGroupInfo
+group_info(NtsReader *reader, int entry, uint32 group)
 {
-	return is_delta(reader, entry) ? 1 : group_of(reader, entry, group)->info.vectors;
+	NtsRowGroupInfo info;
+	NtsStatus	status;
+
+	NTS_CHECK(nts_segment_row_group(segment_of(reader, entry)->core, group, &info, &status), status, reader->rel);
+	return info;
 }
 
-static NtsVectorSet *
-load_at(NtsReader *reader, const NtsPosition *position)
+/* The block in which a row group's first byte stands: that is where the row group belongs. */
+static BlockNumber
+group_block(NtsReader *reader, int entry, uint32 group)
+{
+	return reader->entries[entry].entry.first_block +
+		group_info(reader, entry, group).first_byte / NTS_SEGMENT_PAYLOAD;
+}
+
+uint32
+nts_reader_vectors(NtsReader *reader, int entry, uint32 group)
+{
+	return nts_reader_is_delta(reader, entry) ? 1 : group_info(reader, entry, group).vectors;
+}
+
+uint32
+nts_reader_group_rows(NtsReader *reader, int entry, uint32 group)
+{
+	return group_info(reader, entry, group).rows;
+}
+
+NtsVectorSet *
+nts_reader_load(NtsReader *reader, const NtsPosition *position)
 {
 	CHECK_FOR_INTERRUPTS();
-	if (is_delta(reader, position->entry))
+	if (nts_reader_is_delta(reader, position->entry))
 		return load_delta_page(reader, position->entry, position->group);
 	return load_vector(reader, position->entry, position->group, position->vector);
 }
@@ -660,17 +684,17 @@ advance(NtsReader *reader, NtsPosition *p, bool forward)
 {
 	if (forward)
 	{
-		if (++p->vector < vectors_of(reader, p->entry, p->group))
+		if (++p->vector < nts_reader_vectors(reader, p->entry, p->group))
 			return true;
 		p->vector = 0;
-		if (++p->group < groups_of(reader, p->entry))
+		if (++p->group < nts_reader_groups(reader, p->entry))
 			return true;
 		for (;;)
 		{
 			p->group = 0;
 			if (++p->entry >= reader->entry_count)
 				return false;
-			if (groups_of(reader, p->entry) > 0)
+			if (nts_reader_groups(reader, p->entry) > 0)
 				return true;
 		}
 	}
@@ -683,51 +707,11 @@ advance(NtsReader *reader, NtsPosition *p, bool forward)
 	{
 		if (--p->entry < 0)
 			return false;
-		p->group = groups_of(reader, p->entry);
+		p->group = nts_reader_groups(reader, p->entry);
 	}
 	p->group--;
-	p->vector = vectors_of(reader, p->entry, p->group) - 1;
+	p->vector = nts_reader_vectors(reader, p->entry, p->group) - 1;
 	return true;
-}
-
-NtsVectorSet *
-nts_reader_load(NtsReader *reader, const NtsPosition *position)
-{
-	return load_at(reader, position);
-}
-
-bool
-nts_reader_is_delta(NtsReader *reader, int entry)
-{
-	return is_delta(reader, entry);
-}
-
-uint32
-nts_reader_groups(NtsReader *reader, int entry)
-{
-	return groups_of(reader, entry);
-}
-
-uint32
-nts_reader_vectors(NtsReader *reader, int entry, uint32 group)
-{
-	NtsRowGroupInfo info;
-	NtsStatus	status;
-
-	if (is_delta(reader, entry))
-		return 1;
-	NTS_CHECK(nts_segment_row_group(segment_of(reader, entry)->core, group, &info, &status), status, reader->rel);
-	return info.vectors;
-}
-
-uint32
-nts_reader_group_rows(NtsReader *reader, int entry, uint32 group)
-{
-	NtsRowGroupInfo info;
-	NtsStatus	status;
-
-	NTS_CHECK(nts_segment_row_group(segment_of(reader, entry)->core, group, &info, &status), status, reader->rel);
-	return info.rows;
 }
 
 uint32
@@ -793,13 +777,13 @@ copy_key(MemoryContext context, Form_pg_attribute att, const NtsColumnData *data
 	return copy;
 }
 
-/* Bounds of one vector; what is equal to the vector before shares its bytes. */
+/* Bounds of one vector; a value that is the first and the last one is kept once. */
 static void
 find_vector_bounds(NtsReader *reader, const NtsPosition *position, int column, MemoryContext context,
 				   NtsKeyBounds *bounds)
 {
 	Form_pg_attribute att = TupleDescAttr(reader->desc, column);
-	NtsVectorSet *set = load_at(reader, position);
+	NtsVectorSet *set = nts_reader_load(reader, position);
 	NtsColumnData *data = &set->columns[column];
 	uint32		last = set->rows - 1;
 
@@ -892,7 +876,7 @@ nts_reader_step(NtsReader *reader, NtsPosition *position, bool forward)
 {
 	while (advance(reader, position, forward))
 	{
-		NtsVectorSet *set = load_at(reader, position);
+		NtsVectorSet *set = nts_reader_load(reader, position);
 
 		if (set != NULL)
 			return set;
@@ -912,7 +896,7 @@ nts_reader_first(NtsReader *reader, NtsPosition *position, bool forward)
 		return nts_reader_step(reader, position, false);
 	if (reader->entry_count == 0)
 		return NULL;
-	if (groups_of(reader, 0) > 0 && (set = load_at(reader, position)) != NULL)
+	if (nts_reader_groups(reader, 0) > 0 && (set = nts_reader_load(reader, position)) != NULL)
 		return set;
 	return nts_reader_step(reader, position, true);
 }
@@ -952,38 +936,32 @@ nts_reader_block(NtsReader *reader, BlockNumber block, NtsPosition *position, bo
 		e = &reader->entries[position->entry].entry;
 		position->vector = 0;
 		position->group = 0;
-		if (is_delta(reader, position->entry))
+		if (nts_reader_is_delta(reader, position->entry))
 		{
 			position->group = block - e->first_block;
-			return position->group < groups_of(reader, position->entry) ?
-				load_at(reader, position) : NULL;
+			return position->group < nts_reader_groups(reader, position->entry) ?
+				nts_reader_load(reader, position) : NULL;
 		}
 	}
 	else
 	{
-		if (is_delta(reader, position->entry))
+		if (nts_reader_is_delta(reader, position->entry))
 			return NULL;
 		e = &reader->entries[position->entry].entry;
-		if (++position->vector >= vectors_of(reader, position->entry, position->group))
+		if (++position->vector >= nts_reader_vectors(reader, position->entry, position->group))
 		{
 			position->vector = 0;
 			position->group++;
 		}
 	}
-	/* row groups belong to the block in which their first byte stands */
-	for (; position->group < groups_of(reader, position->entry); position->group++)
+	for (; position->group < nts_reader_groups(reader, position->entry); position->group++)
 	{
-		NtsRowGroupInfo info;
-		NtsStatus	status;
-		BlockNumber starts;
+		BlockNumber starts = group_block(reader, position->entry, position->group);
 
-		NTS_CHECK(nts_segment_row_group(segment_of(reader, position->entry)->core,
-										position->group, &info, &status), status, reader->rel);
-		starts = e->first_block + info.first_byte / NTS_SEGMENT_PAYLOAD;
 		if (starts > block)
 			return NULL;
 		if (starts == block)
-			return load_at(reader, position);
+			return nts_reader_load(reader, position);
 	}
 	return NULL;
 }
@@ -998,23 +976,18 @@ nts_reader_block_groups(NtsReader *reader, BlockNumber block, int *entry, uint32
 	if (*entry < 0)
 		return false;
 	e = &reader->entries[*entry].entry;
-	groups = groups_of(reader, *entry);
+	groups = nts_reader_groups(reader, *entry);
 	*count = 0;
-	if (is_delta(reader, *entry))
+	if (nts_reader_is_delta(reader, *entry))
 	{
 		*first = block - e->first_block;
 		*count = *first < groups ? 1 : 0;
 		return *count > 0;
 	}
-	/* row groups belong to the block in which their first byte stands */
 	for (uint32 g = 0; g < groups; g++)
 	{
-		NtsRowGroupInfo info;
-		NtsStatus	status;
-		BlockNumber starts;
+		BlockNumber starts = group_block(reader, *entry, g);
 
-		NTS_CHECK(nts_segment_row_group(segment_of(reader, *entry)->core, g, &info, &status), status, reader->rel);
-		starts = e->first_block + info.first_byte / NTS_SEGMENT_PAYLOAD;
 		if (starts < block)
 			continue;
 		if (starts > block)
@@ -1033,7 +1006,7 @@ nts_reader_block_share(NtsReader *reader, BlockNumber block, int *entry, uint64 
 	uint64		index;
 
 	*entry = entry_of_block(reader, block);
-	if (*entry < 0 || is_delta(reader, *entry))
+	if (*entry < 0 || nts_reader_is_delta(reader, *entry))
 		return false;
 	e = &reader->entries[*entry].entry;
 	index = block - e->first_block;
@@ -1066,7 +1039,7 @@ nts_reader_newest_segment(NtsReader *reader)
 	int			newest = -1;
 
 	for (int i = 0; i < reader->entry_count; i++)
-		if (!is_delta(reader, i) &&
+		if (!nts_reader_is_delta(reader, i) &&
 			(newest < 0 ||
 			 reader->entries[i].entry.generation > reader->entries[newest].entry.generation))
 			newest = i;
@@ -1169,7 +1142,7 @@ build_id_index(NtsReader *reader, int entry)
 	index = MemoryContextAllocHuge(reader->context, sizeof(RowIdPlace) * Max(segment->info.rows, 1));
 	for (uint32 g = 0; g < segment->info.row_groups; g++)
 	{
-		uint32		vectors = vectors_of(reader, entry, g);
+		uint32		vectors = nts_reader_vectors(reader, entry, g);
 
 		for (uint32 v = 0; v < vectors; v++)
 		{
@@ -1224,7 +1197,7 @@ find_in_delta(NtsReader *reader, int entry, uint64 row_id, uint32 *offset)
 	const NtsEntry *e = &reader->entries[entry].entry;
 
 	/* new rows are asked for more often than old ones */
-	for (uint32 page_number = groups_of(reader, entry); page_number-- > 0;)
+	for (uint32 page_number = nts_reader_groups(reader, entry); page_number-- > 0;)
 	{
 		BlockNumber block = e->first_block + page_number;
 		PGAlignedBlock page;
@@ -1270,7 +1243,7 @@ nts_reader_row_id(NtsReader *reader, uint64 row_id, uint32 *offset)
 	{
 		const NtsEntry *e = &reader->entries[i].entry;
 
-		if (is_delta(reader, i))
+		if (nts_reader_is_delta(reader, i))
 			set = find_in_delta(reader, i, row_id, offset);
 		else if (row_id >= e->first_row_id && row_id <= e->last_row_id)
 			set = find_in_segment(reader, i, row_id, offset);
@@ -1348,7 +1321,7 @@ nts_reader_restrict(NtsReader *reader, uint64 begin, uint64 end)
 		const NtsEntry *e = &reader->entries[i].entry;
 
 		/* what a delta page holds is known only when it is read */
-		if (is_delta(reader, i) || (e->first_row_id < end && e->last_row_id >= begin))
+		if (nts_reader_is_delta(reader, i) || (e->first_row_id < end && e->last_row_id >= begin))
 			reader->entries[kept++] = reader->entries[i];
 	}
 	reader->entry_count = kept;
@@ -1365,14 +1338,14 @@ nts_reader_unit_count(NtsReader *reader)
 													 sizeof(uint64) * (reader->entry_count + 1));
 		for (int i = 0; i < reader->entry_count; i++)
 		{
-			uint32		groups = groups_of(reader, i);
+			uint32		groups = nts_reader_groups(reader, i);
 
 			reader->unit_starts[i] = units;
-			if (is_delta(reader, i))
+			if (nts_reader_is_delta(reader, i))
 				units += groups;
 			else
 				for (uint32 g = 0; g < groups; g++)
-					units += vectors_of(reader, i, g);
+					units += nts_reader_vectors(reader, i, g);
 		}
 		reader->unit_starts[reader->entry_count] = units;
 	}
@@ -1389,15 +1362,15 @@ nts_reader_unit(NtsReader *reader, uint64 unit)
 	while (reader->unit_starts[position.entry + 1] <= unit)
 		position.entry++;
 	rest = unit - reader->unit_starts[position.entry];
-	if (is_delta(reader, position.entry))
+	if (nts_reader_is_delta(reader, position.entry))
 		position.group = rest;
 	else
 	{
-		while (rest >= vectors_of(reader, position.entry, position.group))
-			rest -= vectors_of(reader, position.entry, position.group++);
+		while (rest >= nts_reader_vectors(reader, position.entry, position.group))
+			rest -= nts_reader_vectors(reader, position.entry, position.group++);
 		position.vector = rest;
 	}
-	return load_at(reader, &position);
+	return nts_reader_load(reader, &position);
 }
 
 void

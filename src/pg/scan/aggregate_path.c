@@ -216,37 +216,6 @@ is_uncovered(Node *node, Cover *cover)
 
 /* ---- the path ---- */
 
-/* The scan path of ours below projections, or NULL. */
-static Path *
-scan_below(Path *path)
-{
-	while (IsA(path, ProjectionPath))
-		path = ((ProjectionPath *) path)->subpath;
-	return nts_is_scan_path(path) && path->param_info == NULL && !path->parallel_aware ? path : NULL;
-}
-
-static Path *
-cheapest_scan(RelOptInfo *rel)
-{
-	Path	   *best = NULL;
-	ListCell   *cell;
-
-	if (rel->reloptkind != RELOPT_BASEREL || !bms_is_empty(rel->lateral_relids))
-		return NULL;
-	foreach(cell, rel->pathlist)
-	{
-		Path	   *scan = scan_below(lfirst(cell));
-
-		if (scan != NULL && (best == NULL || scan->total_cost < best->total_cost))
-			best = scan;
-	}
-	/* conditions without columns are checked by a node between the scan and ours */
-	foreach(cell, best == NULL ? NIL : rel->baserestrictinfo)
-		if (lfirst_node(RestrictInfo, cell)->pseudoconstant)
-			return NULL;
-	return best;
-}
-
 static Plan *plan_aggregate(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses,
 							List *custom_plans);
 
@@ -345,7 +314,7 @@ add_aggregate_path(PlannerInfo *root, RelOptInfo *input, RelOptInfo *grouped, Gr
 	if (root->parse->groupingSets != NIL || root->parse->commandType != CMD_SELECT || IS_OTHER_REL(input) ||
 		(extra->patype != PARTITIONWISE_AGGREGATE_NONE))
 		return;
-	scan = cheapest_scan(input);
+	scan = nts_scan_path_below(input);
 	if (scan == NULL)
 		return;
 	grouping.relid = input->relid;

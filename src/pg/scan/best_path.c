@@ -178,28 +178,6 @@ read_limit(PlannerInfo *root, RelOptInfo *rel, NtsBestPlan *plan)
 	return true;
 }
 
-/* A scan of ours, serial and without parameters, among the paths of the relation. */
-static Path *
-scan_path(const RelOptInfo *rel)
-{
-	ListCell   *cell;
-
-	/* conditions without columns are checked by a node between the scan and ours */
-	foreach(cell, rel->baserestrictinfo)
-		if (lfirst_node(RestrictInfo, cell)->pseudoconstant)
-			return NULL;
-	foreach(cell, rel->pathlist)
-	{
-		Path	   *path = lfirst(cell);
-
-		if (IsA(path, ProjectionPath))
-			path = ((ProjectionPath *) path)->subpath;
-		if (nts_is_scan_path(path) && path->param_info == NULL && !path->parallel_aware)
-			return path;
-	}
-	return NULL;
-}
-
 /* Columns of the result are plain ones. */
 static bool
 has_plain_columns(PathTarget *target)
@@ -242,9 +220,9 @@ add_best_path(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, Rel
 	if (previous_hook != NULL)
 		previous_hook(root, stage, input, output, extra);
 	if (!nts_enable_best || (stage != UPPERREL_DISTINCT && stage != UPPERREL_ORDERED) ||
-		input->reloptkind != RELOPT_BASEREL || !bms_is_empty(input->lateral_relids) || parse->rowMarks != NIL || parse->hasTargetSRFs || parse->hasAggs ||
+		parse->rowMarks != NIL || parse->hasTargetSRFs || parse->hasAggs ||
 		parse->hasWindowFuncs || parse->groupClause != NIL || parse->groupingSets != NIL || parse->havingQual != NULL ||
-		(scan = scan_path(input)) == NULL)
+		(scan = nts_scan_path_below(input)) == NULL)
 		return;
 	target = root->upper_targets[stage];
 	found = stage == UPPERREL_DISTINCT ? read_distinct(root, input, &plan) : read_limit(root, input, &plan);

@@ -20,8 +20,9 @@ typedef struct NtsSelection
 	uint32		count;			/* >= 1 */
 } NtsSelection;
 
-/* Is this path, or plan state, a scan of ours (custom_scan.c)? */
-extern bool nts_is_scan_path(const Path *path);
+/* The cheapest scan of ours, serial and without parameters, that a node above may have as its child; NULL: none. */
+extern Path *nts_scan_path_below(const RelOptInfo *rel);
+/* Is this plan state a scan of ours (custom_scan.c)? */
 extern bool nts_is_scan_state(const PlanState *state);
 
 /*

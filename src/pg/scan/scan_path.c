@@ -28,10 +28,35 @@ static const CustomPathMethods path_methods = {
 	.PlanCustomPath = nts_scan_plan,
 };
 
-bool
-nts_is_scan_path(const Path *path)
+static bool
+is_scan_path(const Path *path)
 {
 	return IsA(path, CustomPath) && ((const CustomPath *) path)->methods == &path_methods;
+}
+
+Path *
+nts_scan_path_below(const RelOptInfo *rel)
+{
+	Path	   *best = NULL;
+	ListCell   *cell;
+
+	if (rel->reloptkind != RELOPT_BASEREL || !bms_is_empty(rel->lateral_relids))
+		return NULL;
+	/* conditions without columns are checked by a node between the scan and the one above */
+	foreach(cell, rel->baserestrictinfo)
+		if (lfirst_node(RestrictInfo, cell)->pseudoconstant)
+			return NULL;
+	foreach(cell, rel->pathlist)
+	{
+		Path	   *path = lfirst(cell);
+
+		while (IsA(path, ProjectionPath))
+			path = ((ProjectionPath *) path)->subpath;
+		if (is_scan_path(path) && path->param_info == NULL && !path->parallel_aware &&
+			(best == NULL || path->total_cost < best->total_cost))
+			best = path;
+	}
+	return best;
 }
 
 /* May the condition be looked at before all others of the relation? */
@@ -103,42 +128,53 @@ needed_columns(const RelOptInfo *rel, int *count)
 	return true;
 }
 
+/* What the serial and the parallel path of a relation have in common. */
+typedef struct ScanEstimate
+{
+	int			columns;		/* that are read */
+	double		selectivity;	/* of the filters */
+	QualCost	rest_cost;		/* of the other conditions */
+} ScanEstimate;
+
+static void
+estimate_scan(PlannerInfo *root, RelOptInfo *rel, ScanEstimate *estimate)
+{
+	List	   *filters;
+	List	   *rest;
+
+	split_clauses(rel, rel->baserestrictinfo, &filters, &rest);
+	estimate->selectivity = clauselist_selectivity(root, filters, rel->relid, JOIN_INNER, NULL);
+	cost_qual_eval(&estimate->rest_cost, rest, root);
+}
+
 /*
  * Pages are read by column; what the filters leave out is mostly not read at all. A value costs a small share of what
  * an operator costs, a row that comes out half of what PostgreSQL takes for a tuple.
  */
 static void
-set_costs(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, int columns, double workers)
+set_costs(const RelOptInfo *rel, const ScanEstimate *estimate, Path *path, double workers)
 {
-	List	   *filters;
-	List	   *rest;
-	QualCost	rest_cost;
-	double		selectivity;
-	double		read;
-	double		spc_page_cost;
+	double		read = Min(1.0, 2 * estimate->selectivity + 0.005);
+	double		page_cost;
 	double		cpu;
 	double		disk;
 
-	split_clauses(rel, rel->baserestrictinfo, &filters, &rest);
-	selectivity = clauselist_selectivity(root, filters, rel->relid, JOIN_INNER, NULL);
-	cost_qual_eval(&rest_cost, rest, root);
-	get_tablespace_page_costs(rel->reltablespace, NULL, &spc_page_cost);
-	read = Min(1.0, 2 * selectivity + 0.005);
-	disk = spc_page_cost * rel->pages * read * Min(1.0, (columns + 1.0) / Max(rel->max_attr, 1));
-	cpu = rel->tuples * read * cpu_operator_cost * 0.05 * Max(columns, 1);
-	cpu += rel->tuples * selectivity * (cpu_tuple_cost * 0.5 + rest_cost.per_tuple);
-	path->path.rows = path->path.param_info == NULL ? rel->rows : path->path.param_info->ppi_rows;
-	path->path.startup_cost = rel->baserestrictcost.startup + path->path.pathtarget->cost.startup;
+	get_tablespace_page_costs(rel->reltablespace, NULL, &page_cost);
+	disk = page_cost * rel->pages * read * Min(1.0, (estimate->columns + 1.0) / Max(rel->max_attr, 1));
+	cpu = rel->tuples * read * cpu_operator_cost * 0.05 * Max(estimate->columns, 1);
+	cpu += rel->tuples * estimate->selectivity * (cpu_tuple_cost * 0.5 + estimate->rest_cost.per_tuple);
+	path->rows = path->param_info == NULL ? rel->rows : path->param_info->ppi_rows;
+	path->startup_cost = rel->baserestrictcost.startup + path->pathtarget->cost.startup;
 	if (workers > 0)
 	{
 		cpu /= workers;
-		path->path.rows = clamp_row_est(path->path.rows / workers);
+		path->rows = clamp_row_est(path->rows / workers);
 	}
-	path->path.total_cost = path->path.startup_cost + disk + cpu + path->path.pathtarget->cost.per_tuple * path->path.rows;
+	path->total_cost = path->startup_cost + disk + cpu + path->pathtarget->cost.per_tuple * path->rows;
 }
 
 static CustomPath *
-make_path(PlannerInfo *root, RelOptInfo *rel, int columns, int workers)
+make_path(PlannerInfo *root, RelOptInfo *rel, const ScanEstimate *estimate, int workers)
 {
 	CustomPath *path = makeNode(CustomPath);
 	double		divisor = workers;
@@ -155,7 +191,7 @@ make_path(PlannerInfo *root, RelOptInfo *rel, int columns, int workers)
 	/* the leader takes part, less so beside many workers */
 	if (workers > 0 && parallel_leader_participation)
 		divisor += Max(1.0 - 0.3 * workers, 0);
-	set_costs(root, rel, path, columns, divisor);
+	set_costs(rel, estimate, &path->path, divisor);
 	return path;
 }
 
@@ -172,21 +208,22 @@ is_our_table(Oid relid)
 static void
 add_scan_paths(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 {
-	int			columns;
+	ScanEstimate estimate;
 
 	if (previous_hook != NULL)
 		previous_hook(root, rel, rti, rte);
 	if (!nts_enable_scan || rte->rtekind != RTE_RELATION || rte->inh || rte->tablesample != NULL ||
 		(rte->relkind != RELKIND_RELATION && rte->relkind != RELKIND_MATVIEW) || IS_DUMMY_REL(rel) ||
-		!is_our_table(rte->relid) || !needed_columns(rel, &columns))
+		!is_our_table(rte->relid) || !needed_columns(rel, &estimate.columns))
 		return;
-	add_path(rel, (Path *) make_path(root, rel, columns, 0));
+	estimate_scan(root, rel, &estimate);
+	add_path(rel, (Path *) make_path(root, rel, &estimate, 0));
 	if (rel->consider_parallel && rel->lateral_relids == NULL)
 	{
 		int			workers = compute_parallel_worker(rel, rel->pages, -1, max_parallel_workers_per_gather);
 
 		if (workers > 0)
-			add_partial_path(rel, (Path *) make_path(root, rel, columns, workers));
+			add_partial_path(rel, (Path *) make_path(root, rel, &estimate, workers));
 	}
 }
 
