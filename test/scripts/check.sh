@@ -61,6 +61,11 @@ finish() {
   if [ "$failed" -ne 0 ] || [ "$passed" -eq 0 ]; then exit 1; fi
   exit 0
 }
+# Adds the first $1 lines of $2 to what is said of a failure at the end, which may be all that somebody sees.
+first_lines() {
+  local line
+  while IFS= read -r line; do failures+=("   ${line:0:300}"); done < <(head -n "$1" <<<"$2")
+}
 matching() { grep -cE "$1" "$2" || true; }
 
 # ---- jobs in the background ------------------------------------------------
@@ -243,6 +248,7 @@ run_regress() {
     tail -n 100 "$out/regression.diffs" 2>/dev/null | sed 's/^/      /' || true
     while IFS= read -r test; do failures+=("$name: $test"); done \
       < <(sed -nE 's/^test ([^ ]+) .*FAILED.*/\1/p; s/^not ok [0-9]+ +[-+] +([^ ]+).*/\1/p' "$log")
+    first_lines 20 "$(grep -E '^[-+]' "$out/regression.diffs" 2>/dev/null)"
     if grep -qE 'TRAP:|was terminated by signal|PANIC:' "$out/log/postmaster.log" 2>/dev/null; then
       nts_say "the server's log says:"
       grep -nE 'TRAP:|was terminated by signal|PANIC:' "$out/log/postmaster.log" | head -n 10 | sed 's/^/      /'
@@ -297,6 +303,7 @@ run_tap() {
   sed -n 's/^# figures: /      /p' "$log"
   if [ "$bad" -gt 0 ]; then
     failures+=("tap: $test")
+    first_lines 12 "$(grep -E -A 10 '^not ok' "$log" | grep -E '^not ok|^ *#' || tail -n 5 "$log")"
     grep -nE -A 12 '^not ok|^ *#   Failed' "$log" | head -n 80 | sed 's/^/      /' || true
     nts_say "the end of its output (in full in build/check/tap/$test.log):"
     tail -n 25 "$log" | sed 's/^/      /'

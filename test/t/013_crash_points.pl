@@ -291,6 +291,9 @@ sub try_fault
 	{
 		BAIL_OUT("$fault: the server does not recover") if time() > $deadline;
 	}
+	# A session that was ended tells its client first and rolls back then; until it has, a prepared transaction is busy.
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'client backend'")
+	  or push @problems, 'the session that failed does not end';
 	($ret, $out, $err) = $node->psql('postgres', "$verbose$going_on", on_error_stop => 1);
 	push @problems, "going on: psql returned $ret: $err" if $ret != 0;
 	for (split /\n/, $out)
