@@ -3,7 +3,7 @@
 #
 #   make bench                                   everything
 #   make bench PARTS="insert copy"               a subset of: insert segments batch copy sizes ingest memory
-#                                                maintenance query tsbs
+#                                                maintenance query tsbs tsbs-large
 #   make bench BENCH_DATA=/path/to/sets          also real sets: NAME.csv.zst files (anywhere below the folder;
 #                                                CSV without header, empty = NULL) and schema.sql beside or above
 #                                                them with a CREATE TABLE NAME for each
@@ -22,7 +22,7 @@ bench=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$bench/../scripts/lib.sh"
 
 AM=${NODEDB_AM:-nodedb_ts}
-PARTS=${PARTS:-insert segments batch copy sizes ingest memory maintenance query tsbs}
+PARTS=${PARTS:-insert segments batch copy sizes ingest memory maintenance query tsbs tsbs-large}
 PAIRS=${PAIRS:-7}
 SECONDS_EACH=${SECONDS_EACH:-10}
 COPY_PAIRS=${COPY_PAIRS:-3}
@@ -33,6 +33,8 @@ ROWS=${ROWS:-1728000}
 TSBS_ROWS=${TSBS_ROWS:-8640000}
 MEMORY_ROWS=${MEMORY_ROWS:-10000000}
 TSBS_RUNS=${TSBS_RUNS:-20}
+TSBS_LONG_RUNS=${TSBS_LONG_RUNS:-5}
+TSBS_SECONDS=${TSBS_SECONDS:-10}
 TSBS_NUMBER=${TSBS_NUMBER:-1}
 BENCH_DATA=${BENCH_DATA:-}
 SETS=${SETS:-}
@@ -40,11 +42,14 @@ OUT=${OUT:-/dev/null}
 
 for part in $PARTS; do
   case $part in
-    insert | segments | copy | memory | maintenance | sizes | ingest | batch | query | tsbs) ;;
+    insert | segments | copy | memory | maintenance | sizes | ingest | batch | query | tsbs | tsbs-large) ;;
     *) nts_die "PARTS: no part is called $part" ;;
   esac
 done
 wanted() { [[ " $PARTS " == *" $1 "* ]]; }
+# Heap's part of the large TSBS set is to be in memory as well.
+if wanted tsbs-large; then SHARED_BUFFERS=${SHARED_BUFFERS:-6GB}; fi
+SHARED_BUFFERS=${SHARED_BUFFERS:-1GB}
 # A line of the report.
 put() { printf '%s\n' "$*" | tee -a "$OUT"; }
 note() { printf '      ... %s\n' "$*" >&2; }
@@ -56,7 +61,7 @@ tools=(metrics_gen)
 if wanted batch; then tools+=(batch_load); fi
 nts_quietly "$NTS_TEMP/tools.log" "building the tools" nts_tools "${tools[@]}"
 nts_private_install
-nts_server_init "shared_buffers = '1GB'" "max_wal_size = '16GB'" "checkpoint_timeout = '1h'" "autovacuum = off" \
+nts_server_init "shared_buffers = '$SHARED_BUFFERS'" "max_wal_size = '16GB'" "checkpoint_timeout = '1h'" "autovacuum = off" \
   "work_mem = '64MB'" "max_connections = 20"
 nts_server_start
 if [ "$AM" = nodedb_ts ]; then nts_psql -c "CREATE EXTENSION nodedb_ts"; fi
@@ -70,11 +75,11 @@ put "# nodedb_ts side by side with heap"
 put ""
 put "- $(nts_value "SELECT split_part(version(), ' on ', 1)"), $(nproc) cores ($(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)), $(awk '/^MemTotal/ { printf "%.0f GB", $2 / 1048576 }' /proc/meminfo) memory, $(uname -sr)"
 put "- commit: $commit; access method: $AM; $(date -u +%F)"
-put "- shared_buffers 1GB, max_wal_size 16GB, autovacuum off, fsync on; data in $(df --output=fstype "$NTS_DATA" | tail -n 1)"
+put "- shared_buffers $SHARED_BUFFERS, max_wal_size 16GB, autovacuum off, fsync on; data in $(df --output=fstype "$NTS_DATA" | tail -n 1)"
 
 # shellcheck source=test/bench/sets.sh
 source "$bench/sets.sh"
-if wanted copy || wanted query || wanted sizes || wanted ingest; then
+if wanted copy || wanted query || wanted sizes || wanted ingest || wanted tsbs-large; then
   load_sets
   for line in ${skips[@]+"${skips[@]}"}; do put "- $line"; done
 fi
@@ -312,6 +317,8 @@ fi
 
 # ---- parts with files of their own ------------------------------------------
 
+# shellcheck source=test/bench/duckdb.sh
+source "$bench/duckdb.sh"
 # shellcheck source=test/bench/sizes.sh
 if wanted sizes; then source "$bench/sizes.sh"; fi
 # shellcheck source=test/bench/ingest.sh
@@ -367,11 +374,8 @@ sum of a counter where another is high|SELECT count(*), sum(net_in) FROM TABLE W
 SQL
 fi
 
-if wanted tsbs; then
-  # shellcheck source=test/bench/tsbs.sh
-  source "$bench/tsbs.sh"
-  run_tsbs
-fi
+# shellcheck source=test/bench/tsbs.sh
+if wanted tsbs || wanted tsbs-large; then source "$bench/tsbs.sh"; fi
 
 put ""
 nts_server_stop

@@ -69,6 +69,10 @@ load_tsbs() {
 }
 
 load_sets() {
+  if [ "$PARTS" = tsbs-large ]; then
+    load_tsbs
+    return
+  fi
   note "generating $(nts_thousands "$ROWS") rows"
   "$NTS_ROOT/build/tools/metrics_gen" --rows "$ROWS" --no-header >"$data/metrics.csv"
   echo "CREATE TABLE metrics ($NTS_METRICS_COLUMNS)" >"$data/metrics.sql"
@@ -76,7 +80,7 @@ load_sets() {
   # Part ingest alone takes but one of the real sets.
   if [ -z "$SETS" ] && ! wanted copy && ! wanted sizes; then SETS=cpu; fi
   load_real_sets
-  if wanted sizes || wanted ingest; then load_tsbs; fi
+  if wanted sizes || wanted ingest || wanted tsbs-large; then load_tsbs; fi
 }
 
 # ---- tables of nodedb_ts ------------------------------------------------------

@@ -5,31 +5,11 @@
 # DuckDB sorts by the series columns and the time: DUCKDB_SORT="set=column,column ..." names them for sets that are
 # not known here; by default the table's time column. nodedb_ts is told nothing: it chooses by itself.
 #
-# It comes from npm (@duckdb/node-api), into the temporary folder; without npm or network its columns say "skipped".
+# Without DuckDB (duckdb.sh) its columns say "skipped".
 
 sort_keys="metrics=host,ts tsbs=hostname,time cpu=hostname,time readings=name,time nab=series,ts logs=system,ts
   beijing_air=station,ts alp_doubles=dataset,idx exchange_rate=ts planetlab=host,ts pystock_prices=symbol,day
   ${DUCKDB_SORT:-}"
-
-# Sets duckdb_version, or duckdb_skip to why there is none.
-install_duckdb() {
-  duckdb_version='' duckdb_skip=''
-  if ! command -v npm >/dev/null || ! command -v node >/dev/null; then
-    duckdb_skip="npm and node are not installed"
-    return
-  fi
-  note "installing DuckDB with npm"
-  mkdir "$NTS_TEMP/duckdb"
-  if ! (cd "$NTS_TEMP/duckdb" && timeout 600 npm install --no-audit --no-fund --loglevel=error --fetch-retries=1 \
-    --fetch-timeout=60000 @duckdb/node-api) >"$NTS_TEMP/npm.log" 2>&1; then
-    duckdb_skip="npm install @duckdb/node-api failed: $(grep -m 1 . "$NTS_TEMP/npm.log" || echo 'it took too long')"
-    return
-  fi
-  # A module is looked for from where the script is.
-  cp "$bench/duckdb.mjs" "$NTS_TEMP/duckdb/"
-  duckdb_version=$(node "$NTS_TEMP/duckdb/duckdb.mjs" version 2>"$NTS_TEMP/duckdb.log") ||
-    duckdb_skip="DuckDB does not run: $(grep -m 1 . "$NTS_TEMP/duckdb.log" || true)"
-}
 
 # What the set's rows are sorted by in DuckDB.
 sort_key() {
