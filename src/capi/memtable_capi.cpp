@@ -87,6 +87,16 @@ int nts_part_append(NtsPart* part, const NtsValue* values, uint64_t row_id, uint
   });
 }
 
+int nts_part_append_block(NtsPart* part, const NtsRowBlock* block, uint32_t command_id,
+                          uint32_t* appended, int* result, NtsStatus* status) noexcept {
+  return Guard(status, [&] {
+    NtsIngest ingest = NTS_INGEST_OK;
+    *appended = Unwrap(part)->AppendBlock(*block, command_id, &ingest);
+    *result = ingest;
+    return Status::Ok();
+  });
+}
+
 uint64_t nts_part_row_bytes(const NtsPart* part, const NtsValue* values) noexcept {
   return Unwrap(part)->RowBytes(values);
 }

@@ -8,11 +8,6 @@ namespace {
 
 constexpr uint32_t kNoRow = UINT32_MAX;
 
-// Values up to this length are compared with the previous row of the same series
-// and shared with it when equal: tags that the series columns determine would
-// otherwise be stored once per row.
-constexpr uint32_t kSharedBytes = 64;
-
 }  // namespace
 
 Memtable::Memtable(Budget* budget, std::shared_ptr<const TableLayout> layout)
@@ -237,6 +232,8 @@ uint32_t Memtable::SeriesOf(uint32_t row) const {
 }
 
 void Memtable::Clear(uint64_t keep_bytes) {
+  gathered_ = {};
+  std::vector<const uint8_t*>().swap(gathered_cells_);
   rows_ = evicted_rows_ = eviction_cursor_ = 0;
   raw_bytes_ = 0;
   largest_row_bytes_ = 0;

@@ -30,6 +30,10 @@ class Memtable final : public segment::RowSource, private CacheOwner {
 
   // Adds a row; unless kOk is returned nothing changed. values: one per column.
   Grow Append(const NtsValue* values, uint64_t row_id, uint32_t command_id);
+  // Adds rows from the start of a block, without ids, by column; returns how many. It stops before
+  // a row of a series that is new, and where Append is needed for some other reason; 0 says nothing
+  // but that.
+  uint32_t AppendBlock(const NtsRowBlock& block, uint32_t command_id);
   // Adds all rows of another memtable of the same schema; on failure nothing changed.
   Grow AppendAll(const Memtable& other);
   // What one row would add at most by itself, not counting the rest of a chunk.
@@ -74,6 +78,7 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   // Forgets all rows. Keeps the buffers when they are at most keep_bytes.
   void Clear(uint64_t keep_bytes);
 
+  void WillGather(std::span<const uint32_t> rows) const override;
   void GatherWords(size_t column, std::span<const uint32_t> rows, uint64_t* words,
                    uint8_t* nulls) const override;
   void GatherBytes(size_t column, std::span<const uint32_t> rows, std::string_view* values,
@@ -84,11 +89,38 @@ class Memtable final : public segment::RowSource, private CacheOwner {
 
  private:
   static constexpr uint32_t kMaxRows = UINT32_MAX - 16;
+  // Values up to this length are compared with the previous row of the same series
+  // and shared with it when equal: tags that the series columns determine would
+  // otherwise be stored once per row.
+  static constexpr uint32_t kSharedBytes = 64;
+  static constexpr uint32_t kMaxBlockRows = 256;
+
+  // A row of a block that is being added.
+  struct BlockRow {
+    uint32_t series;
+    uint32_t previous;  // the row before it in its series
+    uint64_t var_bytes;
+    const uint8_t* before;  // cells of `previous` that are pointers lie behind it, if in a full chunk
+  };
 
   Grow TryAppend(const NtsValue* values, uint64_t row_id, uint32_t command_id);
   template <bool kFullChunk>
   bool WriteRow(const NtsValue* values, uint32_t series, uint32_t previous_row, RowPlace here,
                 uint64_t* var_bytes);
+  uint32_t FindBlockRow(const NtsRowBlock& block, uint32_t i);
+  uint32_t FindBlockSeries(const NtsRowBlock& block, uint32_t count, BlockRow* rows);
+  bool WriteBlock(const NtsRowBlock& block, uint32_t count, RowPlace here, BlockRow* rows);
+  template <typename Word>
+  bool WriteBlockWords(const NtsRowBlock& block, uint32_t count, RowPlace here, uint16_t number,
+                       uint8_t* cells);
+  bool WriteBlockFixed(const NtsRowBlock& block, uint32_t count, RowPlace here, uint16_t number,
+                       uint8_t* cells);
+  bool SetBlockNulls(const NtsRowBlock& block, uint32_t count, RowPlace here, uint16_t number);
+  bool WriteBlockVar(const NtsRowBlock& block, uint32_t count, const Slot& slot, BlockRow* rows,
+                     uint8_t* cells);
+  void UndoBlock(uint32_t count, const BlockRow* rows);
+  template <typename Visit>
+  void ForEachCell8(uint32_t slot, std::span<const uint32_t> rows, Visit&& visit) const;
   void Rollback();
   void Truncate(uint32_t rows, uint32_t series);
   void ReleaseBuffers() override;
@@ -106,7 +138,12 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   uint32_t evicted_rows_ = 0;
   uint32_t eviction_cursor_ = 0;  // no row before it is the newest of an active series
   uint64_t raw_bytes_ = 0;
-  uint64_t largest_row_bytes_ = 0;  // of any row since the last Clear
+  uint64_t largest_row_bytes_ = 0;   // of any row since the last Clear
+  std::vector<NtsValue> block_key_;  // scratch, one per column
+  // Rows that are about to be gathered, and where their cells of 8 bytes lie in full chunks,
+  // less the start of the column.
+  mutable std::span<const uint32_t> gathered_;
+  mutable std::vector<const uint8_t*> gathered_cells_;
 };
 
 }  // namespace nodedb_ts::memtable

@@ -10,6 +10,8 @@ namespace nodedb_ts::memtable {
 
 namespace {
 
+constexpr uint64_t kBlockBudgetBytes = 4 << 20;
+
 bool SameSchema(const NtsSchema& a, const NtsSchema& b) {
   if (a.column_count != b.column_count || a.time_column != b.time_column) return false;
   for (uint32_t i = 0; i < a.column_count; ++i) {
@@ -66,6 +68,23 @@ base::Status Part::Append(const NtsValue* values, uint64_t row_id, uint32_t comm
   EvictOver(manager_->options_.max_series);
   *result = manager_->FlushNeeded() ? NTS_INGEST_FLUSH_NEEDED : NTS_INGEST_OK;
   return base::Status::Ok();
+}
+
+uint32_t Part::AppendBlock(const NtsRowBlock& block, uint32_t command_id, NtsIngest* result) {
+  *result = NTS_INGEST_OK;
+  // A budget of a few blocks is watched row by row.
+  if (active_ == nullptr || manager_->options_.memory_budget_bytes < kBlockBudgetBytes) return 0;
+  NtsRowBlock allowed = block;
+  if (!has_series_) {
+    // The row that brings the choice of series columns comes by itself.
+    const uint32_t until = kChoiceRows - 1;
+    if (active_->rows() >= until) return 0;
+    allowed.count = std::min(block.count, until - active_->rows());
+  }
+  const uint32_t rows = active_->AppendBlock(allowed, command_id);
+  manager_->ingested_ += rows;
+  if (rows > 0 && manager_->FlushNeeded()) *result = NTS_INGEST_FLUSH_NEEDED;
+  return rows;
 }
 
 void Part::EvictOver(uint64_t max_series) {

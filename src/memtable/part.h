@@ -30,6 +30,8 @@ class Part {
   // Adds a row. Rejected: the row is not in. A failure changes nothing.
   base::Status Append(const NtsValue* values, uint64_t row_id, uint32_t command_id,
                       NtsIngest* result);
+  // Adds rows from the start of a block; returns how many (Memtable::AppendBlock).
+  uint32_t AppendBlock(const NtsRowBlock& block, uint32_t command_id, NtsIngest* result);
   uint64_t RowBytes(const NtsValue* values) const;
 
   // Series columns; ignored once rows are keyed.

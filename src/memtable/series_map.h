@@ -49,6 +49,11 @@ class SeriesMap {
       last_ = series;
     }
   }
+  // Undoes AddRow of the newest row of a series that had `last_row` before.
+  void TakeBack(uint32_t series, uint32_t last_row) {
+    series_[series].last_row = last_row;
+    --series_[series].rows;
+  }
   void CommitPrepared(uint32_t hash, uint32_t key_bytes);
 
   void Evict(uint32_t series);

@@ -18,6 +18,10 @@ class RowSource {
  public:
   virtual ~RowSource() = default;
 
+  // Columns of these rows are gathered next, by this very span, whose numbers stay until the next
+  // call; no rows: that is over. Only a hint: a source may work out once where the rows are.
+  virtual void WillGather(std::span<const uint32_t> rows) const { static_cast<void>(rows); }
+
   // INT (sign-extended to 64 bits), FLOAT4 (bits, zero-extended), FLOAT8 (bits)
   // columns: words[i] and nulls[i] (0 or 1) of row rows[i]; words of NULLs are 0.
   virtual void GatherWords(size_t column, std::span<const uint32_t> rows, uint64_t* words,

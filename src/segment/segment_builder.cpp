@@ -22,6 +22,20 @@ constexpr uint64_t kMostExpectedBytes = uint64_t{32} << 20;
 constexpr uint64_t kNeverCutRowBytes =
     std::min<uint64_t>(kMaxRowGroupBytes / kMaxRowGroupRows, kMaxVectorBytes / kMaxVectorRows);
 
+// Tells a source which rows are gathered, and that it is over, also when it ends early.
+class Gathering {
+ public:
+  Gathering(const RowSource& source, std::span<const uint32_t> rows) : source_(source) {
+    source_.WillGather(rows);
+  }
+  ~Gathering() { source_.WillGather({}); }
+  Gathering(const Gathering&) = delete;
+  Gathering& operator=(const Gathering&) = delete;
+
+ private:
+  const RowSource& source_;
+};
+
 }  // namespace
 
 Status SegmentBuilder::Begin() {
@@ -160,6 +174,7 @@ Status SegmentBuilder::AddGroup(const RowSource& source, std::span<const uint32_
   words_.resize(group.rows);
   nulls_.resize(group.rows);
   rows = rows.first(group.rows);
+  const Gathering gathering(source, rows);
   for (size_t c = 0; c < shapes_.size(); c++) {
     status = WriteColumn(source, c, group, rows);
     if (!status.ok()) return status;

@@ -101,6 +101,10 @@ typedef struct NtsTableBuffer
 	struct NtsTableBuffer *next_dirty;
 } NtsTableBuffer;
 
+/* Rows that go to the memtable by column in one call; fewer than the second are not worth it. */
+#define BLOCK_ROWS 256
+#define SMALL_BLOCK 16
+
 static MemoryContext buffer_context;
 static MemoryContext row_context;	/* detoasted values of one row */
 static HTAB *tables;
@@ -948,6 +952,40 @@ insert_slot(NtsTableBuffer *table, Relation rel, TupleTableSlot *slot, Transacti
 		MemoryContextReset(row_context);
 }
 
+/*
+ * Puts rows from the start of the slots into the memtable by column, and returns how many. Only where nothing but
+ * the memtable is concerned: no ids are handed out, nothing is pending or written at once.
+ */
+static int
+insert_block(NtsTableBuffer *table, Relation rel, TupleTableSlot **slots, int count, TransactionId xid, CommandId cid)
+{
+	const uint64_t *words[BLOCK_ROWS];
+	const bool *nulls[BLOCK_ROWS];
+	NtsRowBlock block = {words, nulls, Min(count, BLOCK_ROWS)};
+	NtsStatus	status;
+	uint32		appended;
+	int			result;
+
+	if (table->pending.exists || table->parts == NULL || write_through)
+		return 0;
+	for (uint32 i = 0; i < block.count; i++)
+	{
+		slot_getallattrs(slots[i]);
+		words[i] = (const uint64_t *) slots[i]->tts_values;
+		nulls[i] = slots[i]->tts_isnull;
+	}
+	NTS_CHECK(nts_part_append_block(current_part(table)->core, &block, cid, &appended, &result, &status), status, rel);
+	if (result == NTS_INGEST_FLUSH_NEEDED)
+		flush_largest();
+	for (uint32 i = 0; i < appended; i++)
+	{
+		ItemPointerSetInvalid(&slots[i]->tts_tid);
+		slots[i]->tts_tableOid = RelationGetRelid(rel);
+		nts_slot_set_system(slots[i], xid, cid);
+	}
+	return appended;
+}
+
 /* Gives what the manager had to do since the last call to the table that caused it. */
 static void
 count_for_table(void)
@@ -985,12 +1023,26 @@ nts_buffer_insert(Relation rel, TupleTableSlot **slots, int count, CommandId cid
 		count_for_table();
 		counted_relid = table->relid;
 	}
-	for (int i = 0; i < count; i++)
+	for (int i = 0, by_row = 0; i < count;)
 	{
+		int			rows = 0;
+
 		/* a flush may learn of a change of the catalogs */
 		if (unlikely(!table->schema_valid))
 			table = table_for(rel);
-		insert_slot(table, rel, slots[i], xid, cid, hand_out_ids);
+		if (by_row == 0 && !hand_out_ids && count - i >= SMALL_BLOCK)
+		{
+			rows = insert_block(table, rel, slots + i, count - i, xid, cid);
+			/* the row that ended it; where blocks end soon, they cost more than they save */
+			if (rows < SMALL_BLOCK)
+				by_row = 4 * SMALL_BLOCK;
+			else if (rows < Min(count - i, BLOCK_ROWS))
+				by_row = 1;
+			i += rows;
+			continue;
+		}
+		insert_slot(table, rel, slots[i++], xid, cid, hand_out_ids);
+		by_row = Max(by_row - 1, 0);
 	}
 }
 

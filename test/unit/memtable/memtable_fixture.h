@@ -67,6 +67,49 @@ inline std::vector<NtsValue> ValuesOf(const NtsSchema& schema, const Row& row) {
   return values;
 }
 
+// Rows as PostgreSQL's slots hold them; `short_headers`: values of up to 126 bytes get a header of one byte.
+class Block {
+ public:
+  Block(const NtsSchema& schema, const std::vector<Row>& rows, bool short_headers) {
+    for (const Row& row : rows) {
+      std::vector<uint64_t>& words = words_.emplace_back();
+      std::unique_ptr<bool[]>& nulls = nulls_.emplace_back(new bool[schema.column_count]);
+      for (uint32_t i = 0; i < schema.column_count; ++i) {
+        const Cell& cell = row.cells[i];
+        nulls[i] = cell.is_null;
+        if (cell.is_null || !IsBytesKind(schema.columns[i].kind)) {
+          words.push_back(static_cast<uint64_t>(cell.word));
+          continue;
+        }
+        const std::string header =
+            schema.columns[i].kind == NTS_KIND_FIXED ? "" : Header(cell.bytes.size(), short_headers);
+        bytes_.push_back(std::make_unique<std::string>(header + cell.bytes));
+        words.push_back(reinterpret_cast<uintptr_t>(bytes_.back()->data()));
+      }
+    }
+    for (size_t i = 0; i < words_.size(); ++i) {
+      word_rows_.push_back(words_[i].data());
+      null_rows_.push_back(nulls_[i].get());
+    }
+  }
+  NtsRowBlock From(size_t row) const {
+    return {word_rows_.data() + row, null_rows_.data() + row, static_cast<uint32_t>(word_rows_.size() - row)};
+  }
+
+ private:
+  static std::string Header(size_t length, bool is_short) {
+    if (is_short && length <= 126) return std::string(1, static_cast<char>((length + 1) << 1 | 1));
+    const uint32_t header = static_cast<uint32_t>(length + 4) << 2;
+    return std::string(reinterpret_cast<const char*>(&header), 4);
+  }
+
+  std::vector<std::vector<uint64_t>> words_;
+  std::vector<std::unique_ptr<bool[]>> nulls_;
+  std::vector<std::unique_ptr<std::string>> bytes_;
+  std::vector<const uint64_t*> word_rows_;
+  std::vector<const bool*> null_rows_;
+};
+
 // A value as an append or a fetch sees it.
 inline Cell CellOf(const NtsColumn& column, const NtsValue& value) {
   if (value.is_null) return Cell();

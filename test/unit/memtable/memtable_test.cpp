@@ -133,6 +133,115 @@ TEST_P(MemtableKeys, RandomRowsOfAllKindsComeBack) {
   }
 }
 
+// Rows by block and one by one are the same rows in the same series; allocations fail now and then, and a
+// block that one fails in leaves nothing behind.
+TEST_P(MemtableKeys, BlocksAreRows) {
+  const std::vector<NtsColumn> columns = AllKinds();
+  const NtsSchema schema = {columns.data(), static_cast<uint32_t>(columns.size()), 0, 0};
+  std::mt19937_64 random(13);
+  for (const uint32_t null_percent : {0u, 10u, 100u}) {
+    for (const bool short_headers : {false, true}) {
+      Budget budget(100 << 20);
+      Memtable by_row(&budget, Layout(schema));
+      Memtable by_block(&budget, Layout(schema));
+      std::vector<Row> model;
+      uint32_t in_blocks = 0;
+      uint32_t failed = 0;
+      uint32_t series = 10;
+      while (model.size() < 4000) {
+        // Now and then the first rows of new series.
+        if (random() % 10 == 0) series += 3;
+        std::vector<Row> rows;
+        for (uint64_t n = random() % 120; n > 0; --n) {
+          rows.push_back(RandomRow(&random, static_cast<uint32_t>(random() % series), null_percent));
+          rows.back().row_id = NTS_NO_ROW_ID;
+          rows.back().command_id = static_cast<uint32_t>(model.size() / 700);
+        }
+        const Block block(schema, rows, short_headers);
+        for (size_t i = 0; i < rows.size();) {
+          allocations_left = static_cast<int64_t>(random() % 4);
+          uint32_t appended = 0;
+          try {
+            appended = by_block.AppendBlock(block.From(i), rows[i].command_id);
+          } catch (const std::bad_alloc&) {
+          }
+          failed += appended == 0 && allocations_left == 0;
+          allocations_left = -1;
+          for (size_t k = i; k < i + appended; ++k) rows[k].command_id = rows[i].command_id;
+          in_blocks += appended;
+          i += appended;
+          ASSERT_EQ(model.size() + i, by_block.rows());
+          if (i == rows.size()) break;
+          ASSERT_EQ(Grow::kOk,
+                    by_block.Append(ValuesOf(schema, rows[i]).data(), NTS_NO_ROW_ID, rows[i].command_id));
+          ++i;
+        }
+        for (const Row& row : rows) {
+          ASSERT_EQ(Grow::kOk, by_row.Append(ValuesOf(schema, row).data(), NTS_NO_ROW_ID, row.command_id));
+          model.push_back(row);
+        }
+      }
+      EXPECT_GT(in_blocks, 1000u);
+      if (null_percent < 100) EXPECT_GT(failed, 0u);
+      ASSERT_EQ(by_row.rows(), by_block.rows());
+      ASSERT_EQ(by_row.raw_bytes(), by_block.raw_bytes());
+      ASSERT_EQ(by_row.LargestRowBytes(), by_block.LargestRowBytes());
+      ASSERT_EQ(by_row.active_series(), by_block.active_series());
+      for (uint32_t i = 0; i < model.size(); ++i) {
+        ASSERT_EQ(model[i], ReadBack(by_row, i)) << i;
+        ASSERT_EQ(model[i], ReadBack(by_block, i)) << i;
+      }
+      if (GetParam() != 2) continue;
+      for (uint32_t i = 0; i < by_row.series().size(); ++i) {
+        ASSERT_EQ(by_row.series()[i].rows, by_block.series()[i].rows);
+        ASSERT_EQ(by_row.series()[i].last_row, by_block.series()[i].last_row);
+      }
+      while (by_row.active_series() > 1) {
+        by_row.EvictColdest();
+        by_block.EvictColdest();
+        ASSERT_EQ(by_row.evicted_rows(), by_block.evicted_rows());
+      }
+    }
+  }
+}
+
+// Values that are not plain, or long, are left to Append.
+TEST_P(MemtableKeys, BlocksLeaveOddValuesAlone) {
+  const std::vector<NtsColumn> columns = {Int(8), Text(), Text()};
+  const NtsSchema schema = {columns.data(), 3, 0, 0};
+  Budget budget(100 << 20);
+  const std::vector<uint16_t> key = {1};
+  Memtable memtable(&budget, TableLayout::Make(schema, true, key, 4096));
+  std::vector<Row> rows(400, Row{{7, "host", "value"}});
+  for (const Row& row : rows) {
+    ASSERT_EQ(Grow::kOk, memtable.Append(ValuesOf(schema, row).data(), NTS_NO_ROW_ID, 0));
+  }
+  const uint64_t raw = memtable.raw_bytes();
+  rows.resize(5);
+  rows[4].cells[2] = Cell(std::string(3000, 'x'));
+  const Block block(schema, rows, false);
+  EXPECT_EQ(0u, memtable.AppendBlock(block.From(0), 0));
+  EXPECT_EQ(400u, memtable.rows());
+  EXPECT_EQ(400u, memtable.series()[0].rows);
+  EXPECT_EQ(399u, memtable.series()[0].last_row);
+  EXPECT_EQ(raw, memtable.raw_bytes());
+  // An external varlena, and a compressed one.
+  for (const uint8_t header : {uint8_t{1}, uint8_t{2}}) {
+    const uint8_t odd[20] = {header};
+    for (const uint32_t column : {1u, 2u}) {
+      uint64_t words[3];
+      std::copy_n(block.From(0).words[0], 3, words);
+      words[column] = reinterpret_cast<uintptr_t>(odd);
+      const uint64_t* row_words = words;
+      const bool nulls[3] = {};
+      const bool* row_nulls = nulls;
+      EXPECT_EQ(0u, memtable.AppendBlock({&row_words, &row_nulls, 1}, 0));
+    }
+  }
+  rows.resize(4);
+  EXPECT_EQ(4u, memtable.AppendBlock(Block(schema, rows, false).From(0), 0));
+}
+
 TEST_P(MemtableKeys, GatherAgreesWithRows) {
   const std::vector<NtsColumn> columns = AllKinds();
   const NtsSchema schema = {columns.data(), static_cast<uint32_t>(columns.size()), 0, 0};
@@ -147,24 +256,33 @@ TEST_P(MemtableKeys, GatherAgreesWithRows) {
   }
   std::vector<uint32_t> rows(500);
   for (uint32_t& row : rows) row = static_cast<uint32_t>(random() % model.size());
+  const std::vector<uint32_t> others(rows.rbegin(), rows.rend());
   std::vector<uint64_t> words(rows.size());
   std::vector<std::string_view> views(rows.size());
   std::vector<uint8_t> nulls(rows.size());
   std::vector<uint32_t> commands(rows.size());
-  for (size_t c = 0; c < columns.size(); ++c) {
-    const bool is_bytes = IsBytesKind(columns[c].kind);
-    if (is_bytes) {
-      memtable.GatherBytes(c, rows, views.data(), nulls.data());
-    } else {
-      memtable.GatherWords(c, rows, words.data(), nulls.data());
+  for (int pass = 0; pass < 4; ++pass) {
+    // Told of nothing, of these rows, of others, and that other rows may stand in the same place.
+    if (pass > 0) memtable.WillGather(pass == 2 ? others : rows);
+    if (pass == 3) {
+      memtable.WillGather({});
+      std::reverse(rows.begin(), rows.end());
     }
-    for (size_t i = 0; i < rows.size(); ++i) {
-      const Cell& cell = model[rows[i]].cells[c];
-      ASSERT_EQ(cell.is_null, nulls[i] != 0);
+    for (size_t c = 0; c < columns.size(); ++c) {
+      const bool is_bytes = IsBytesKind(columns[c].kind);
       if (is_bytes) {
-        ASSERT_EQ(cell.bytes, views[i]);
+        memtable.GatherBytes(c, rows, views.data(), nulls.data());
       } else {
-        ASSERT_EQ(cell.word, static_cast<int64_t>(words[i]));
+        memtable.GatherWords(c, rows, words.data(), nulls.data());
+      }
+      for (size_t i = 0; i < rows.size(); ++i) {
+        const Cell& cell = model[rows[i]].cells[c];
+        ASSERT_EQ(cell.is_null, nulls[i] != 0);
+        if (is_bytes) {
+          ASSERT_EQ(cell.bytes, views[i]);
+        } else {
+          ASSERT_EQ(cell.word, static_cast<int64_t>(words[i]));
+        }
       }
     }
   }
