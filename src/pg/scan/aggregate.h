@@ -13,6 +13,7 @@
 #include "executor/executor.h"
 #include "nodes/execnodes.h"
 #include "nodes/extensible.h"
+#include "nodes/pathnodes.h"
 #include "nodes/primnodes.h"
 
 #include "pg/scan/scan.h"
@@ -71,6 +72,11 @@ extern Datum nts_agg_vector_evaluate(NtsAggVectors *vectors, NtsAggVector *vecto
 extern struct NtsBucket *nts_bucket_recognize(Expr *expr, MemoryContext context);
 /* Microseconds; of the shortest bucket, where they differ. */
 extern int64 nts_bucket_width(const struct NtsBucket *bucket);
+/*
+ * What is to be added to a time so that the bucket of the sum is at least that of every time before it: 0 where buckets
+ * grow with the time. As the session's time zone is.
+ */
+extern int64 nts_bucket_slack(const struct NtsBucket *bucket);
 /* The time column's Var. */
 extern Var *nts_bucket_input(const struct NtsBucket *bucket);
 /* Fills vector->own_values from the times (NULLs: left alone, their word is 0). */
@@ -208,6 +214,8 @@ extern bool nts_agg_fold_statistics(const NtsAggregate *aggregates, int count, c
 
 /* Does it come with PostgreSQL or with this extension? */
 extern bool nts_agg_is_known_function(Oid function);
+/* How many groups these keys (expressions) make of so many rows. */
+extern double nts_agg_estimate_groups(PlannerInfo *root, List *keys, double rows);
 extern void nts_agg_path_init(const CustomScanMethods *methods);
 
 /* ---- aggregate.c: the node ---- */

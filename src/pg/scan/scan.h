@@ -44,12 +44,19 @@ typedef struct NtsScanChooser
 	bool		backward;		/* and row groups and vectors of each from its end */
 	bool		(*skip_group) (void *arg, struct NtsScanState *scan, bool all);
 	bool		(*skip_vector) (void *arg, struct NtsScanState *scan, bool all);
+	/* or NULL: leaves keep[i] 1 only for rows of the set that are wanted. Other conditions are not evaluated for others. */
+	void		(*keep_rows) (void *arg, NtsVectorSet *set, uint8 *keep);
 	void	   *arg;
 } NtsScanChooser;
 
 extern void nts_scan_set_chooser(CustomScanState *node, const NtsScanChooser *chooser);
 extern const NtsStatistics *nts_scan_group_statistics(void *scan, int column);
 extern const NtsStatistics *nts_scan_vector_statistics(void *scan, int column);
+/* Bounds of a column in the segments' row groups that conditions do not leave out; false: not all of them tell. Begins the
+ * scan. Not of parallel scans. */
+extern bool nts_scan_reach(struct NtsScanState *scan, int column, NtsStatistics *reach);
+/* Goes back to the first row, with the same constants. */
+extern void nts_scan_again(struct NtsScanState *scan);
 /* Rows of the row group, or vector, that is asked about. */
 extern uint32 nts_scan_group_rows(struct NtsScanState *scan);
 extern uint32 nts_scan_vector_rows(struct NtsScanState *scan);
