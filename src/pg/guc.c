@@ -91,7 +91,7 @@ nts_guc_init(void)
 							 true,
 							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	DefineCustomBoolVariable("nodedb_ts.enable_statistics_aggregate",
-							 "Lets aggregates without GROUP BY use stored counts, minima, maxima and sums.",
+							 "Lets aggregates of all rows, and of vectors with one group, use stored counts, minima, maxima and sums.",
 							 NULL,
 							 &nts_enable_statistics_aggregate,
 							 true,

@@ -44,6 +44,7 @@ typedef struct NtsAggregateNode
 	uint64		selections;
 	uint64		rows;
 	NtsScanChooser chooser;		/* set if statistics may suffice */
+	Datum	   *key_values;		/* of a vector that has one group */
 	NtsEarlyStop *stop;			/* groups come in the order of a bucket, or NULL */
 	uint64		shown;			/* of its groups */
 } NtsAggregateNode;
@@ -87,7 +88,7 @@ take_selection(NtsAggregateNode *node, const NtsSelection *selection)
 	node->rows += selection->count;
 }
 
-/* The only group there is without keys. */
+/* Folds statistics into the group whose keys stand where a selection's first row has them. */
 static bool
 answer(NtsAggregateNode *node, uint32 rows, const NtsStatistics *(*statistics) (void *scan, int column), void *scan)
 {
@@ -100,16 +101,43 @@ answer(NtsAggregateNode *node, uint32 rows, const NtsStatistics *(*statistics) (
 	return true;
 }
 
+/* Puts the keys of all the vector's rows where a selection has them; false: they are not known to be the same. */
+static bool
+place_keys(NtsAggregateNode *node, struct NtsScanState *scan)
+{
+	MemoryContext old;
+	bool		same = true;
+
+	if (node->key_count == 0)
+		return true;
+	ResetExprContext(node->vectors.econtext);
+	old = MemoryContextSwitchTo(node->vectors.econtext->ecxt_per_tuple_memory);
+	for (int k = 0; k < node->key_count && same; k++)
+	{
+		NtsAggVector *vector = &node->vectors.vectors[node->keys[k]];
+
+		same = nts_scan_vector_value(scan, vector->column, &node->key_values[k]);
+		vector->values = &node->key_values[k];
+		vector->nulls = NULL;
+	}
+	MemoryContextSwitchTo(old);
+	nts_agg_table_forget(node->table);
+	return same;
+}
+
+/* A row group is of one group of rows only where there are no keys. */
 static bool
 answer_group(void *arg, struct NtsScanState *scan, bool all)
 {
-	return all && answer(arg, nts_scan_group_rows(scan), nts_scan_group_statistics, scan);
+	NtsAggregateNode *node = arg;
+
+	return all && node->key_count == 0 && answer(node, nts_scan_group_rows(scan), nts_scan_group_statistics, scan);
 }
 
 static bool
 answer_vector(void *arg, struct NtsScanState *scan, bool all)
 {
-	return all && answer(arg, nts_scan_vector_rows(scan), nts_scan_vector_statistics, scan);
+	return all && place_keys(arg, scan) && answer(arg, nts_scan_vector_rows(scan), nts_scan_vector_statistics, scan);
 }
 
 static void
@@ -252,6 +280,15 @@ add_aggregate(NtsAggregateNode *node, Aggref *aggref)
 	node->aggregate_count++;
 }
 
+static bool
+has_column_keys(const NtsAggregateNode *node)
+{
+	for (int k = 0; k < node->key_count; k++)
+		if (node->vectors.vectors[node->keys[k]].column < 0)
+			return false;
+	return true;
+}
+
 static void
 begin_aggregate(CustomScanState *css, EState *estate, int eflags)
 {
@@ -287,9 +324,10 @@ begin_aggregate(CustomScanState *css, EState *estate, int eflags)
 			add_aggregate(node, castNode(Aggref, expr));
 		i++;
 	}
-	if (node->key_count == 0 && nts_enable_statistics_aggregate &&
+	if (nts_enable_statistics_aggregate && has_column_keys(node) &&
 		nts_agg_statistics_suffice(node->aggregates, node->aggregate_count, &node->vectors))
 	{
+		node->key_values = palloc(sizeof(Datum) * Max(node->key_count, 1));
 		node->chooser.skip_group = answer_group;
 		node->chooser.skip_vector = answer_vector;
 		node->chooser.arg = node;

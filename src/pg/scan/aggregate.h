@@ -197,6 +197,8 @@ extern NtsAggTable *nts_agg_table_make(MemoryContext context, const NtsAggVector
 extern int	nts_agg_table_runs(NtsAggTable *table, const NtsAggVectors *vectors, uint32 count, uint32 **starts);
 /* The group of a row of the selection; *is_new: its states are still to be started. */
 extern NtsAggGroup *nts_agg_table_group(NtsAggTable *table, const NtsAggVectors *vectors, uint32 row, bool *is_new);
+/* The vectors' values are not those of the last selection any more: what is known of addresses is forgotten. */
+extern void nts_agg_table_forget(NtsAggTable *table);
 extern NtsAggGroup *nts_agg_table_first(NtsAggTable *table);
 extern uint64 nts_agg_table_count(const NtsAggTable *table);
 extern Size nts_agg_group_size(int key_count, int state_count);

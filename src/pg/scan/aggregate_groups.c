@@ -236,12 +236,18 @@ mark_references(const NtsAggVector *vector, uint32 count, uint8 *marks)
 	}
 }
 
+void
+nts_agg_table_forget(NtsAggTable *table)
+{
+	table->selection++;
+}
+
 int
 nts_agg_table_runs(NtsAggTable *table, const NtsAggVectors *vectors, uint32 count, uint32 **starts)
 {
 	size_t		runs;
 
-	table->selection++;
+	nts_agg_table_forget(table);
 	if (table->room < count)
 	{
 		table->room = Max(count, 1024);

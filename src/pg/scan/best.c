@@ -424,13 +424,16 @@ skip_vector(void *arg, NtsScanState *scan, bool all)
 	if (state->key_attribute->attbyval)
 		return false;
 	bounds = nts_scan_vector_bounds(scan, state->plan.key);
-	if (bounds == NULL || bounds->first == NULL || bounds->last == NULL || bounds->first_length != bounds->last_length ||
-		memcmp(bounds->first, bounds->last, bounds->first_length) != 0)
+	if (!nts_key_bounds_same(bounds))
 		return false;
 	row = find_bytes(state, bounds->first, bounds->first_length);
-	return row != NULL && row->used &&
-		best_possible(state, nts_scan_vector_statistics(scan, state->plan.column), &rank) &&
-		compare_ranks(&rank, &row->rank) >= 0;
+	if (row == NULL || !row->used)
+		return false;
+	/* what the footer says of the row group mostly suffices, for which no chunk is read */
+	return (best_possible(state, nts_scan_group_statistics(scan, state->plan.column), &rank) &&
+			compare_ranks(&rank, &row->rank) >= 0) ||
+		(best_possible(state, nts_scan_vector_statistics(scan, state->plan.column), &rank) &&
+		 compare_ranks(&rank, &row->rank) >= 0);
 }
 
 /* ---- the result ---- */
