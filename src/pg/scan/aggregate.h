@@ -216,6 +216,8 @@ extern bool nts_agg_fold_statistics(const NtsAggregate *aggregates, int count, c
 
 /* Does it come with PostgreSQL or with this extension? */
 extern bool nts_agg_is_known_function(Oid function);
+/* Are values of the type equal by this operator only if their bytes are? */
+extern bool nts_is_image_equal(Oid type, Oid equality, Oid collation);
 /* How many groups these keys (expressions) make of so many rows. */
 extern double nts_agg_estimate_groups(PlannerInfo *root, List *keys, double rows);
 extern void nts_agg_path_init(const CustomScanMethods *methods);

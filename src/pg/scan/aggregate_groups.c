@@ -286,23 +286,6 @@ mix(uint64 word)
 	return word ^ (word >> 31);
 }
 
-/* Words of short types come sign-extended from segments, but as PostgreSQL has them from defaults and functions. */
-static inline Datum
-normal_word(Datum value, int16 typlen)
-{
-	switch (typlen)
-	{
-		case 1:
-			return (Datum) (int64) (int8) value;
-		case 2:
-			return (Datum) (int64) (int16) value;
-		case 4:
-			return (Datum) (int64) (int32) value;
-		default:
-			return value;
-	}
-}
-
 static void
 grow_table(NtsAggTable *table)
 {
@@ -378,7 +361,7 @@ nts_agg_table_group(NtsAggTable *table, const NtsAggVectors *vectors, uint32 row
 		else if (table->interners[k] != NULL)
 			value = intern(table, table->interners[k], value, vector->typlen);
 		else
-			value = normal_word(value, vector->typlen);
+			value = nts_normal_word(value, vector->typlen);
 		table->probe[k] = value;
 		hash = mix(hash ^ (uint64) value) + (uint64) k;
 	}

@@ -88,8 +88,8 @@ is_evaluable(PlannerInfo *root, Expr *expr, Grouping *grouping)
 }
 
 /* Are values of the type equal by this operator only if their bytes are? */
-static bool
-is_image_equal(Oid type, Oid equality, Oid collation)
+bool
+nts_is_image_equal(Oid type, Oid equality, Oid collation)
 {
 	TypeCacheEntry *entry = lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY);
 	Oid			function;
@@ -118,7 +118,7 @@ understand_keys(PlannerInfo *root, Grouping *grouping)
 		Expr	   *expr = get_sortgroupclause_tle(clause, root->processed_tlist)->expr;
 
 		if (IsA(expr, Const) || !is_evaluable(root, expr, grouping) ||
-			!is_image_equal(exprType((Node *) expr), clause->eqop, exprCollation((Node *) expr)))
+			!nts_is_image_equal(exprType((Node *) expr), clause->eqop, exprCollation((Node *) expr)))
 			return false;
 		grouping->keys = lappend(grouping->keys, expr);
 	}

@@ -1,8 +1,8 @@
 /*
  * best_path.c - when the planner may use the node of the best rows.
  *
- * ORDER BY column LIMIT n over one table, and SELECT DISTINCT ON (key) ... ORDER BY key, column: the newest row of each
- * series. The deciding column is one of words in its type's own order, the key one whose equal values have equal bytes.
+ * ORDER BY column, ... LIMIT n over one table, and SELECT DISTINCT ON (key) ... ORDER BY key, column: the newest row of each
+ * series. The first deciding column is one of words in its type's own order, the key one whose equal values have equal bytes.
  */
 #include "postgres.h"
 
@@ -21,6 +21,7 @@
 #include "utils/typcache.h"
 
 #include "pg/guc.h"
+#include "pg/scan/aggregate.h"
 #include "pg/scan/best.h"
 #include "pg/scan/filter.h"
 #include "pg/scan/scan.h"
@@ -32,8 +33,18 @@ static create_upper_paths_hook_type previous_hook = NULL;
 List *
 nts_best_plan_list(const NtsBestPlan *plan)
 {
-	return list_make2(list_make5_int(plan->column, plan->descending, plan->nulls_first, plan->limit, plan->key),
-					  list_make3_oid(plan->key_operator, plan->key_collation, plan->key_nulls_first ? 1 : 0));
+	List	   *integers = list_make5_int(plan->column, plan->descending, plan->nulls_first, plan->limit, plan->key);
+	List	   *oids = list_make3_oid(plan->key_operator, plan->key_collation, plan->key_nulls_first ? 1 : 0);
+	ListCell   *cell;
+
+	foreach(cell, plan->more)
+	{
+		const NtsBestOrder *order = lfirst(cell);
+
+		integers = lappend_int(lappend_int(integers, order->column), order->nulls_first);
+		oids = lappend_oid(lappend_oid(oids, order->operator), order->collation);
+	}
+	return list_make2(integers, oids);
 }
 
 void
@@ -50,6 +61,17 @@ nts_best_plan_read(const CustomScan *scan, NtsBestPlan *plan)
 	plan->key_operator = linitial_oid(oids);
 	plan->key_collation = lsecond_oid(oids);
 	plan->key_nulls_first = lthird_oid(oids) != 0;
+	plan->more = NIL;
+	for (int i = 0; 5 + 2 * i < list_length(integers); i++)
+	{
+		NtsBestOrder *order = palloc(sizeof(NtsBestOrder));
+
+		order->column = list_nth_int(integers, 5 + 2 * i);
+		order->nulls_first = list_nth_int(integers, 6 + 2 * i) != 0;
+		order->operator = list_nth_oid(oids, 3 + 2 * i);
+		order->collation = list_nth_oid(oids, 4 + 2 * i);
+		plan->more = lappend(plan->more, order);
+	}
 }
 
 static Plan *
@@ -104,29 +126,6 @@ read_order(const SortGroupClause *clause, const Var *var, NtsBestPlan *plan)
 	return true;
 }
 
-/* Have equal values of the type equal bytes? */
-static bool
-is_bytewise(const Var *var, Oid equality)
-{
-	switch (var->vartype)
-	{
-		case TEXTOID:
-		case VARCHAROID:
-			return OidIsValid(var->varcollid) && get_collation_isdeterministic(var->varcollid);
-		case INT2OID:
-		case INT4OID:
-		case INT8OID:
-		case DATEOID:
-		case TIMESTAMPOID:
-		case TIMESTAMPTZOID:
-		case UUIDOID:
-		case BOOLOID:
-			return true;
-		default:
-			return false;
-	}
-}
-
 /* DISTINCT ON (key) ... ORDER BY key, column */
 static bool
 read_distinct(PlannerInfo *root, RelOptInfo *rel, NtsBestPlan *plan)
@@ -145,7 +144,7 @@ read_distinct(PlannerInfo *root, RelOptInfo *rel, NtsBestPlan *plan)
 	if (distinct->tleSortGroupRef != first->tleSortGroupRef)
 		return false;
 	key = sort_column(root, rel, first);
-	if (key == NULL || !is_bytewise(key, distinct->eqop) ||
+	if (key == NULL || !nts_is_image_equal(key->vartype, distinct->eqop, key->varcollid) ||
 		!read_order(second, sort_column(root, rel, second), plan))
 		return false;
 	plan->limit = 1;
@@ -162,16 +161,42 @@ is_known_number(const Node *node)
 	return node != NULL && IsA(node, Const) && !((const Const *) node)->constisnull;
 }
 
-/* ORDER BY column LIMIT n. limit_tuples may be an estimate of what is known at execution only: n must be a constant. */
+/* Sort columns after the first; false: one is an expression. */
+static bool
+read_more(const PlannerInfo *root, const RelOptInfo *rel, NtsBestPlan *plan)
+{
+	ListCell   *cell;
+
+	for_each_from(cell, root->parse->sortClause, 1)
+	{
+		const SortGroupClause *clause = lfirst_node(SortGroupClause, cell);
+		const Var  *var = sort_column(root, rel, clause);
+		NtsBestOrder *order;
+
+		if (var == NULL)
+			return false;
+		order = palloc(sizeof(NtsBestOrder));
+		order->column = var->varattno - 1;
+		order->nulls_first = clause->nulls_first;
+		order->operator = clause->sortop;
+		order->collation = var->varcollid;
+		plan->more = lappend(plan->more, order);
+	}
+	return true;
+}
+
+/* ORDER BY column, ... LIMIT n. limit_tuples may be an estimate of what is known at execution only: n must be a constant. */
 static bool
 read_limit(PlannerInfo *root, RelOptInfo *rel, NtsBestPlan *plan)
 {
 	Query	   *parse = root->parse;
 
-	if (parse->distinctClause != NIL || list_length(parse->sortClause) != 1 ||
+	if (parse->distinctClause != NIL || parse->sortClause == NIL ||
 		parse->limitOption == LIMIT_OPTION_WITH_TIES || !is_known_number(parse->limitCount) ||
-		(parse->limitOffset != NULL && !is_known_number(parse->limitOffset)) || root->limit_tuples < 1 || root->limit_tuples > MAX_LIMIT ||
-		!read_order(linitial(parse->sortClause), sort_column(root, rel, linitial(parse->sortClause)), plan))
+		(parse->limitOffset != NULL && !is_known_number(parse->limitOffset)) ||
+		root->limit_tuples < 1 || root->limit_tuples > MAX_LIMIT ||
+		!read_order(linitial(parse->sortClause), sort_column(root, rel, linitial(parse->sortClause)), plan) ||
+		!read_more(root, rel, plan))
 		return false;
 	plan->limit = (int) root->limit_tuples;
 	plan->key = -1;

@@ -12,6 +12,26 @@
 
 #include "pg/am/am.h"
 
+/*
+ * Words of short types come sign-extended from segments, but as PostgreSQL has them from defaults and functions: equal
+ * ones are the same word after this.
+ */
+static inline Datum
+nts_normal_word(Datum value, int16 typlen)
+{
+	switch (typlen)
+	{
+		case 1:
+			return (Datum) (int64) (int8) value;
+		case 2:
+			return (Datum) (int64) (int16) value;
+		case 4:
+			return (Datum) (int64) (int32) value;
+		default:
+			return value;
+	}
+}
+
 /* Rows of one vector set that a scan has chosen. */
 typedef struct NtsSelection
 {
