@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "nodes/extensible.h"
+#include "nodes/pathnodes.h"
 
 /* A sort column after the first, of any type. */
 typedef struct NtsBestOrder
@@ -36,6 +37,9 @@ typedef struct NtsBestPlan
 
 extern List *nts_best_plan_list(const NtsBestPlan *plan);
 extern void nts_best_plan_read(const CustomScan *scan, NtsBestPlan *plan);
+
+/* A child's best rows, beside its scan. */
+extern void nts_best_add_child_path(PlannerInfo *root, RelOptInfo *rel, const CustomPath *scan);
 
 extern const CustomScanMethods nts_best_methods;
 extern void nts_best_init(void);

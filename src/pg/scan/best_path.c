@@ -2,7 +2,8 @@
  * best_path.c - when the planner may use the node of the best rows.
  *
  * ORDER BY column, ... LIMIT n over one table, and SELECT DISTINCT ON (key) ... ORDER BY key, column: the newest row of each
- * series. The first deciding column is one of words in its type's own order, the key one whose equal values have equal bytes.
+ * series. The first deciding column is one of words in its type's own order, the key one whose equal values have equal
+ * bytes. Of a partitioned table each partition gives its best rows, for ORDER BY ... LIMIT.
  */
 #include "postgres.h"
 
@@ -10,6 +11,7 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/appendinfo.h"
 #include "optimizer/clauses.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
@@ -20,6 +22,7 @@
 #include "utils/selfuncs.h"
 #include "utils/typcache.h"
 
+#include "pg/compat.h"
 #include "pg/guc.h"
 #include "pg/scan/aggregate.h"
 #include "pg/scan/best.h"
@@ -78,7 +81,8 @@ static Plan *
 make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses, List *custom_plans)
 {
 	CustomScan *plan = makeNode(CustomScan);
-	List	   *columns = pull_var_clause((Node *) tlist, 0);	/* no others are left: has_plain_columns */
+	/* no others are left: has_plain_columns. tlist may come later, out of these (CP_IGNORE_TLIST) */
+	List	   *columns = pull_var_clause((Node *) path->path.pathtarget->exprs, 0);
 	ListCell   *cell;
 
 	plan->scan.plan.targetlist = tlist;
@@ -99,11 +103,14 @@ static const CustomPathMethods path_methods = {
 
 /* The table's column that a sort clause orders by, or NULL. */
 static Var *
-sort_column(const PlannerInfo *root, const RelOptInfo *rel, const SortGroupClause *clause)
+sort_column(PlannerInfo *root, RelOptInfo *rel, const SortGroupClause *clause)
 {
 	Node	   *node = get_sortgroupclause_expr((SortGroupClause *) clause, root->processed_tlist);
-	Var		   *var = (Var *) node;
+	Var		   *var;
 
+	if (IS_OTHER_REL(rel))
+		node = NTS_ADJUST_FOR_CHILD(root, node, rel);
+	var = (Var *) node;
 	if (!IsA(node, Var) || var->varlevelsup != 0 || var->varattno <= 0 || !bms_is_member(var->varno, rel->relids))
 		return NULL;
 	return var;
@@ -163,7 +170,7 @@ is_known_number(const Node *node)
 
 /* Sort columns after the first; false: one is an expression. */
 static bool
-read_more(const PlannerInfo *root, const RelOptInfo *rel, NtsBestPlan *plan)
+read_more(PlannerInfo *root, RelOptInfo *rel, NtsBestPlan *plan)
 {
 	ListCell   *cell;
 
@@ -231,32 +238,21 @@ estimate_rows(PlannerInfo *root, const Path *scan, const NtsBestPlan *plan,
 	return *rows * (target->width + NTS_BEST_ROW_BYTES) <= get_hash_memory_limit();
 }
 
-static void
-add_best_path(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, RelOptInfo *output, void *extra)
+/* Is a row of the scan no more than a row of the result, whatever stands above? */
+static bool
+is_plain_query(const Query *parse)
 {
-	Query	   *parse = root->parse;
-	NtsBestPlan plan = {0};
-	CustomPath *path;
-	Path	   *scan;
-	PathTarget *target;
-	bool		found;
-	double		rows;
+	return parse->rowMarks == NIL && !parse->hasTargetSRFs && !parse->hasAggs && !parse->hasWindowFuncs &&
+		parse->groupClause == NIL && parse->groupingSets == NIL && parse->havingQual == NULL;
+}
 
-	if (previous_hook != NULL)
-		previous_hook(root, stage, input, output, extra);
-	if (!nts_enable_best || (stage != UPPERREL_DISTINCT && stage != UPPERREL_ORDERED) ||
-		parse->rowMarks != NIL || parse->hasTargetSRFs || parse->hasAggs ||
-		parse->hasWindowFuncs || parse->groupClause != NIL || parse->groupingSets != NIL || parse->havingQual != NULL ||
-		(scan = nts_scan_path_below(input)) == NULL)
-		return;
-	target = root->upper_targets[stage];
-	found = stage == UPPERREL_DISTINCT ? read_distinct(root, input, &plan) : read_limit(root, input, &plan);
-	if (!found || !estimate_rows(root, scan, &plan, target, &rows) || !has_plain_columns(target) || contain_subplans((Node *) target->exprs) ||
-		contain_volatile_functions((Node *) target->exprs))
-		return;
-	path = makeNode(CustomPath);
+static Path *
+make_path(PlannerInfo *root, RelOptInfo *rel, Path *scan, PathTarget *target, const NtsBestPlan *plan, double rows)
+{
+	CustomPath *path = makeNode(CustomPath);
+
 	path->path.pathtype = T_CustomScan;
-	path->path.parent = output;
+	path->path.parent = rel;
 	path->path.pathtarget = target;
 	path->path.parallel_safe = scan->parallel_safe;
 	path->path.rows = rows;
@@ -267,9 +263,58 @@ add_best_path(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, Rel
 	path->path.pathkeys = root->sort_pathkeys;
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	path->custom_paths = list_make1(scan);
-	path->custom_private = nts_best_plan_list(&plan);
+	path->custom_private = nts_best_plan_list(plan);
 	path->methods = &path_methods;
-	add_path(output, (Path *) path);
+	return &path->path;
+}
+
+static void
+add_best_path(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, RelOptInfo *output, void *extra)
+{
+	NtsBestPlan plan = {0};
+	Path	   *scan;
+	PathTarget *target;
+	bool		found;
+	double		rows;
+
+	if (previous_hook != NULL)
+		previous_hook(root, stage, input, output, extra);
+	if (!nts_enable_best || (stage != UPPERREL_DISTINCT && stage != UPPERREL_ORDERED) || !is_plain_query(root->parse) ||
+		(scan = nts_scan_path_below(input)) == NULL)
+		return;
+	target = root->upper_targets[stage];
+	found = stage == UPPERREL_DISTINCT ? read_distinct(root, input, &plan) : read_limit(root, input, &plan);
+	if (!found || !estimate_rows(root, scan, &plan, target, &rows) || !has_plain_columns(target) ||
+		contain_subplans((Node *) target->exprs) || contain_volatile_functions((Node *) target->exprs))
+		return;
+	add_path(output, make_path(root, output, scan, target, &plan, rows));
+}
+
+/*
+ * A partition, or another child, gives its own best rows in order, for PostgreSQL to merge: where the query reads
+ * nothing but the parent. `scan` is not referred to: who adds paths may free it.
+ */
+void
+nts_best_add_child_path(PlannerInfo *root, RelOptInfo *rel, const CustomPath *scan)
+{
+	NtsBestPlan plan = {0};
+	CustomPath *child;
+	ListCell   *cell;
+	double		rows;
+
+	if (!nts_enable_best || !IS_OTHER_REL(rel) || root->parse->commandType != CMD_SELECT || !is_plain_query(root->parse) ||
+		root->sort_pathkeys == NIL || !bms_equal(rel->top_parent_relids, root->all_baserels) ||
+		rel->lateral_relids != NULL || scan->path.param_info != NULL)
+		return;
+	foreach(cell, rel->baserestrictinfo)
+		if (lfirst_node(RestrictInfo, cell)->pseudoconstant)
+			return;
+	if (!read_limit(root, rel, &plan) || !has_plain_columns(rel->reltarget) ||
+		!estimate_rows(root, &scan->path, &plan, rel->reltarget, &rows))
+		return;
+	child = makeNode(CustomPath);
+	*child = *scan;
+	add_path(rel, make_path(root, rel, &child->path, rel->reltarget, &plan, rows));
 }
 
 void
