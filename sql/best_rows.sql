@@ -66,6 +66,30 @@ SELECT * FROM differences(ARRAY(
          unnest(ARRAY['', 'WHERE host IN (''host-03'', ''host-05'')', 'WHERE n % 3 = 1']) w
    WHERE k <> c));
 
+-- several sort columns: the first one ties often
+EXPLAIN (COSTS OFF) SELECT ts FROM best_ts ORDER BY d DESC NULLS LAST, v, n DESC LIMIT 2;
+SELECT * FROM differences(ARRAY(
+  SELECT format('SELECT d, ts, n, f, host, v FROM {} %s ORDER BY d %s, %s %s, n DESC, ts NULLS FIRST LIMIT %s', w, o, c, o2, l)
+    FROM unnest('{ASC,DESC,ASC NULLS FIRST,DESC NULLS LAST}'::text[]) o, unnest('{host,v,"host COLLATE \"C\"",f4}'::text[]) c,
+         unnest('{ASC,DESC NULLS LAST}'::text[]) o2, unnest('{1,3 OFFSET 500}'::text[]) l,
+         unnest(ARRAY['', 'WHERE n % 3 = 1']) w));
+-- other kinds of keys; words of types without a sign come in two forms
+CREATE TABLE kinds_heap (t timestamp, u uuid, o oid, c "char", nm name, n int);
+CREATE TABLE kinds_ts (LIKE kinds_heap) USING nodedb_ts WITH (nodedb_ts.series_columns = 'o');
+INSERT INTO kinds_heap SELECT '2026-01-01'::timestamp + i * interval '1 s', ('00000000-0000-0000-0000-00000000000' || i % 10)::uuid,
+  4294967290 + i % 5, chr(60 + i % 7)::"char", 'n' || i % 3, i FROM generate_series(1, 3000) i;
+INSERT INTO kinds_ts SELECT * FROM kinds_heap;
+SELECT ts_flush('kinds_ts') >= 0 AS flushed;
+ALTER TABLE kinds_heap ADD COLUMN late oid DEFAULT 4294967291;
+ALTER TABLE kinds_ts ADD COLUMN late oid DEFAULT 4294967291;
+INSERT INTO kinds_heap VALUES ('2027-01-01', NULL, NULL, NULL, NULL, 5, 4294967291), ('2027-01-02', NULL, 4294967291, 'x', 'n1', 6, 7);
+INSERT INTO kinds_ts VALUES ('2027-01-01', NULL, NULL, NULL, NULL, 5, 4294967291), ('2027-01-02', NULL, 4294967291, 'x', 'n1', 6, 7);
+SELECT k, o, (SELECT count(*) FROM (VALUES (1)) x WHERE query_to_xml(replace(q, '{}', 'kinds_heap'), true, true, '')::text <>
+                                                    query_to_xml(replace(q, '{}', 'kinds_ts'), true, true, '')::text) AS different
+  FROM unnest('{u,o,c,nm,late}'::text[]) k, unnest('{ASC,DESC NULLS LAST}'::text[]) o,
+       format('SELECT DISTINCT ON (%s) * FROM {} ORDER BY %s %s, t DESC', k, k, o) q;
+EXPLAIN (COSTS OFF) SELECT DISTINCT ON (late) * FROM kinds_ts ORDER BY late, t DESC;
+DROP TABLE kinds_heap, kinds_ts;
 -- rescans, parameters, offsets, subqueries
 SELECT count(*) AS hosts, count(*) FILTER (WHERE x.ts = m.ts) AS right_ones
   FROM (SELECT host, max(ts) AS ts FROM best_heap WHERE host IS NOT NULL AND ts IS NOT NULL GROUP BY host) m,
@@ -77,9 +101,10 @@ SET plan_cache_mode = force_generic_plan;
 EXECUTE newest('host-03', 1);
 EXECUTE newest('no host', 1);
 RESET plan_cache_mode;
--- not ours: ties, locks, several columns, expressions
+-- not ours: ties, expressions, too many
 EXPLAIN (COSTS OFF) SELECT ts FROM best_ts ORDER BY ts FETCH FIRST 2 ROWS WITH TIES;
-EXPLAIN (COSTS OFF) SELECT ts FROM best_ts ORDER BY ts, n LIMIT 2;
+EXPLAIN (COSTS OFF) SELECT ts FROM best_ts ORDER BY host, ts LIMIT 2;
+EXPLAIN (COSTS OFF) SELECT ts FROM best_ts ORDER BY ts, n + 1 LIMIT 2;
 EXPLAIN (COSTS OFF) SELECT ts FROM best_ts ORDER BY n + 1 LIMIT 2;
 EXPLAIN (COSTS OFF) SELECT ts FROM best_ts ORDER BY ts LIMIT 20000;
 -- own rows of this transaction, and of a later command

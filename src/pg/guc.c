@@ -18,6 +18,7 @@ int			nts_max_tracked_tables;
 bool		nts_worker;
 bool		nts_enable_scan;
 bool		nts_enable_best;
+bool		nts_enable_early_stop;
 bool		nts_enable_statistics_aggregate;
 int			nts_flush_interval_ms;
 int			nts_compact_interval_ms;
@@ -90,7 +91,7 @@ nts_guc_init(void)
 							 true,
 							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	DefineCustomBoolVariable("nodedb_ts.enable_statistics_aggregate",
-							 "Lets aggregates without GROUP BY use stored counts, minima, maxima and sums.",
+							 "Lets aggregates of all rows, and of vectors with one group, use stored counts, minima, maxima and sums.",
 							 NULL,
 							 &nts_enable_statistics_aggregate,
 							 true,
@@ -99,6 +100,12 @@ nts_guc_init(void)
 							 "Lets the planner look for the best rows only, for ORDER BY ... LIMIT and DISTINCT ON.",
 							 NULL,
 							 &nts_enable_best,
+							 true,
+							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomBoolVariable("nodedb_ts.enable_early_stop",
+							 "Lets the planner group in the order of a time bucket, so that a LIMIT ends the reading.",
+							 NULL,
+							 &nts_enable_early_stop,
 							 true,
 							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	if (process_shared_preload_libraries_in_progress)

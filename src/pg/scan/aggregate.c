@@ -3,8 +3,9 @@
  *
  * Its tuple (custom_scan_tlist) is the group keys, then the aggregates; the plan's target list and HAVING are over
  * that. The child is a scan node, asked for selections of rows (nts_scan_next) and never for tuples. All input is
- * read before the first group is shown. What the node computes it finds in custom_scan_tlist alone; custom_private
- * says how many of its entries are keys, custom_exprs holds the parameters, for PostgreSQL to see.
+ * read before the first group is shown, except in the order of a time bucket (early_stop.c). What the node computes it
+ * finds in custom_scan_tlist alone; custom_private says how many of its entries are keys, and what order is wanted;
+ * custom_exprs holds the parameters, for PostgreSQL to see.
  *
  * The groups stay in memory whatever their number: the planner takes the node only when it expects them to fit into
  * work_mem * hash_mem_multiplier (aggregate_path.c).
@@ -26,6 +27,7 @@
 #include "pg/compat.h"
 #include "pg/guc.h"
 #include "pg/scan/aggregate.h"
+#include "pg/scan/early_stop.h"
 
 typedef struct NtsAggregateNode
 {
@@ -42,6 +44,9 @@ typedef struct NtsAggregateNode
 	uint64		selections;
 	uint64		rows;
 	NtsScanChooser chooser;		/* set if statistics may suffice */
+	Datum	   *key_values;		/* of a vector that has one group */
+	NtsEarlyStop *stop;			/* groups come in the order of a bucket, or NULL */
+	uint64		shown;			/* of its groups */
 } NtsAggregateNode;
 
 /* ---- reading ---- */
@@ -83,7 +88,7 @@ take_selection(NtsAggregateNode *node, const NtsSelection *selection)
 	node->rows += selection->count;
 }
 
-/* The only group there is without keys. */
+/* Folds statistics into the group whose keys stand where a selection's first row has them. */
 static bool
 answer(NtsAggregateNode *node, uint32 rows, const NtsStatistics *(*statistics) (void *scan, int column), void *scan)
 {
@@ -96,34 +101,105 @@ answer(NtsAggregateNode *node, uint32 rows, const NtsStatistics *(*statistics) (
 	return true;
 }
 
+/* Puts the keys of all the vector's rows where a selection has them; false: they are not known to be the same. */
+static bool
+place_keys(NtsAggregateNode *node, struct NtsScanState *scan)
+{
+	MemoryContext old;
+	bool		same = true;
+
+	if (node->key_count == 0)
+		return true;
+	ResetExprContext(node->vectors.econtext);
+	old = MemoryContextSwitchTo(node->vectors.econtext->ecxt_per_tuple_memory);
+	for (int k = 0; k < node->key_count && same; k++)
+	{
+		NtsAggVector *vector = &node->vectors.vectors[node->keys[k]];
+
+		same = nts_scan_vector_value(scan, vector->column, &node->key_values[k]);
+		vector->values = &node->key_values[k];
+		vector->nulls = NULL;
+	}
+	MemoryContextSwitchTo(old);
+	nts_agg_table_forget(node->table);
+	return same;
+}
+
+/* A row group is of one group of rows only where there are no keys. */
 static bool
 answer_group(void *arg, struct NtsScanState *scan, bool all)
 {
-	return all && answer(arg, nts_scan_group_rows(scan), nts_scan_group_statistics, scan);
+	NtsAggregateNode *node = arg;
+
+	return all && node->key_count == 0 && answer(node, nts_scan_group_rows(scan), nts_scan_group_statistics, scan);
 }
 
 static bool
 answer_vector(void *arg, struct NtsScanState *scan, bool all)
 {
-	return all && answer(arg, nts_scan_vector_rows(scan), nts_scan_vector_statistics, scan);
+	return all && place_keys(arg, scan) && answer(arg, nts_scan_vector_rows(scan), nts_scan_vector_statistics, scan);
 }
 
 static void
-read_all(NtsAggregateNode *node)
+make_table(NtsAggregateNode *node)
+{
+	node->table = nts_agg_table_make(node->aggcontext->ecxt_per_tuple_memory, &node->vectors, node->keys,
+									 node->key_count, node->aggregate_count);
+}
+
+static void
+read_selections(NtsAggregateNode *node)
 {
 	NtsSelection selection;
 
-	node->table = nts_agg_table_make(node->aggcontext->ecxt_per_tuple_memory, &node->vectors, node->keys,
-									 node->key_count, node->aggregate_count);
 	while (nts_scan_next(node->child, &selection))
 	{
 		CHECK_FOR_INTERRUPTS();
 		take_selection(node, &selection);
 	}
+}
+
+static void
+read_all(NtsAggregateNode *node)
+{
+	make_table(node);
+	read_selections(node);
 	/* without GROUP BY there is one group, even of no rows */
 	if (node->key_count == 0 && node->rows == 0)
 		group_of_row(node, 0);
 	node->next = nts_agg_table_first(node->table);
+}
+
+/* The next group in order, for which the next windows are read if need be; NULL at the end. */
+static NtsAggGroup *
+next_in_order(NtsAggregateNode *node)
+{
+	NtsAggGroup *group;
+
+	if (node->table == NULL)
+		make_table(node);
+	while ((group = nts_early_stop_group(node->stop, node->shown)) == NULL)
+	{
+		if (!nts_early_stop_enter(node->stop))
+			return NULL;
+		read_selections(node);
+		nts_early_stop_leave(node->stop, node->table, node->aggcontext->ecxt_per_tuple_memory);
+	}
+	node->shown++;
+	return group;
+}
+
+static NtsAggGroup *
+next_in_table(NtsAggregateNode *node)
+{
+	NtsAggGroup *group;
+
+	if (node->table == NULL)
+		read_all(node);
+	group = node->next;
+	if (group != NULL)
+		node->next = group->next;
+	return group;
 }
 
 /* ---- the node ---- */
@@ -137,12 +213,9 @@ next_group(ScanState *ss)
 	MemoryContext old;
 
 	ExecClearTuple(slot);
-	if (node->table == NULL)
-		read_all(node);
-	group = node->next;
+	group = node->stop != NULL ? next_in_order(node) : next_in_table(node);
 	if (group == NULL)
 		return slot;
-	node->next = group->next;
 	old = MemoryContextSwitchTo(ss->ps.ps_ExprContext->ecxt_per_tuple_memory);
 	for (int k = 0; k < node->key_count; k++)
 	{
@@ -207,6 +280,15 @@ add_aggregate(NtsAggregateNode *node, Aggref *aggref)
 	node->aggregate_count++;
 }
 
+static bool
+has_column_keys(const NtsAggregateNode *node)
+{
+	for (int k = 0; k < node->key_count; k++)
+		if (node->vectors.vectors[node->keys[k]].column < 0)
+			return false;
+	return true;
+}
+
 static void
 begin_aggregate(CustomScanState *css, EState *estate, int eflags)
 {
@@ -242,13 +324,21 @@ begin_aggregate(CustomScanState *css, EState *estate, int eflags)
 			add_aggregate(node, castNode(Aggref, expr));
 		i++;
 	}
-	if (node->key_count == 0 && nts_enable_statistics_aggregate &&
+	if (nts_enable_statistics_aggregate && has_column_keys(node) &&
 		nts_agg_statistics_suffice(node->aggregates, node->aggregate_count, &node->vectors))
 	{
+		node->key_values = palloc(sizeof(Datum) * Max(node->key_count, 1));
 		node->chooser.skip_group = answer_group;
 		node->chooser.skip_vector = answer_vector;
 		node->chooser.arg = node;
 		nts_scan_set_chooser(node->child, &node->chooser);
+	}
+	if (list_length(plan->custom_private) > 1)
+	{
+		NtsEarlyPlan early;
+
+		nts_early_plan_read(lsecond(plan->custom_private), &early);
+		node->stop = nts_early_stop_make(&early, node->child, &node->vectors, node->keys);
 	}
 }
 
@@ -270,6 +360,7 @@ rescan_aggregate(CustomScanState *css)
 	if (changed)
 		UpdateChangedParamSet(child, css->ss.ps.chgParam);
 	ExecClearTuple(css->ss.ss_ScanTupleSlot);
+	node->shown = 0;
 	if (node->table == NULL)
 	{
 		/* nothing was read, so there is nothing to go back over */
@@ -282,6 +373,8 @@ rescan_aggregate(CustomScanState *css)
 		node->table = NULL;
 		node->next = NULL;
 		node->rows = 0;
+		if (node->stop != NULL)
+			nts_early_stop_reset(node->stop);
 		ReScanExprContext(node->aggcontext);
 		ExecReScan(child);
 	}
@@ -309,6 +402,8 @@ explain_aggregate(CustomScanState *css, List *ancestors, ExplainState *es)
 	}
 	if (keys != NIL)
 		ExplainPropertyList("Group Key", keys, es);
+	if (node->stop != NULL)
+		nts_early_stop_explain(node->stop, keys, es);
 	if (!es->analyze)
 		return;
 	if (es->verbose)

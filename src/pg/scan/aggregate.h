@@ -13,6 +13,7 @@
 #include "executor/executor.h"
 #include "nodes/execnodes.h"
 #include "nodes/extensible.h"
+#include "nodes/pathnodes.h"
 #include "nodes/primnodes.h"
 
 #include "pg/scan/scan.h"
@@ -71,6 +72,11 @@ extern Datum nts_agg_vector_evaluate(NtsAggVectors *vectors, NtsAggVector *vecto
 extern struct NtsBucket *nts_bucket_recognize(Expr *expr, MemoryContext context);
 /* Microseconds; of the shortest bucket, where they differ. */
 extern int64 nts_bucket_width(const struct NtsBucket *bucket);
+/*
+ * What is to be added to a time so that the bucket of the sum is at least that of every time before it: 0 where buckets
+ * grow with the time. As the session's time zone is.
+ */
+extern int64 nts_bucket_slack(const struct NtsBucket *bucket);
 /* The time column's Var. */
 extern Var *nts_bucket_input(const struct NtsBucket *bucket);
 /* Fills vector->own_values from the times (NULLs: left alone, their word is 0). */
@@ -191,6 +197,8 @@ extern NtsAggTable *nts_agg_table_make(MemoryContext context, const NtsAggVector
 extern int	nts_agg_table_runs(NtsAggTable *table, const NtsAggVectors *vectors, uint32 count, uint32 **starts);
 /* The group of a row of the selection; *is_new: its states are still to be started. */
 extern NtsAggGroup *nts_agg_table_group(NtsAggTable *table, const NtsAggVectors *vectors, uint32 row, bool *is_new);
+/* The vectors' values are not those of the last selection any more: what is known of addresses is forgotten. */
+extern void nts_agg_table_forget(NtsAggTable *table);
 extern NtsAggGroup *nts_agg_table_first(NtsAggTable *table);
 extern uint64 nts_agg_table_count(const NtsAggTable *table);
 extern Size nts_agg_group_size(int key_count, int state_count);
@@ -208,6 +216,10 @@ extern bool nts_agg_fold_statistics(const NtsAggregate *aggregates, int count, c
 
 /* Does it come with PostgreSQL or with this extension? */
 extern bool nts_agg_is_known_function(Oid function);
+/* Are values of the type equal by this operator only if their bytes are? */
+extern bool nts_is_image_equal(Oid type, Oid equality, Oid collation);
+/* How many groups these keys (expressions) make of so many rows. */
+extern double nts_agg_estimate_groups(PlannerInfo *root, List *keys, double rows);
 extern void nts_agg_path_init(const CustomScanMethods *methods);
 
 /* ---- aggregate.c: the node ---- */

@@ -159,6 +159,19 @@ nts_bucket_width(const struct NtsBucket *bucket)
 	return bucket->width;
 }
 
+int64
+nts_bucket_slack(const struct NtsBucket *bucket)
+{
+	if (!bucket->zoned)
+		return 0;
+	/* one is never later than its time, and starts less than a width before it */
+	if (bucket->width <= USECS_PER_HOUR)
+		return bucket->width;
+	/* starts of local days: a clock may have been set back by a day, no zone lies further than that from another; a zone
+	 * made up by its rule (it has digits) by a week each way */
+	return strpbrk(pg_get_timezone_name(session_timezone), "0123456789") == NULL ? 2 * USECS_PER_DAY : 15 * USECS_PER_DAY;
+}
+
 Var *
 nts_bucket_input(const struct NtsBucket *bucket)
 {

@@ -236,12 +236,18 @@ mark_references(const NtsAggVector *vector, uint32 count, uint8 *marks)
 	}
 }
 
+void
+nts_agg_table_forget(NtsAggTable *table)
+{
+	table->selection++;
+}
+
 int
 nts_agg_table_runs(NtsAggTable *table, const NtsAggVectors *vectors, uint32 count, uint32 **starts)
 {
 	size_t		runs;
 
-	table->selection++;
+	nts_agg_table_forget(table);
 	if (table->room < count)
 	{
 		table->room = Max(count, 1024);
@@ -278,23 +284,6 @@ mix(uint64 word)
 	word ^= word >> 27;
 	word *= UINT64CONST(0x94D049BB133111EB);
 	return word ^ (word >> 31);
-}
-
-/* Words of short types come sign-extended from segments, but as PostgreSQL has them from defaults and functions. */
-static inline Datum
-normal_word(Datum value, int16 typlen)
-{
-	switch (typlen)
-	{
-		case 1:
-			return (Datum) (int64) (int8) value;
-		case 2:
-			return (Datum) (int64) (int16) value;
-		case 4:
-			return (Datum) (int64) (int32) value;
-		default:
-			return value;
-	}
 }
 
 static void
@@ -372,7 +361,7 @@ nts_agg_table_group(NtsAggTable *table, const NtsAggVectors *vectors, uint32 row
 		else if (table->interners[k] != NULL)
 			value = intern(table, table->interners[k], value, vector->typlen);
 		else
-			value = normal_word(value, vector->typlen);
+			value = nts_normal_word(value, vector->typlen);
 		table->probe[k] = value;
 		hash = mix(hash ^ (uint64) value) + (uint64) k;
 	}

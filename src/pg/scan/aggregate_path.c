@@ -33,6 +33,7 @@
 
 #include "pg/guc.h"
 #include "pg/scan/aggregate.h"
+#include "pg/scan/early_stop.h"
 
 /* A query's grouping, as far as it was understood. */
 typedef struct Grouping
@@ -87,8 +88,8 @@ is_evaluable(PlannerInfo *root, Expr *expr, Grouping *grouping)
 }
 
 /* Are values of the type equal by this operator only if their bytes are? */
-static bool
-is_image_equal(Oid type, Oid equality, Oid collation)
+bool
+nts_is_image_equal(Oid type, Oid equality, Oid collation)
 {
 	TypeCacheEntry *entry = lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY);
 	Oid			function;
@@ -117,7 +118,7 @@ understand_keys(PlannerInfo *root, Grouping *grouping)
 		Expr	   *expr = get_sortgroupclause_tle(clause, root->processed_tlist)->expr;
 
 		if (IsA(expr, Const) || !is_evaluable(root, expr, grouping) ||
-			!is_image_equal(exprType((Node *) expr), clause->eqop, exprCollation((Node *) expr)))
+			!nts_is_image_equal(exprType((Node *) expr), clause->eqop, exprCollation((Node *) expr)))
 			return false;
 		grouping->keys = lappend(grouping->keys, expr);
 	}
@@ -246,14 +247,14 @@ estimate_buckets(PlannerInfo *root, const struct NtsBucket *bucket)
 }
 
 /* PostgreSQL takes every time for a group of its own: of a function's results it knows nothing. */
-static double
-estimate_groups(PlannerInfo *root, const Grouping *grouping, double rows)
+double
+nts_agg_estimate_groups(PlannerInfo *root, List *all, double rows)
 {
 	List	   *keys = NIL;
 	double		buckets = 1;
 	ListCell   *cell;
 
-	foreach(cell, grouping->keys)
+	foreach(cell, all)
 	{
 		struct NtsBucket *bucket = nts_bucket_recognize(lfirst(cell), CurrentMemoryContext);
 		double		estimated = bucket == NULL ? 0 : estimate_buckets(root, bucket);
@@ -281,7 +282,7 @@ estimate(PlannerInfo *root, const Grouping *grouping, const Path *scan, Path *pa
 	{
 		Size		bytes = nts_agg_group_size(list_length(grouping->keys), aggregates) + grouping->state_bytes;
 
-		groups = estimate_groups(root, grouping, scan->rows);
+		groups = nts_agg_estimate_groups(root, grouping->keys, scan->rows);
 		if (groups * bytes > get_hash_memory_limit())
 			return false;
 	}
@@ -336,6 +337,8 @@ add_aggregate_path(PlannerInfo *root, RelOptInfo *input, RelOptInfo *grouped, Gr
 	path->custom_paths = list_make1(scan);
 	path->custom_private = list_make3(grouping.keys, grouping.aggregates, grouping.having);
 	path->methods = &path_methods;
+	/* first: add_path may free what it refuses */
+	nts_early_stop_add_path(root, grouped, path, grouping.keys, scan->rows);
 	add_path(grouped, &path->path);
 }
 
@@ -383,6 +386,8 @@ plan_aggregate(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist
 	/* found in custom_scan_tlist too, but there nobody looks for parameters */
 	collect_params((Node *) outputs, &plan->custom_exprs);
 	plan->custom_private = list_make1(makeInteger(list_length(keys)));
+	if (list_length(path->custom_private) > 3)
+		plan->custom_private = lappend(plan->custom_private, lfourth(path->custom_private));
 	plan->methods = scan_methods;
 	return &plan->scan.plan;
 }

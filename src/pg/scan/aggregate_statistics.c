@@ -1,5 +1,5 @@
 /*
- * aggregate_statistics.c - aggregates without GROUP BY from what is stored of row groups and vectors.
+ * aggregate_statistics.c - aggregates from what is stored of row groups and vectors whose rows are of one group.
  *
  * Numbers of rows and NULLs, minima, maxima and sums of integers stand in a segment's footer and chunks. Where every
  * row of a row group or vector counts, they are folded into the states, and the rows are not read. All aggregates of the

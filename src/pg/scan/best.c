@@ -1,7 +1,8 @@
 /*
  * best.c - the executor's side of the node of the best rows.
  *
- * Rows are ranked by one column: smaller ranks are better. The scan below brings the newest segments first and, for the
+ * Rows are ranked by the first sort column, of words: smaller ranks are better. Other sort columns are compared where ranks
+ * are equal. The scan below brings the newest segments first and, for the
  * greatest values, each series from its end; a row group or vector that cannot hold a better rank than what is kept is
  * not read. Of several rows of equal rank the one that is met first is kept.
  */
@@ -10,10 +11,12 @@
 #include <math.h>
 
 #include "access/htup_details.h"
+#include "access/stratnum.h"
 #include "commands/explain.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/datum.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/sortsupport.h"
 
@@ -36,10 +39,17 @@ typedef struct BestRow
 	MinimalTuple tuple;			/* of the scan slot's row type */
 	Datum		key;			/* into the tuple's copy of it, or by value */
 	bool		key_is_null;
-	uint32		key_length;		/* of by-reference keys */
 	uint32		hash;
 	int			next;			/* in its bucket, or -1 */
 } BestRow;
+
+/* A sort column that decides among equal ranks. */
+typedef struct BestOrder
+{
+	int			column;			/* 0-based, of the table */
+	AttrNumber	attribute;		/* of the rows that are kept */
+	SortSupportData sort;
+} BestOrder;
 
 typedef struct BestState
 {
@@ -50,6 +60,8 @@ typedef struct BestState
 	int		   *columns;		/* 0-based, of the table: the scan slot's */
 	int			column_count;
 	Form_pg_attribute key_attribute;
+	BestOrder  *more;			/* without a key */
+	int			more_count;
 	MemoryContext context;		/* what is kept, until a rescan */
 	BestRow    *rows;			/* without a key: a heap whose root is the worst */
 	int			count;
@@ -131,65 +143,57 @@ best_possible(const BestState *state, const NtsStatistics *s, Rank *rank)
 
 /* ---- keys ---- */
 
-static uint32
-key_bytes(const BestState *state, Datum value, const uint8 **bytes)
+/* A key as it is looked up: equal ones have equal bytes, which are those of the word if it is one. */
+typedef struct Key
 {
-	if (state->key_attribute->attlen == -1)
-	{
-		*bytes = (const uint8 *) VARDATA_ANY(DatumGetPointer(value));
-		return VARSIZE_ANY_EXHDR(DatumGetPointer(value));
-	}
-	*bytes = (const uint8 *) DatumGetPointer(value);
-	return state->key_attribute->attlen;
+	const uint8 *bytes;			/* NULL: NULL */
+	uint32		length;
+	uint32		hash;
+} Key;
+
+static Key
+key_of_bytes(const uint8 *bytes, uint32 length)
+{
+	Key			key = {bytes, length, bytes == NULL ? 0 : nts_crc32c(1, bytes, length)};
+
+	return key;
 }
 
-static uint32
-hash_key(const BestState *state, Datum value, bool isnull)
+/* *value must stay where it is, and is a normal word if it is one. */
+static Key
+key_of_datum(const BestState *state, const Datum *value, bool isnull)
 {
-	const uint8 *bytes;
-	uint32		length;
+	int16		length = state->key_attribute->attlen;
 
 	if (isnull)
-		return 0;
+		return key_of_bytes(NULL, 0);
 	if (state->key_attribute->attbyval)
-		return nts_crc32c(1, &value, sizeof(value));
-	length = key_bytes(state, value, &bytes);
-	return nts_crc32c(1, bytes, length);
+		return key_of_bytes((const uint8 *) value, sizeof(Datum));
+	if (length == -1)
+		return key_of_bytes((const uint8 *) VARDATA_ANY(DatumGetPointer(*value)),
+							VARSIZE_ANY_EXHDR(DatumGetPointer(*value)));
+	return key_of_bytes((const uint8 *) DatumGetPointer(*value), length);
 }
 
 static bool
-same_key(const BestState *state, const BestRow *row, Datum value, bool isnull)
+is_key(const BestState *state, const BestRow *row, const Key *key)
 {
-	const uint8 *a;
-	const uint8 *b;
-	uint32		length;
+	Key			own;
 
-	if (row->key_is_null || isnull)
-		return row->key_is_null && isnull;
-	if (state->key_attribute->attbyval)
-		return row->key == value;
-	length = key_bytes(state, value, &a);
-	if (key_bytes(state, row->key, &b) != length)
+	if (row->hash != key->hash)
 		return false;
-	return memcmp(a, b, length) == 0;
+	own = key_of_datum(state, &row->key, row->key_is_null);
+	if (own.bytes == NULL || key->bytes == NULL)
+		return own.bytes == NULL && key->bytes == NULL;
+	return own.length == key->length && memcmp(own.bytes, key->bytes, own.length) == 0;
 }
 
 static BestRow *
-find_bytes(const BestState *state, const uint8 *bytes, uint32 length)
+find_row(const BestState *state, const Key *key)
 {
-	uint32		hash = nts_crc32c(1, bytes, length);
-
-	if (state->count == 0)
-		return NULL;
-	for (int i = state->buckets[hash & (state->bucket_count - 1)]; i >= 0; i = state->rows[i].next)
-	{
-		BestRow    *row = &state->rows[i];
-		const uint8 *other;
-
-		if (row->hash == hash && !row->key_is_null && key_bytes(state, row->key, &other) == length &&
-			memcmp(bytes, other, length) == 0)
-			return row;
-	}
+	for (int i = state->buckets[key->hash & (state->bucket_count - 1)]; i >= 0; i = state->rows[i].next)
+		if (is_key(state, &state->rows[i], key))
+			return &state->rows[i];
 	return NULL;
 }
 
@@ -234,31 +238,82 @@ new_row(BestState *state)
 static BestRow *
 row_of_key(BestState *state, Datum value, bool isnull)
 {
-	uint32		hash = hash_key(state, value, isnull);
 	BestRow    *row;
+	Key			key;
 	int		   *bucket;
 
+	if (state->key_attribute->attbyval)
+		value = nts_normal_word(value, state->key_attribute->attlen);
+	key = key_of_datum(state, &value, isnull);
+	row = find_row(state, &key);
+	if (row != NULL)
+		return row;
 	if (state->count >= (int) (state->bucket_count / 2))
 		rebuild_buckets(state);
-	bucket = &state->buckets[hash & (state->bucket_count - 1)];
-	for (int i = *bucket; i >= 0; i = state->rows[i].next)
-		if (state->rows[i].hash == hash && same_key(state, &state->rows[i], value, isnull))
-			return &state->rows[i];
 	row = new_row(state);
-	row->hash = hash;
+	bucket = &state->buckets[key.hash & (state->bucket_count - 1)];
+	row->hash = key.hash;
 	row->key_is_null = isnull;
 	row->next = *bucket;
 	*bucket = state->count - 1;
-	if (!isnull && !state->key_attribute->attbyval)
+	if (!isnull)
 	{
 		MemoryContext old = MemoryContextSwitchTo(state->context);
 
-		row->key = datumCopy(value, false, state->key_attribute->attlen);
+		row->key = datumCopy(value, state->key_attribute->attbyval, state->key_attribute->attlen);
 		MemoryContextSwitchTo(old);
 	}
-	else
-		row->key = value;
 	return row;
+}
+
+/* ---- order ---- */
+
+static Datum
+kept_value(const BestState *state, const BestRow *row, const BestOrder *order, bool *isnull)
+{
+	HeapTupleData tuple;
+
+	tuple.t_len = row->tuple->t_len + MINIMAL_TUPLE_OFFSET;
+	tuple.t_data = (HeapTupleHeader) ((char *) row->tuple - MINIMAL_TUPLE_OFFSET);
+	return heap_getattr(&tuple, order->attribute, state->css.ss.ss_ScanTupleSlot->tts_tupleDescriptor, isnull);
+}
+
+/* Of two rows that are kept; < 0: the first one is better. */
+static int
+compare_kept(const BestState *state, const BestRow *a, const BestRow *b)
+{
+	int			result = compare_ranks(&a->rank, &b->rank);
+
+	for (int i = 0; i < state->more_count && result == 0; i++)
+	{
+		bool		a_null;
+		bool		b_null;
+		Datum		a_value = kept_value(state, a, &state->more[i], &a_null);
+		Datum		b_value = kept_value(state, b, &state->more[i], &b_null);
+
+		result = ApplySortComparator(a_value, a_null, b_value, b_null, &state->more[i].sort);
+	}
+	return result;
+}
+
+/* Is row `at` of the set better than one that is kept? */
+static bool
+is_better(const BestState *state, NtsVectorSet *set, uint32 at, const Rank *rank, const BestRow *kept)
+{
+	int			result = compare_ranks(rank, &kept->rank);
+
+	for (int i = 0; i < state->more_count && result == 0; i++)
+	{
+		BestOrder  *order = &state->more[i];
+		NtsColumnData *data = &set->columns[order->column];
+		bool		isnull;
+		Datum		value = kept_value(state, kept, order, &isnull);
+
+		if (!data->filled)
+			nts_vector_set_fill(set, order->column);
+		result = ApplySortComparator(data->values[at], data->nulls[at] != 0, value, isnull, &order->sort);
+	}
+	return result < 0;
 }
 
 /* ---- keeping rows ---- */
@@ -299,9 +354,9 @@ sift_down(BestState *state, int i)
 		if (child >= state->count)
 			return;
 		if (child + 1 < state->count &&
-			compare_ranks(&state->rows[child + 1].rank, &state->rows[child].rank) > 0)
+			compare_kept(state, &state->rows[child + 1], &state->rows[child]) > 0)
 			child++;
-		if (compare_ranks(&state->rows[child].rank, &row.rank) <= 0)
+		if (compare_kept(state, &state->rows[child], &row) <= 0)
 			return;
 		state->rows[i] = state->rows[child];
 		state->rows[child] = row;
@@ -317,7 +372,7 @@ sift_up(BestState *state, int i)
 		int			parent = (i - 1) / 2;
 		BestRow		row = state->rows[i];
 
-		if (compare_ranks(&state->rows[parent].rank, &row.rank) >= 0)
+		if (compare_kept(state, &state->rows[parent], &row) >= 0)
 			return;
 		state->rows[i] = state->rows[parent];
 		state->rows[parent] = row;
@@ -333,7 +388,7 @@ take_of_all(BestState *state, NtsVectorSet *set, uint32 at, const Rank *rank)
 		keep_tuple(state, new_row(state), set, at, rank);
 		sift_up(state, state->count - 1);
 	}
-	else if (compare_ranks(rank, &state->rows[0].rank) < 0)
+	else if (is_better(state, set, at, rank, &state->rows[0]))
 	{
 		keep_tuple(state, &state->rows[0], set, at, rank);
 		sift_down(state, 0);
@@ -392,11 +447,33 @@ take_selection(BestState *state, const NtsSelection *selection)
 
 /* ---- what the scan may leave out ---- */
 
-/* No row of this rank, or of a worse one, is wanted any more. */
+/* No row of this rank, or of a worse one, is wanted any more. Of the worst one's rank others may be better. */
 static bool
 is_useless(const BestState *state, const Rank *rank)
 {
-	return state->plan.key < 0 && state->count >= state->plan.limit && compare_ranks(rank, &state->rows[0].rank) >= 0;
+	return state->plan.key < 0 && state->count >= state->plan.limit &&
+		compare_ranks(rank, &state->rows[0].rank) >= (state->more_count > 0 ? 1 : 0);
+}
+
+/* The key that all rows of the vector have; false: it is not known to be one. */
+static bool
+key_of_vector(const BestState *state, NtsScanState *scan, Datum *word, Key *key)
+{
+	const NtsKeyBounds *bounds;
+
+	if (state->key_attribute->attbyval)
+	{
+		if (!nts_scan_vector_value(scan, state->plan.key, word))
+			return false;
+		*word = nts_normal_word(*word, state->key_attribute->attlen);
+		*key = key_of_datum(state, word, false);
+		return true;
+	}
+	bounds = nts_scan_vector_bounds(scan, state->plan.key);
+	if (!nts_key_bounds_same(bounds))
+		return false;
+	*key = key_of_bytes(bounds->first, bounds->first_length);
+	return true;
 }
 
 static bool
@@ -413,38 +490,58 @@ static bool
 skip_vector(void *arg, NtsScanState *scan, bool all)
 {
 	BestState  *state = arg;
-	const NtsKeyBounds *bounds;
 	const BestRow *row;
 	Rank		rank;
+	Datum		word;
+	Key			key;
 
 	if (state->plan.key < 0)
 		return state->count >= state->plan.limit &&
 			best_possible(state, nts_scan_vector_statistics(scan, state->plan.column), &rank) &&
 			is_useless(state, &rank);
-	if (state->key_attribute->attbyval)
+	if (!key_of_vector(state, scan, &word, &key))
 		return false;
-	bounds = nts_scan_vector_bounds(scan, state->plan.key);
-	if (bounds == NULL || bounds->first == NULL || bounds->last == NULL || bounds->first_length != bounds->last_length ||
-		memcmp(bounds->first, bounds->last, bounds->first_length) != 0)
+	row = find_row(state, &key);
+	if (row == NULL || !row->used)
 		return false;
-	row = find_bytes(state, bounds->first, bounds->first_length);
-	return row != NULL && row->used &&
-		best_possible(state, nts_scan_vector_statistics(scan, state->plan.column), &rank) &&
-		compare_ranks(&rank, &row->rank) >= 0;
+	/* what the footer says of the row group mostly suffices, for which no chunk is read */
+	return (best_possible(state, nts_scan_group_statistics(scan, state->plan.column), &rank) &&
+			compare_ranks(&rank, &row->rank) >= 0) ||
+		(best_possible(state, nts_scan_vector_statistics(scan, state->plan.column), &rank) &&
+		 compare_ranks(&rank, &row->rank) >= 0);
 }
 
 /* ---- the result ---- */
+
+typedef struct ResultOrder
+{
+	const BestState *state;
+	SortSupport key;			/* NULL: there is none */
+} ResultOrder;
 
 static int
 compare_rows(const void *a, const void *b, void *arg)
 {
 	const BestRow *x = a;
 	const BestRow *y = b;
-	SortSupport sort = arg;
+	ResultOrder *order = arg;
 
-	if (sort != NULL)
-		return ApplySortComparator(x->key, x->key_is_null, y->key, y->key_is_null, sort);
-	return compare_ranks(&x->rank, &y->rank);
+	if (order->key != NULL)
+		return ApplySortComparator(x->key, x->key_is_null, y->key, y->key_is_null, order->key);
+	return compare_kept(order->state, x, y);
+}
+
+/* The order that a sort clause gave. */
+static void
+prepare_sort(BestState *state, MemoryContext context, Oid operator, Oid collation, bool nulls_first, SortSupport sort)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	sort->ssup_cxt = context;
+	sort->ssup_collation = collation;
+	sort->ssup_nulls_first = nulls_first;
+	PrepareSortSupportFromOrderingOp(operator, sort);
+	MemoryContextSwitchTo(old);
 }
 
 static void
@@ -452,6 +549,7 @@ find_best(BestState *state)
 {
 	NtsSelection selection;
 	SortSupportData sort = {0};
+	ResultOrder order = {state, state->plan.key >= 0 ? &sort : NULL};
 
 	while (nts_scan_next(&state->scan->css, &selection))
 	{
@@ -459,17 +557,10 @@ find_best(BestState *state)
 		CHECK_FOR_INTERRUPTS();
 	}
 	if (state->plan.key >= 0)
-	{
-		MemoryContext old = MemoryContextSwitchTo(state->context);
-
-		sort.ssup_cxt = state->context;
-		sort.ssup_collation = state->plan.key_collation;
-		sort.ssup_nulls_first = state->plan.key_nulls_first;
-		PrepareSortSupportFromOrderingOp(state->plan.key_operator, &sort);
-		MemoryContextSwitchTo(old);
-	}
+		prepare_sort(state, state->context, state->plan.key_operator, state->plan.key_collation,
+					 state->plan.key_nulls_first, &sort);
 	if (state->count > 1)
-		qsort_arg(state->rows, state->count, sizeof(BestRow), compare_rows, state->plan.key >= 0 ? &sort : NULL);
+		qsort_arg(state->rows, state->count, sizeof(BestRow), compare_rows, &order);
 	state->done = true;
 }
 
@@ -511,6 +602,28 @@ reset(BestState *state)
 }
 
 static void
+prepare_more(BestState *state, MemoryContext context)
+{
+	ListCell   *cell;
+
+	state->more = palloc0(sizeof(BestOrder) * Max(list_length(state->plan.more), 1));
+	foreach(cell, state->plan.more)
+	{
+		const NtsBestOrder *plan = lfirst(cell);
+		BestOrder  *order = &state->more[state->more_count];
+
+		order->column = plan->column;
+		while (order->attribute < state->column_count && state->columns[order->attribute] != plan->column)
+			order->attribute++;
+		if (order->attribute == state->column_count)
+			elog(ERROR, "nodedb_ts: a sort column is not among the best rows' columns");
+		order->attribute++;
+		prepare_sort(state, context, plan->operator, plan->collation, plan->nulls_first, &order->sort);
+		state->more_count++;
+	}
+}
+
+static void
 begin_best(CustomScanState *node, EState *estate, int eflags)
 {
 	BestState  *state = (BestState *) node;
@@ -533,6 +646,7 @@ begin_best(CustomScanState *node, EState *estate, int eflags)
 	foreach(cell, plan->custom_scan_tlist)
 		state->columns[state->column_count++] = castNode(Var, lfirst_node(TargetEntry, cell)->expr)->varattno - 1;
 	state->context = AllocSetContextCreate(estate->es_query_cxt, "nodedb_ts best rows", ALLOCSET_DEFAULT_SIZES);
+	prepare_more(state, estate->es_query_cxt);
 	state->chooser.newest_first = true;
 	state->chooser.backward = state->plan.descending;
 	state->chooser.skip_group = skip_group;
@@ -566,16 +680,38 @@ rescan_best(CustomScanState *node)
 	reset(state);
 }
 
+static const char *
+direction(bool descending, bool nulls_first)
+{
+	if (nulls_first == descending)
+		return descending ? " DESC" : "";
+	if (descending)
+		return " DESC NULLS LAST";
+	return " NULLS FIRST";
+}
+
 static void
 explain_best(CustomScanState *node, List *ancestors, ExplainState *es)
 {
 	BestState  *state = (BestState *) node;
 	TupleDesc	desc = RelationGetDescr(state->scan->css.ss.ss_currentRelation);
+	char	   *by = psprintf("%s%s", NameStr(TupleDescAttr(desc, state->plan.column)->attname),
+							  direction(state->plan.descending, state->plan.nulls_first));
+	ListCell   *cell;
 
-	ExplainPropertyText("Best By", psprintf("%s%s%s", NameStr(TupleDescAttr(desc, state->plan.column)->attname),
-											state->plan.descending ? " DESC" : "",
-											state->plan.nulls_first == state->plan.descending ? "" :
-											state->plan.nulls_first ? " NULLS FIRST" : " NULLS LAST"), es);
+	foreach(cell, state->plan.more)
+	{
+		const NtsBestOrder *order = lfirst(cell);
+		Oid			family;
+		Oid			type;
+		int16		strategy;
+
+		if (!get_ordering_op_properties(order->operator, &family, &type, &strategy))
+			elog(ERROR, "nodedb_ts: operator %u gives no order", order->operator);
+		by = psprintf("%s, %s%s", by, NameStr(TupleDescAttr(desc, order->column)->attname),
+					  direction(strategy == BTGreaterStrategyNumber, order->nulls_first));
+	}
+	ExplainPropertyText("Best By", by, es);
 	if (state->plan.key >= 0)
 		ExplainPropertyText("Each", NameStr(state->key_attribute->attname), es);
 	else

@@ -1,5 +1,5 @@
 /*
- * best.h - inside of this room: the node that takes the best rows by one column of words, n of all rows (ORDER BY ...
+ * best.h - inside of this room: the node that takes the best rows by a column of words, n of all rows (ORDER BY ...
  * LIMIT n) or one for each value of a key (DISTINCT ON).
  */
 #ifndef NTS_SCAN_BEST_H
@@ -8,6 +8,16 @@
 #include "postgres.h"
 
 #include "nodes/extensible.h"
+#include "nodes/pathnodes.h"
+
+/* A sort column after the first, of any type. */
+typedef struct NtsBestOrder
+{
+	int			column;			/* 0-based */
+	bool		nulls_first;
+	Oid			operator;
+	Oid			collation;
+} NtsBestOrder;
 
 /* What the plan says, as integers in custom_private. */
 typedef struct NtsBestPlan
@@ -20,12 +30,16 @@ typedef struct NtsBestPlan
 	bool		key_nulls_first;
 	Oid			key_operator;	/* orders the result */
 	Oid			key_collation;
+	List	   *more;			/* NtsBestOrder: without a key */
 } NtsBestPlan;
 
 #define NTS_BEST_ROW_BYTES 128	/* of memory for a row that is kept, beside its values, about */
 
 extern List *nts_best_plan_list(const NtsBestPlan *plan);
 extern void nts_best_plan_read(const CustomScan *scan, NtsBestPlan *plan);
+
+/* A child's best rows, beside its scan. */
+extern void nts_best_add_child_path(PlannerInfo *root, RelOptInfo *rel, const CustomPath *scan);
 
 extern const CustomScanMethods nts_best_methods;
 extern void nts_best_init(void);

@@ -1,8 +1,9 @@
 /*
  * best_path.c - when the planner may use the node of the best rows.
  *
- * ORDER BY column LIMIT n over one table, and SELECT DISTINCT ON (key) ... ORDER BY key, column: the newest row of each
- * series. The deciding column is one of words in its type's own order, the key one whose equal values have equal bytes.
+ * ORDER BY column, ... LIMIT n over one table, and SELECT DISTINCT ON (key) ... ORDER BY key, column: the newest row of each
+ * series. The first deciding column is one of words in its type's own order, the key one whose equal values have equal
+ * bytes. Of a partitioned table each partition gives its best rows, for ORDER BY ... LIMIT.
  */
 #include "postgres.h"
 
@@ -10,6 +11,7 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/appendinfo.h"
 #include "optimizer/clauses.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
@@ -20,7 +22,9 @@
 #include "utils/selfuncs.h"
 #include "utils/typcache.h"
 
+#include "pg/compat.h"
 #include "pg/guc.h"
+#include "pg/scan/aggregate.h"
 #include "pg/scan/best.h"
 #include "pg/scan/filter.h"
 #include "pg/scan/scan.h"
@@ -32,8 +36,18 @@ static create_upper_paths_hook_type previous_hook = NULL;
 List *
 nts_best_plan_list(const NtsBestPlan *plan)
 {
-	return list_make2(list_make5_int(plan->column, plan->descending, plan->nulls_first, plan->limit, plan->key),
-					  list_make3_oid(plan->key_operator, plan->key_collation, plan->key_nulls_first ? 1 : 0));
+	List	   *integers = list_make5_int(plan->column, plan->descending, plan->nulls_first, plan->limit, plan->key);
+	List	   *oids = list_make3_oid(plan->key_operator, plan->key_collation, plan->key_nulls_first ? 1 : 0);
+	ListCell   *cell;
+
+	foreach(cell, plan->more)
+	{
+		const NtsBestOrder *order = lfirst(cell);
+
+		integers = lappend_int(lappend_int(integers, order->column), order->nulls_first);
+		oids = lappend_oid(lappend_oid(oids, order->operator), order->collation);
+	}
+	return list_make2(integers, oids);
 }
 
 void
@@ -50,13 +64,25 @@ nts_best_plan_read(const CustomScan *scan, NtsBestPlan *plan)
 	plan->key_operator = linitial_oid(oids);
 	plan->key_collation = lsecond_oid(oids);
 	plan->key_nulls_first = lthird_oid(oids) != 0;
+	plan->more = NIL;
+	for (int i = 0; 5 + 2 * i < list_length(integers); i++)
+	{
+		NtsBestOrder *order = palloc(sizeof(NtsBestOrder));
+
+		order->column = list_nth_int(integers, 5 + 2 * i);
+		order->nulls_first = list_nth_int(integers, 6 + 2 * i) != 0;
+		order->operator = list_nth_oid(oids, 3 + 2 * i);
+		order->collation = list_nth_oid(oids, 4 + 2 * i);
+		plan->more = lappend(plan->more, order);
+	}
 }
 
 static Plan *
 make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses, List *custom_plans)
 {
 	CustomScan *plan = makeNode(CustomScan);
-	List	   *columns = pull_var_clause((Node *) tlist, 0);	/* no others are left: has_plain_columns */
+	/* no others are left: has_plain_columns. tlist may come later, out of these (CP_IGNORE_TLIST) */
+	List	   *columns = pull_var_clause((Node *) path->path.pathtarget->exprs, 0);
 	ListCell   *cell;
 
 	plan->scan.plan.targetlist = tlist;
@@ -77,11 +103,14 @@ static const CustomPathMethods path_methods = {
 
 /* The table's column that a sort clause orders by, or NULL. */
 static Var *
-sort_column(const PlannerInfo *root, const RelOptInfo *rel, const SortGroupClause *clause)
+sort_column(PlannerInfo *root, RelOptInfo *rel, const SortGroupClause *clause)
 {
 	Node	   *node = get_sortgroupclause_expr((SortGroupClause *) clause, root->processed_tlist);
-	Var		   *var = (Var *) node;
+	Var		   *var;
 
+	if (IS_OTHER_REL(rel))
+		node = NTS_ADJUST_FOR_CHILD(root, node, rel);
+	var = (Var *) node;
 	if (!IsA(node, Var) || var->varlevelsup != 0 || var->varattno <= 0 || !bms_is_member(var->varno, rel->relids))
 		return NULL;
 	return var;
@@ -104,29 +133,6 @@ read_order(const SortGroupClause *clause, const Var *var, NtsBestPlan *plan)
 	return true;
 }
 
-/* Have equal values of the type equal bytes? */
-static bool
-is_bytewise(const Var *var, Oid equality)
-{
-	switch (var->vartype)
-	{
-		case TEXTOID:
-		case VARCHAROID:
-			return OidIsValid(var->varcollid) && get_collation_isdeterministic(var->varcollid);
-		case INT2OID:
-		case INT4OID:
-		case INT8OID:
-		case DATEOID:
-		case TIMESTAMPOID:
-		case TIMESTAMPTZOID:
-		case UUIDOID:
-		case BOOLOID:
-			return true;
-		default:
-			return false;
-	}
-}
-
 /* DISTINCT ON (key) ... ORDER BY key, column */
 static bool
 read_distinct(PlannerInfo *root, RelOptInfo *rel, NtsBestPlan *plan)
@@ -145,7 +151,7 @@ read_distinct(PlannerInfo *root, RelOptInfo *rel, NtsBestPlan *plan)
 	if (distinct->tleSortGroupRef != first->tleSortGroupRef)
 		return false;
 	key = sort_column(root, rel, first);
-	if (key == NULL || !is_bytewise(key, distinct->eqop) ||
+	if (key == NULL || !nts_is_image_equal(key->vartype, distinct->eqop, key->varcollid) ||
 		!read_order(second, sort_column(root, rel, second), plan))
 		return false;
 	plan->limit = 1;
@@ -162,16 +168,42 @@ is_known_number(const Node *node)
 	return node != NULL && IsA(node, Const) && !((const Const *) node)->constisnull;
 }
 
-/* ORDER BY column LIMIT n. limit_tuples may be an estimate of what is known at execution only: n must be a constant. */
+/* Sort columns after the first; false: one is an expression. */
+static bool
+read_more(PlannerInfo *root, RelOptInfo *rel, NtsBestPlan *plan)
+{
+	ListCell   *cell;
+
+	for_each_from(cell, root->parse->sortClause, 1)
+	{
+		const SortGroupClause *clause = lfirst_node(SortGroupClause, cell);
+		const Var  *var = sort_column(root, rel, clause);
+		NtsBestOrder *order;
+
+		if (var == NULL)
+			return false;
+		order = palloc(sizeof(NtsBestOrder));
+		order->column = var->varattno - 1;
+		order->nulls_first = clause->nulls_first;
+		order->operator = clause->sortop;
+		order->collation = var->varcollid;
+		plan->more = lappend(plan->more, order);
+	}
+	return true;
+}
+
+/* ORDER BY column, ... LIMIT n. limit_tuples may be an estimate of what is known at execution only: n must be a constant. */
 static bool
 read_limit(PlannerInfo *root, RelOptInfo *rel, NtsBestPlan *plan)
 {
 	Query	   *parse = root->parse;
 
-	if (parse->distinctClause != NIL || list_length(parse->sortClause) != 1 ||
+	if (parse->distinctClause != NIL || parse->sortClause == NIL ||
 		parse->limitOption == LIMIT_OPTION_WITH_TIES || !is_known_number(parse->limitCount) ||
-		(parse->limitOffset != NULL && !is_known_number(parse->limitOffset)) || root->limit_tuples < 1 || root->limit_tuples > MAX_LIMIT ||
-		!read_order(linitial(parse->sortClause), sort_column(root, rel, linitial(parse->sortClause)), plan))
+		(parse->limitOffset != NULL && !is_known_number(parse->limitOffset)) ||
+		root->limit_tuples < 1 || root->limit_tuples > MAX_LIMIT ||
+		!read_order(linitial(parse->sortClause), sort_column(root, rel, linitial(parse->sortClause)), plan) ||
+		!read_more(root, rel, plan))
 		return false;
 	plan->limit = (int) root->limit_tuples;
 	plan->key = -1;
@@ -206,32 +238,21 @@ estimate_rows(PlannerInfo *root, const Path *scan, const NtsBestPlan *plan,
 	return *rows * (target->width + NTS_BEST_ROW_BYTES) <= get_hash_memory_limit();
 }
 
-static void
-add_best_path(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, RelOptInfo *output, void *extra)
+/* Is a row of the scan no more than a row of the result, whatever stands above? */
+static bool
+is_plain_query(const Query *parse)
 {
-	Query	   *parse = root->parse;
-	NtsBestPlan plan = {0};
-	CustomPath *path;
-	Path	   *scan;
-	PathTarget *target;
-	bool		found;
-	double		rows;
+	return parse->rowMarks == NIL && !parse->hasTargetSRFs && !parse->hasAggs && !parse->hasWindowFuncs &&
+		parse->groupClause == NIL && parse->groupingSets == NIL && parse->havingQual == NULL;
+}
 
-	if (previous_hook != NULL)
-		previous_hook(root, stage, input, output, extra);
-	if (!nts_enable_best || (stage != UPPERREL_DISTINCT && stage != UPPERREL_ORDERED) ||
-		parse->rowMarks != NIL || parse->hasTargetSRFs || parse->hasAggs ||
-		parse->hasWindowFuncs || parse->groupClause != NIL || parse->groupingSets != NIL || parse->havingQual != NULL ||
-		(scan = nts_scan_path_below(input)) == NULL)
-		return;
-	target = root->upper_targets[stage];
-	found = stage == UPPERREL_DISTINCT ? read_distinct(root, input, &plan) : read_limit(root, input, &plan);
-	if (!found || !estimate_rows(root, scan, &plan, target, &rows) || !has_plain_columns(target) || contain_subplans((Node *) target->exprs) ||
-		contain_volatile_functions((Node *) target->exprs))
-		return;
-	path = makeNode(CustomPath);
+static Path *
+make_path(PlannerInfo *root, RelOptInfo *rel, Path *scan, PathTarget *target, const NtsBestPlan *plan, double rows)
+{
+	CustomPath *path = makeNode(CustomPath);
+
 	path->path.pathtype = T_CustomScan;
-	path->path.parent = output;
+	path->path.parent = rel;
 	path->path.pathtarget = target;
 	path->path.parallel_safe = scan->parallel_safe;
 	path->path.rows = rows;
@@ -242,9 +263,58 @@ add_best_path(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, Rel
 	path->path.pathkeys = root->sort_pathkeys;
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	path->custom_paths = list_make1(scan);
-	path->custom_private = nts_best_plan_list(&plan);
+	path->custom_private = nts_best_plan_list(plan);
 	path->methods = &path_methods;
-	add_path(output, (Path *) path);
+	return &path->path;
+}
+
+static void
+add_best_path(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, RelOptInfo *output, void *extra)
+{
+	NtsBestPlan plan = {0};
+	Path	   *scan;
+	PathTarget *target;
+	bool		found;
+	double		rows;
+
+	if (previous_hook != NULL)
+		previous_hook(root, stage, input, output, extra);
+	if (!nts_enable_best || (stage != UPPERREL_DISTINCT && stage != UPPERREL_ORDERED) || !is_plain_query(root->parse) ||
+		(scan = nts_scan_path_below(input)) == NULL)
+		return;
+	target = root->upper_targets[stage];
+	found = stage == UPPERREL_DISTINCT ? read_distinct(root, input, &plan) : read_limit(root, input, &plan);
+	if (!found || !estimate_rows(root, scan, &plan, target, &rows) || !has_plain_columns(target) ||
+		contain_subplans((Node *) target->exprs) || contain_volatile_functions((Node *) target->exprs))
+		return;
+	add_path(output, make_path(root, output, scan, target, &plan, rows));
+}
+
+/*
+ * A partition, or another child, gives its own best rows in order, for PostgreSQL to merge: where the query reads
+ * nothing but the parent. `scan` is not referred to: who adds paths may free it.
+ */
+void
+nts_best_add_child_path(PlannerInfo *root, RelOptInfo *rel, const CustomPath *scan)
+{
+	NtsBestPlan plan = {0};
+	CustomPath *child;
+	ListCell   *cell;
+	double		rows;
+
+	if (!nts_enable_best || !IS_OTHER_REL(rel) || root->parse->commandType != CMD_SELECT || !is_plain_query(root->parse) ||
+		root->sort_pathkeys == NIL || !bms_equal(rel->top_parent_relids, root->all_baserels) ||
+		rel->lateral_relids != NULL || scan->path.param_info != NULL)
+		return;
+	foreach(cell, rel->baserestrictinfo)
+		if (lfirst_node(RestrictInfo, cell)->pseudoconstant)
+			return;
+	if (!read_limit(root, rel, &plan) || !has_plain_columns(rel->reltarget) ||
+		!estimate_rows(root, &scan->path, &plan, rel->reltarget, &rows))
+		return;
+	child = makeNode(CustomPath);
+	*child = *scan;
+	add_path(rel, make_path(root, rel, &child->path, rel->reltarget, &plan, rows));
 }
 
 void

@@ -90,6 +90,8 @@ typedef struct NtsScanState
 /* scan_cursor.c */
 /* Bounds of the series key's first column in the vector that the scan is about to read; NULL: not known. */
 extern const NtsKeyBounds *nts_scan_vector_bounds(void *scan, int column);
+/* Are all values between them the same, and none NULL? */
+extern bool nts_key_bounds_same(const NtsKeyBounds *bounds);
 /* Decodes columns of the selection's set; puts one of its rows into the scan slot, as far as these columns go. */
 extern void nts_scan_fill(NtsScanState *state, const int *columns, int count);
 extern void nts_scan_store(NtsScanState *state, const int *columns, int count, uint32 row);

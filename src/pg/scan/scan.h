@@ -12,6 +12,26 @@
 
 #include "pg/am/am.h"
 
+/*
+ * Words of short types come sign-extended from segments, but as PostgreSQL has them from defaults and functions: equal
+ * ones are the same word after this.
+ */
+static inline Datum
+nts_normal_word(Datum value, int16 typlen)
+{
+	switch (typlen)
+	{
+		case 1:
+			return (Datum) (int64) (int8) value;
+		case 2:
+			return (Datum) (int64) (int16) value;
+		case 4:
+			return (Datum) (int64) (int32) value;
+		default:
+			return value;
+	}
+}
+
 /* Rows of one vector set that a scan has chosen. */
 typedef struct NtsSelection
 {
@@ -44,12 +64,22 @@ typedef struct NtsScanChooser
 	bool		backward;		/* and row groups and vectors of each from its end */
 	bool		(*skip_group) (void *arg, struct NtsScanState *scan, bool all);
 	bool		(*skip_vector) (void *arg, struct NtsScanState *scan, bool all);
+	/* or NULL: leaves keep[i] 1 only for rows of the set that are wanted. Other conditions are not evaluated for others. */
+	void		(*keep_rows) (void *arg, NtsVectorSet *set, uint8 *keep);
 	void	   *arg;
 } NtsScanChooser;
 
 extern void nts_scan_set_chooser(CustomScanState *node, const NtsScanChooser *chooser);
 extern const NtsStatistics *nts_scan_group_statistics(void *scan, int column);
 extern const NtsStatistics *nts_scan_vector_statistics(void *scan, int column);
+/* The value, not NULL, that all rows of the vector have in a column of a type without floats, made in the current memory
+ * context; false: it is not known that there is one. */
+extern bool nts_scan_vector_value(struct NtsScanState *scan, int column, Datum *value);
+/* Bounds of a column in the segments' row groups that conditions do not leave out; false: not all of them tell. Begins the
+ * scan. Not of parallel scans. */
+extern bool nts_scan_reach(struct NtsScanState *scan, int column, NtsStatistics *reach);
+/* Goes back to the first row, with the same constants. */
+extern void nts_scan_again(struct NtsScanState *scan);
 /* Rows of the row group, or vector, that is asked about. */
 extern uint32 nts_scan_group_rows(struct NtsScanState *scan);
 extern uint32 nts_scan_vector_rows(struct NtsScanState *scan);

@@ -63,6 +63,48 @@ nts_scan_vector_bounds(void *scan, int column)
 	return bounds == NULL ? NULL : &bounds[state->vector];
 }
 
+static Datum
+datum_of_bytes(Form_pg_attribute att, const uint8 *bytes, uint32 length)
+{
+	char	   *copy = palloc(length + VARHDRSZ);
+	char	   *content = att->attlen == -1 ? VARDATA(copy) : copy;
+
+	if (att->attlen == -1)
+		SET_VARSIZE(copy, length + VARHDRSZ);
+	memcpy(content, bytes, length);
+	return PointerGetDatum(copy);
+}
+
+bool
+nts_scan_vector_value(NtsScanState *state, int column, Datum *value)
+{
+	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(state->css.ss.ss_currentRelation), column);
+	const NtsStatistics *s;
+
+	if (!att->attbyval)
+	{
+		const NtsKeyBounds *bounds = nts_scan_vector_bounds(state, column);
+
+		if (!nts_key_bounds_same(bounds))
+			return false;
+		*value = datum_of_bytes(att, bounds->first, bounds->first_length);
+		return true;
+	}
+	s = nts_scan_vector_statistics(state, column);
+	if (s == NULL || !s->has_range || !s->nulls_known || s->null_count > 0 || s->min != s->max)
+		return false;
+	*value = (Datum) s->min;
+	return true;
+}
+
+bool
+nts_key_bounds_same(const NtsKeyBounds *bounds)
+{
+	return bounds != NULL && bounds->first != NULL && bounds->last != NULL &&
+		bounds->first_length == bounds->last_length &&
+		memcmp(bounds->first, bounds->last, bounds->first_length) == 0;
+}
+
 /* false: some filter lets no row of the row group pass. */
 static bool
 judge_group(NtsScanState *state)
@@ -420,8 +462,10 @@ narrow(NtsScanState *state, NtsVectorSet *set)
 	ExprContext *econtext = state->css.ss.ps.ps_ExprContext;
 	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
 	bool		all = set->hidden == NULL && state->rest == NULL;
+	bool		chosen = state->chooser != NULL && state->chooser->keep_rows != NULL;
 	uint32		before = set->rows;
 
+	all = all && !chosen;
 	for (int i = 0; i < state->filter_count && all; i++)
 		all = state->filters[i]->verdict == NTS_VERDICT_ALL;
 	state->selection.set = set;
@@ -432,10 +476,16 @@ narrow(NtsScanState *state, NtsVectorSet *set)
 	make_room(state, set->rows);
 	memset(state->keep, 1, set->rows);
 	if (set->hidden != NULL)
-	{
 		for (uint32 i = 0; i < set->rows; i++)
 			state->keep[i] = set->hidden[i] == 0;
+	if (chosen)
+		state->chooser->keep_rows(state->chooser->arg, set, state->keep);
+	if (chosen || set->hidden != NULL)
 		before = nts_filter_positions(state->keep, set->rows, state->rows);
+	if (before == 0)
+	{
+		state->selection.count = 0;
+		return false;
 	}
 	/* filters set the column that they look at */
 	ExecClearTuple(slot);
@@ -574,6 +624,50 @@ nts_scan_next(CustomScanState *node, NtsSelection *selection)
 	if (found)
 		*selection = state->selection;
 	return found;
+}
+
+/* Adds what is known of one row group; false: not enough is. */
+static bool
+widen_reach(NtsStatistics *reach, const NtsStatistics *s)
+{
+	if (s == NULL || (!s->has_range && !(s->nulls_known && s->null_count == s->rows)))
+		return false;
+	if (!s->has_range)
+		return true;
+	reach->min = !reach->has_range || (int64) s->min < (int64) reach->min ? s->min : reach->min;
+	reach->max = !reach->has_range || (int64) s->max > (int64) reach->max ? s->max : reach->max;
+	reach->has_range = true;
+	return true;
+}
+
+bool
+nts_scan_reach(NtsScanState *state, int column, NtsStatistics *reach)
+{
+	memset(reach, 0, sizeof(*reach));
+	if (!state->begun)
+		begin(state);
+	for (state->entry = 0; state->entry < nts_reader_entry_count(state->reader); state->entry++)
+	{
+		uint32		groups;
+
+		CHECK_FOR_INTERRUPTS();
+		if (nts_reader_is_delta(state->reader, state->entry))
+			continue;
+		groups = nts_reader_groups(state->reader, state->entry);
+		for (state->group = 0; state->group < groups; state->group++)
+			if (judge_group(state) && !widen_reach(reach, nts_scan_group_statistics(state, column)))
+				return false;
+	}
+	return reach->has_range;
+}
+
+void
+nts_scan_again(NtsScanState *state)
+{
+	state->finished = false;
+	state->positioned = false;
+	state->place = -1;
+	state->selection.count = 0;
 }
 
 void

@@ -209,6 +209,7 @@ static void
 add_scan_paths(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 {
 	ScanEstimate estimate;
+	CustomPath *scan;
 
 	if (previous_hook != NULL)
 		previous_hook(root, rel, rti, rte);
@@ -217,7 +218,9 @@ add_scan_paths(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte
 		!is_our_table(rte->relid) || !needed_columns(rel, &estimate.columns))
 		return;
 	estimate_scan(root, rel, &estimate);
-	add_path(rel, (Path *) make_path(root, rel, &estimate, 0));
+	scan = make_path(root, rel, &estimate, 0);
+	nts_best_add_child_path(root, rel, scan);
+	add_path(rel, (Path *) scan);
 	if (rel->consider_parallel && rel->lateral_relids == NULL)
 	{
 		int			workers = compute_parallel_worker(rel, rel->pages, -1, max_parallel_workers_per_gather);

@@ -1,0 +1,50 @@
+/*
+ * early_stop.h - inside of this room: groups in the order of a time bucket, read window by window.
+ */
+#ifndef NTS_SCAN_EARLY_STOP_H
+#define NTS_SCAN_EARLY_STOP_H
+
+#include "postgres.h"
+
+#include "nodes/pathnodes.h"
+
+#include "pg/scan/aggregate.h"
+
+/* What the plan says, as integers. */
+typedef struct NtsEarlyPlan
+{
+	int			key;			/* which group key is the bucket */
+	bool		descending;
+	bool		nulls_first;
+	int			buckets;		/* that are expected to be asked for */
+} NtsEarlyPlan;
+
+/* ---- early_stop_path.c ---- */
+
+/*
+ * Adds the ordered twin of an aggregate path to the relation, if the query asks for the order of a bucket first. Its
+ * custom_private has one entry more: the list below. keys: expressions. rows: that the scan gives.
+ */
+extern void nts_early_stop_add_path(PlannerInfo *root, RelOptInfo *grouped, const CustomPath *path, List *keys,
+									double rows);
+extern void nts_early_plan_read(List *list, NtsEarlyPlan *plan);
+
+/* ---- early_stop.c ---- */
+
+typedef struct NtsEarlyStop NtsEarlyStop;
+
+/* keys: vectors, the plan's key among them. */
+extern NtsEarlyStop *nts_early_stop_make(const NtsEarlyPlan *plan, CustomScanState *child, NtsAggVectors *vectors,
+										 const int *keys);
+/* All is to be read anew: the child has been told, or will be; groups are forgotten. */
+extern void nts_early_stop_reset(NtsEarlyStop *stop);
+/* Lets the child select rows of the next window; false: there is none. */
+extern bool nts_early_stop_enter(NtsEarlyStop *stop);
+/* Those rows are in the table: notes the groups that no later window can add to, in order, in `context`. */
+extern void nts_early_stop_leave(NtsEarlyStop *stop, NtsAggTable *table, MemoryContext context);
+/* The i-th group; NULL: not noted yet. */
+extern NtsAggGroup *nts_early_stop_group(const NtsEarlyStop *stop, uint64 i);
+/* keys: the group keys as text. */
+extern void nts_early_stop_explain(const NtsEarlyStop *stop, List *keys, struct ExplainState *es);
+
+#endif							/* NTS_SCAN_EARLY_STOP_H */
