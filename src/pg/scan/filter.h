@@ -69,6 +69,9 @@ typedef struct NtsFilter
 /* How words of this type are ordered (NtsWordOrder); 0: its btree order is not that of words. */
 extern int32 nts_filter_word_order(Oid type);
 
+/* The number of the relation's column that an expression is, with or without a relabelling; 0: none. */
+extern AttrNumber nts_filter_column(Node *node, Index relid);
+
 /*
  * NULL: this clause cannot be a filter on relation `relid`. parent: the node that will evaluate it; NULL at planning,
  * then nothing is evaluated.
