@@ -158,6 +158,7 @@ while (time() < $until && $count{differences} < 10)
 		$db->do($sql) or die "$sql: " . $db->errstr;
 		note sprintf '%.3f s: %s', time() - $start, $sql if $ENV{SWITCH_TRACE};
 	}
+	SwitchQueries::remember($db);
 	for (1 .. $queries_of_round)
 	{
 		last if time() > $until;

@@ -117,11 +117,31 @@ my %kind = map { $_->[0] => $_->[4] } @columns, @added;
 my @names = sort keys %kind;
 sub of_kind { my %wanted = map { $_ => 1 } @_; return pick(grep { $wanted{ $kind{$_} } } @names); }
 
+# Values that rows have, above all those at the ends of a series or of a batch: literals by column.
+my %stored;
+sub remember
+{
+	my ($db) = @_;
+	for my $c (@names)
+	{
+		my $order = $c =~ /^(b|dev|by)$/ ? "$c\::text" : $c;
+		$stored{$c} = $db->selectcol_arrayref("SELECT DISTINCT quote_literal($order) || '::' || regexp_replace(pg_typeof($order)::text, '^character\$', 'bpchar') FROM (
+			(SELECT (array_agg($c ORDER BY $c))[1] AS $c FROM h GROUP BY host ORDER BY host LIMIT 10) UNION ALL
+			(SELECT (array_agg($c ORDER BY $c DESC NULLS LAST))[1] FROM h GROUP BY k / 1024 ORDER BY k / 1024) UNION ALL
+			(SELECT $c FROM h WHERE k % 97 = 5 ORDER BY k LIMIT 10)) x WHERE $c IS NOT NULL ORDER BY 1") or die $db->errstr;
+		s/::text$/::bool/ for grep { $c eq 'b' } @{ $stored{$c} };
+		s/::text$/::uuid/ for grep { $c eq 'dev' } @{ $stored{$c} };
+		s/::text$/::bytea/ for grep { $c eq 'by' } @{ $stored{$c} };
+	}
+	return;
+}
+
 sub constant
 {
 	my ($column) = @_;
 	my $kind = $kind{$column};
 	return "NULL" if maybe(0.02);
+	return pick(@{ $stored{$column} }) if maybe(0.45) && @{ $stored{$column} };
 	return pick("'host " . int(rand(20)) . "'", "'eu'", "'us-east'", "'c" . int(rand(10)) . "'", "''", "'nowhere'", "'l2'",
 		"'note ' || md5('" . int(rand(3000)) . "')") if $kind eq 'text';
 	return pick(int(rand(100)), int(rand(36000)) - 5000, int(rand(1000000)), 0, 7, -1, 32767, 2147483647, '9223372036854775807') if $kind eq 'int';
@@ -137,6 +157,9 @@ sub constant
 		"'2024-01-01 05:00'::$type", "('2024-01-20'::$type - interval '" . int(rand(400)) . " hours')");
 }
 
+# A condition that is evaluated row by row.
+sub by_row { my ($p) = @_; return pick("${p}i4 % 3 = 0", "${p}i2 + 0 > -40000", "${p}i4 < ${p}i8", "length(${p}host) > 6"); }
+
 sub comparison
 {
 	my ($c, $p) = @_;
@@ -148,7 +171,7 @@ sub comparison
 	return "$v " . pick(@ops) . " $p$c" if $dice < 0.40;
 	return "$p$c " . pick('IN', 'IN', 'NOT IN') . ' (' . join(', ', map { constant($c) } 0 .. int(rand(5))) . ')' if $dice < 0.50;
 	return "$p$c BETWEEN " . constant($c) . ' AND ' . constant($c) if $dice < 0.62;
-	return "$p$c IS " . pick('NULL', 'NOT NULL') if $dice < 0.69;
+	return "$p$c IS " . pick('NULL', 'NOT NULL') if $dice < 0.68;
 	return "$p$c IS " . pick('NOT ', '') . "DISTINCT FROM $v" if $dice < 0.73;
 	if ($dice < 0.85)
 	{
@@ -158,8 +181,7 @@ sub comparison
 		return "$p$t " . pick('~', '!~', '~*') . ' ' . pick("'^host 1'", "'st [0-9]\$'", "'^eu\$'");
 	}
 	return "$p" . pick('b', 'b IS TRUE', 'b IS NOT FALSE', 'b IS UNKNOWN') if $dice < 0.88;
-	return "${p}i4 % 3 = 0" if $dice < 0.90;
-	return "${p}i4 < ${p}i8" if $dice < 0.92;
+	return by_row($p) if $dice < 0.925;
 	return "${p}host = ${p}lk" if $dice < 0.93;
 	return "${p}$c = ANY (ARRAY[" . join(', ', map { constant($c) } 0 .. int(rand(4))) . '])' if $dice < 0.96 && $kind ne 'float' && $kind ne 'text' && $kind ne 'numeric';
 	return "${p}host = ANY ('{" . join(',', map { 'host ' . int(rand(30)) } 0 .. int(rand(20))) . "}')" if $dice < 0.98;
@@ -176,7 +198,13 @@ sub condition
 	return '(' . join(pick(' AND ', ' AND ', ' OR '), map { condition($depth - 1, $p) } 0 .. pick(1, 1, 2)) . ')';
 }
 
-sub where { my ($p) = @_; return maybe(0.12) ? '' : ' WHERE ' . condition(2, $p); }
+sub where
+{
+	my ($p) = @_;
+	return '' if maybe(0.12);
+	return ' WHERE ' . by_row($p // '') if maybe(0.06);
+	return ' WHERE ' . condition(2, $p);
+}
 
 # ---- what is selected ---------------------------------------------------------
 
@@ -323,7 +351,7 @@ sub query
 			"SELECT k FROM %T WHERE $d = ANY (ARRAY[\$2, NULL]) AND $c BETWEEN \$1 AND \$1 + \$3 ORDER BY k LIMIT 7");
 		$q->{ordered} = 0;
 		$q->{types} = "int8, $type, int4";
-		$q->{values} = [ map { join ', ', constant($c) =~ s/.*9223372036854775807.*/5/r, constant($d), pick(0, 5, 9000, 'NULL') } 0 .. 6 ];
+		$q->{values} = [ map { join ', ', constant($c) =~ s/.*[\']?9223372036854775807.*/5/r, constant($d), pick(0, 5, 9000, 'NULL') } 0 .. 6 ];
 		$q->{mode} = pick('force_generic_plan', 'force_custom_plan', 'auto');
 	}
 	return $q;
