@@ -49,7 +49,7 @@ reads_level() {
   put "| $level | one host, one hour: pages read, first and again | $(nts_value "SELECT read_pages('$pages') || ' and ' || read_pages('$pages') || ' of ' || pg_relation_size('$t') / 8192") |"
 }
 run_reads() {
-  load_tsbs
+  [ -s "$data/tsbs.csv" ] || load_tsbs
   put ""
   if [ ! -s "$data/tsbs.csv" ]; then put "- reads skipped: TSBS_ROWS is too small"; return; fi
   make_table tsbs s_ts "$AM"
