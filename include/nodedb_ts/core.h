@@ -408,6 +408,21 @@ int			nts_segment_statistics(const NtsSegment *segment, uint32_t group, int32_t 
 int			nts_chunk_statistics(const NtsSegment *segment, uint32_t group, int32_t column,
 								 const uint8_t *chunk, size_t length, NtsStatistics *vectors,
 								 NtsStatus *status) NTS_NOEXCEPT;
+/*
+ * The distinct values that a chunk lists: its constant, or the entries of its dictionary by code; no NULL.
+ * *count = 0: it lists none, or more than `most`. values NULL: sets *count and *data_bytes, the room that is
+ * needed; else `*count` words as decoded, with by-reference values in `data`, which has *data_bytes. An entry
+ * may be one that no row has.
+ */
+int			nts_chunk_distinct(const NtsSegment *segment, uint32_t group, int32_t column,
+							   const uint8_t *chunk, size_t length, uint32_t most, uint64_t *values,
+							   uint8_t *data, uint64_t *data_bytes, uint32_t *count,
+							   NtsStatus *status) NTS_NOEXCEPT;
+/* Of each vector of a chunk with a dictionary (nts_chunk_distinct found some, and the chunk has bytes): bit c % 64 is
+ * set when some row has the value with code c; whether some row is NULL. */
+int			nts_chunk_members(const NtsSegment *segment, uint32_t group, int32_t column,
+							  const uint8_t *chunk, size_t length, uint64_t *members, uint8_t *any_null,
+							  NtsStatus *status) NTS_NOEXCEPT;
 /* Bytes of memory that the handle takes, about. */
 uint64_t	nts_segment_memory(const NtsSegment *segment) NTS_NOEXCEPT;
 

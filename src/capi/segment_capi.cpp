@@ -146,6 +146,24 @@ int nts_chunk_statistics(const NtsSegment* segment, uint32_t group, int32_t colu
   });
 }
 
+int nts_chunk_distinct(const NtsSegment* segment, uint32_t group, int32_t column,
+                       const uint8_t* chunk, size_t length, uint32_t most, uint64_t* values,
+                       uint8_t* data, uint64_t* data_bytes, uint32_t* count,
+                       NtsStatus* status) noexcept {
+  return Guard(status, [&] {
+    return segment->segment->Distinct(group, column, {chunk, length}, most, values, data, data_bytes,
+                                      count);
+  });
+}
+
+int nts_chunk_members(const NtsSegment* segment, uint32_t group, int32_t column,
+                      const uint8_t* chunk, size_t length, uint64_t* members, uint8_t* any_null,
+                      NtsStatus* status) noexcept {
+  return Guard(status, [&] {
+    return segment->segment->Members(group, column, {chunk, length}, members, any_null);
+  });
+}
+
 uint64_t nts_segment_memory(const NtsSegment* segment) noexcept {
   return segment->segment->MemoryBytes();
 }

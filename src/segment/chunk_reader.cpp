@@ -592,6 +592,55 @@ size_t Gather(const uint8_t* nulls, size_t count, uint64_t* values) {
   return n;
 }
 
+struct OpenedVector {
+  base::ByteReader in;  // what follows the NULLs
+  uint8_t number = codec::kNone;
+  size_t present = 0;   // values that are not NULL
+};
+
+// Reads a vector's NULLs and, of words and of dictionaries, its stored words: values[0..present).
+Status OpenVector(const ChunkRef& chunk, const Parts& parts, const ChunkModel& model,
+                  uint32_t vector, uint32_t rows, uint64_t* values, uint8_t* nulls,
+                  OpenedVector* head) {
+  const bool words = IsWord(chunk.shape.kind);
+  const bool dictionary = chunk.codec == codec::kDictionary;
+  const codec::WordShape shape = dictionary ? kCodeShape : StoredShape(chunk, model);
+  if (parts.stepped) {
+    if (!words && !dictionary) return Wrong("runs of byte strings");
+    if (!ReadSteps(chunk, shape, parts.vectors, chunk.VectorStart(vector), rows, values, nulls)) {
+      return Wrong("bad runs");
+    }
+    head->present = Gather(nulls, rows, values);
+    return Status::Ok();
+  }
+  if (!FindVector(chunk, parts, vector, &head->in)) return Wrong("bad offsets");
+  if (!ReadVectorHead(&head->in, rows, nulls, &head->number, &head->present)) {
+    return Wrong("bad vector header");
+  }
+  if (head->present > 0 && (words || dictionary) &&
+      !codec::DecodeWords(shape, head->number, head->in, {values, head->present}, model.tables)) {
+    return Wrong(dictionary ? "bad codes" : "bad vector");
+  }
+  return Status::Ok();
+}
+
+// The entries of a dictionary of byte strings, laid out one after the other.
+Status EntriesOfDictionary(const ChunkRef& chunk, const codec::Dictionary& dictionary,
+                           const Room& room, uint64_t* values) {
+  for (uint64_t code = 0; code < dictionary.size(); code++) {
+    const uint8_t* bytes;
+    uint64_t length;
+    uint64_t address = 0;
+    if (!dictionary.Get(code, &bytes, &length)) return Wrong("bad dictionary offsets");
+    if (length > kMaxVectorBytes) return Wrong("dictionary entry too long");
+    Status status = PutShared(chunk, {reinterpret_cast<const char*>(bytes), length}, room, &address);
+    if (!status.ok()) return status;
+    if (room.data == nullptr && *room.cursor > 4 * kMaxVectorBytes) return Wrong("dictionary too large");
+    if (room.data != nullptr) values[code] = address;
+  }
+  return Status::Ok();
+}
+
 // Decodes or, for byte strings without room.data, only measures.
 Status VisitVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows, const Room& room,
                    uint64_t* values, uint8_t* nulls, bool* any_null) {
@@ -607,30 +656,16 @@ Status VisitVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows, const 
   }
   if (chunk.codec == codec::kConstant) return ConstantVector(chunk, rows, room, values, nulls);
   Parts parts;
-  base::ByteReader in;
-  uint8_t number = codec::kNone;
-  size_t present;
+  OpenedVector head;
   ChunkModel own;
   const ChunkModel* model;
   if (!OpenParts(chunk, &parts)) return Wrong("bad offsets");
   if ((model = FindModel(chunk, parts, &own)) == nullptr) return Wrong("bad model");
   const bool words = IsWord(chunk.shape.kind);
   const bool dictionary = chunk.codec == codec::kDictionary;
-  const codec::WordShape shape = dictionary ? kCodeShape : StoredShape(chunk, *model);
-  if (parts.stepped) {
-    if (!words && !dictionary) return Wrong("runs of byte strings");
-    if (!ReadSteps(chunk, shape, parts.vectors, chunk.VectorStart(vector), rows, values, nulls)) {
-      return Wrong("bad runs");
-    }
-    present = Gather(nulls, rows, values);
-  } else {
-    if (!FindVector(chunk, parts, vector, &in)) return Wrong("bad offsets");
-    if (!ReadVectorHead(&in, rows, nulls, &number, &present)) return Wrong("bad vector header");
-    if (present > 0 && (words || dictionary) &&
-        !codec::DecodeWords(shape, number, in, {values, present}, model->tables)) {
-      return Wrong(dictionary ? "bad codes" : "bad vector");
-    }
-  }
+  Status opened = OpenVector(chunk, parts, *model, vector, rows, values, nulls, &head);
+  if (!opened.ok()) return opened;
+  const size_t present = head.present;
   *any_null = present < rows;
   if (present > 0 && dictionary) {
     Status status = words ? WordsOfDictionary(chunk, parts, *model, present, values)
@@ -641,13 +676,13 @@ Status VisitVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows, const 
     if (!MapUp(chunk, *model, {values, present})) return Wrong("bad vector");
   } else if (present > 0 && dictionary) {
     // laid out above
-  } else if (present > 0 && StoresFields(number)) {
-    if (number != chunk.codec) return Wrong("vector without its model");
-    return number == codec::kBytesFields
-               ? FieldsOfVector(chunk, model->fields, in, nulls, rows, room, values)
-               : NumericsOfVector(chunk, model->numeric, in, nulls, rows, present, room, values);
+  } else if (present > 0 && StoresFields(head.number)) {
+    if (head.number != chunk.codec) return Wrong("vector without its model");
+    return head.number == codec::kBytesFields
+               ? FieldsOfVector(chunk, model->fields, head.in, nulls, rows, room, values)
+               : NumericsOfVector(chunk, model->numeric, head.in, nulls, rows, present, room, values);
   } else if (present > 0) {
-    return BytesOfVector(chunk, parts, in, number, nulls, rows, present, room, values);
+    return BytesOfVector(chunk, parts, head.in, head.number, nulls, rows, present, room, values);
   }
   if (*any_null) Spread(nulls, rows, present, values);
   return Status::Ok();
@@ -710,6 +745,75 @@ Status CheckDictionary(const ChunkRef& chunk) {
     total += length;
   }
   return total == dictionary.byte_count() ? Status::Ok() : Wrong("dictionary bytes left over");
+}
+
+Status ReadDistinct(const ChunkRef& chunk, uint32_t most, uint64_t* values, uint8_t* data,
+                    uint64_t* data_bytes, uint32_t* count) {
+  static uint8_t no_room[8];
+  uint64_t cursor = 0;
+  const bool has_room = values != nullptr && data != nullptr;
+  const Room room{values == nullptr ? nullptr : has_room ? data : no_room, has_room ? *data_bytes : 0, &cursor};
+  *count = 0;
+  if (chunk.shape.kind == NTS_KIND_NONE || most == 0) return Status::Ok();
+  if (chunk.codec == codec::kConstant) {
+    uint64_t one;
+    uint8_t null;
+    Status status = ConstantVector(chunk, 1, room, values == nullptr ? &one : values, &null);
+    *count = 1;
+    *data_bytes = cursor;
+    return status;
+  }
+  if (chunk.codec != codec::kDictionary) return Status::Ok();
+  const bool words = IsWord(chunk.shape.kind);
+  Parts parts;
+  ChunkModel own;
+  const ChunkModel* model;
+  uint64_t entries;
+  codec::Dictionary dictionary;
+  if (!OpenParts(chunk, &parts)) return Wrong("bad offsets");
+  if ((model = FindModel(chunk, parts, &own)) == nullptr) return Wrong("bad model");
+  if (words && !parts.has_dictionary) {
+    entries = model->words.size();
+  } else {
+    if (!OpenDictionary(chunk, parts, words ? chunk.shape.width : FixedWidth(chunk.shape), &dictionary)) {
+      return Wrong("bad dictionary");
+    }
+    entries = dictionary.size();
+  }
+  if (entries > most) return Status::Ok();
+  *count = static_cast<uint32_t>(entries);
+  Status status = Status::Ok();
+  if (!words) {
+    status = EntriesOfDictionary(chunk, dictionary, room, values);
+  } else if (values != nullptr) {
+    for (uint64_t code = 0; code < entries; code++) values[code] = code;
+    status = WordsOfDictionary(chunk, parts, *model, entries, values);
+    if (status.ok() && !MapUp(chunk, *model, {values, entries})) return Wrong("bad dictionary");
+  }
+  *data_bytes = cursor;
+  return status;
+}
+
+Status ReadMembers(const ChunkRef& chunk, uint64_t* members, uint8_t* any_null) {
+  if (chunk.codec != codec::kDictionary) return Status::Bug("chunk without a dictionary");
+  Parts parts;
+  ChunkModel own;
+  const ChunkModel* model;
+  if (!OpenParts(chunk, &parts)) return Wrong("bad offsets");
+  if ((model = FindModel(chunk, parts, &own)) == nullptr) return Wrong("bad model");
+  for (uint32_t v = 0; v < chunk.vectors; v++) {
+    uint64_t codes[kMaxVectorRows];
+    uint8_t nulls[kMaxVectorRows];
+    OpenedVector head;
+    const uint32_t rows = chunk.VectorStart(v + 1) - chunk.VectorStart(v);
+    if (rows == 0 || rows > kMaxVectorRows) return Status::Bug("no such vector");
+    Status status = OpenVector(chunk, parts, *model, v, rows, codes, nulls, &head);
+    if (!status.ok()) return status;
+    members[v] = 0;
+    for (size_t i = 0; i < head.present; i++) members[v] |= uint64_t{1} << (codes[i] % 64);
+    any_null[v] = head.present < rows;
+  }
+  return Status::Ok();
 }
 
 Status ReadChunkStatistics(const ChunkRef& chunk, std::vector<VectorStatistics>* vectors) {

@@ -96,6 +96,17 @@ inline std::string_view BytesAt(const ColumnShape& shape, uint64_t address) {
 // without one.
 base::Status CheckDictionary(const ChunkRef& chunk);
 
+// The distinct values that a chunk lists: its constant, or a dictionary's entries in the order of
+// their codes. No NULL among them. *count = 0: it lists none, or more than `most`. values: NULL,
+// then only *count and the room that is needed are set; else so many words or addresses in `data`,
+// which has *data_bytes. An entry may be one that no row has.
+base::Status ReadDistinct(const ChunkRef& chunk, uint32_t most, uint64_t* values, uint8_t* data,
+                          uint64_t* data_bytes, uint32_t* count);
+
+// For each vector of a chunk with a dictionary: bit c % 64 is set when some row has code c; whether
+// some row is NULL.
+base::Status ReadMembers(const ChunkRef& chunk, uint64_t* members, uint8_t* any_null);
+
 // Per-vector statistics; empty when the chunk has none (then the footer says it all).
 base::Status ReadChunkStatistics(const ChunkRef& chunk, std::vector<VectorStatistics>* vectors);
 

@@ -478,6 +478,23 @@ Status Segment::VectorStatistics(uint32_t group, int32_t column, std::span<const
   return Status::Ok();
 }
 
+Status Segment::Distinct(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
+                         uint32_t most, uint64_t* values, uint8_t* data, uint64_t* data_bytes,
+                         uint32_t* count) const {
+  ChunkRef ref;
+  Status status = Ref(group, column, chunk, &ref);
+  if (!status.ok()) return status;
+  return ReadDistinct(ref, most, values, data, data_bytes, count);
+}
+
+Status Segment::Members(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
+                        uint64_t* members, uint8_t* any_null) const {
+  ChunkRef ref;
+  Status status = Ref(group, column, chunk, &ref);
+  if (!status.ok()) return status;
+  return ReadMembers(ref, members, any_null);
+}
+
 uint64_t Segment::MemoryBytes() const {
   uint64_t bytes = sizeof(*this) + chunks_.capacity() * sizeof(ChunkEntry) + constants_.capacity() +
                    series_index_.capacity() + groups_.capacity() * sizeof(Group);

@@ -71,6 +71,12 @@ class Segment {
   // Of each of the row group's vectors; those of a chunk that keeps none have no range.
   base::Status VectorStatistics(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
                                 NtsStatistics* vectors) const;
+  // As ReadDistinct and ReadMembers of chunk_reader.h.
+  base::Status Distinct(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
+                        uint32_t most, uint64_t* values, uint8_t* data, uint64_t* data_bytes,
+                        uint32_t* count) const;
+  base::Status Members(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
+                       uint64_t* members, uint8_t* any_null) const;
   // Of the heap, about, with what is kept of chunks.
   uint64_t MemoryBytes() const;
   // Empty when there is at most one series.

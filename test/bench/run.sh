@@ -3,7 +3,7 @@
 #
 #   make bench                                   everything
 #   make bench PARTS="insert copy"               a subset of: insert segments batch copy sizes ingest memory
-#                                                maintenance query tsbs tsbs-large
+#                                                maintenance query tsbs tsbs-large reads
 #   make bench BENCH_DATA=/path/to/sets          also real sets: NAME.csv.zst files (anywhere below the folder;
 #                                                CSV without header, empty = NULL) and schema.sql beside or above
 #                                                them with a CREATE TABLE NAME for each
@@ -22,7 +22,7 @@ bench=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$bench/../scripts/lib.sh"
 
 AM=${NODEDB_AM:-nodedb_ts}
-PARTS=${PARTS:-insert segments batch copy sizes ingest memory maintenance query tsbs tsbs-large}
+PARTS=${PARTS:-insert segments batch copy sizes ingest memory maintenance query tsbs tsbs-large reads}
 PAIRS=${PAIRS:-7}
 SECONDS_EACH=${SECONDS_EACH:-10}
 COPY_PAIRS=${COPY_PAIRS:-3}
@@ -36,13 +36,14 @@ TSBS_RUNS=${TSBS_RUNS:-20}
 TSBS_LONG_RUNS=${TSBS_LONG_RUNS:-5}
 TSBS_SECONDS=${TSBS_SECONDS:-10}
 TSBS_NUMBER=${TSBS_NUMBER:-1}
+READ_RUNS=${READ_RUNS:-20}
 BENCH_DATA=${BENCH_DATA:-}
 SETS=${SETS:-}
 OUT=${OUT:-/dev/null}
 
 for part in $PARTS; do
   case $part in
-    insert | segments | copy | memory | maintenance | sizes | ingest | batch | query | tsbs | tsbs-large) ;;
+    insert | segments | copy | memory | maintenance | sizes | ingest | batch | query | tsbs | tsbs-large | reads) ;;
     *) nts_die "PARTS: no part is called $part" ;;
   esac
 done
@@ -376,6 +377,11 @@ fi
 
 # shellcheck source=test/bench/tsbs.sh
 if wanted tsbs || wanted tsbs-large; then source "$bench/tsbs.sh"; fi
+if wanted reads; then
+  # shellcheck source=test/bench/reads.sh
+  source "$bench/reads.sh"
+  run_reads
+fi
 
 put ""
 nts_server_stop

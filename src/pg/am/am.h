@@ -112,6 +112,18 @@ typedef struct NtsKeyBounds
 	uint32		last_length;
 } NtsKeyBounds;
 
+/* The distinct values that a chunk lists. */
+typedef struct NtsValueList
+{
+	bool		is_known;		/* false: they are not listed, or are many */
+	uint32		count;			/* 0: all rows are NULL */
+	Datum	   *values;			/* not NULL; some may be of no row */
+	bool		some_null;		/* some row is NULL */
+	bool		is_dictionary;
+	uint64	   *members;		/* by vector: bit i % 64 is set when some row has values[i]; or NULL */
+	uint8	   *nulls;			/* by vector: some row is NULL */
+} NtsValueList;
+
 typedef struct NtsCachedSegment
 {
 	int			references;
@@ -119,6 +131,7 @@ typedef struct NtsCachedSegment
 	NtsSegment *core;
 	NtsKeyBounds *bounds;		/* one for each row group, or NULL: not asked for yet */
 	NtsKeyBounds **vector_bounds;	/* by row group: one for each vector, or NULL */
+	NtsValueList ***value_lists;	/* by row group and column, or NULL at each level */
 	/* the cache's own: */
 	Oid			relid;
 	NtsFileNode node;
@@ -223,6 +236,12 @@ extern bool nts_reader_vector_statistics(NtsReader *reader, int entry, uint32 gr
 extern const NtsKeyBounds *nts_reader_key_bounds(NtsReader *reader, int entry, uint32 group, int column);
 /* The same of each vector of the row group. */
 extern const NtsKeyBounds *nts_reader_vector_key_bounds(NtsReader *reader, int entry, uint32 group, int column);
+/*
+ * The distinct values of a row group's column, where the segment lists not too many of them; else NULL. The chunk is read
+ * once for that; from the second call for it on, what each vector has of them is known, too. Valid as long as the entry is
+ * the reader's current one.
+ */
+extern const NtsValueList *nts_reader_values(NtsReader *reader, int entry, uint32 group, int column);
 /* The entry and its row groups, or the delta page, that start in a block. false: none does. */
 extern bool nts_reader_block_groups(NtsReader *reader, BlockNumber block, int *entry, uint32 *first,
 									uint32 *count);

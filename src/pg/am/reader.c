@@ -871,6 +871,129 @@ nts_reader_vector_key_bounds(NtsReader *reader, int entry, uint32 group, int col
 	return bounds;
 }
 
+/* ---- what chunks list of their values ---- */
+
+#define LISTED_VALUES 1024
+#define LISTED_BYTES (64 * 1024)
+
+/* What a column that the segment does not store has in every row. */
+static void
+list_default(NtsReader *reader, int column, NtsValueList *list)
+{
+	Form_pg_attribute att = TupleDescAttr(reader->desc, column);
+	bool		isnull = true;
+	Datum		value = (Datum) 0;
+
+	if (!att->attisdropped)
+		value = getmissingattr(reader->desc, column + 1, &isnull);
+	list->is_known = true;
+	list->some_null = isnull;
+	if (isnull)
+		return;
+	list->values = palloc(sizeof(Datum));
+	list->values[0] = datumCopy(value, att->attbyval, att->attlen);
+	list->count = 1;
+}
+
+static void
+list_values(NtsReader *reader, int entry, uint32 number, int column, const NtsChunkInfo *chunk, NtsValueList *list)
+{
+	SegmentHandle *segment = segment_of(reader, entry);
+	Form_pg_attribute att = TupleDescAttr(reader->desc, column);
+	const uint8 *bytes = NULL;
+	uint8	   *data;
+	uint64		length = 0;
+	uint64		data_bytes = 0;
+	uint32		count;
+	NtsStatus	status;
+
+	if (chunk->null_count == nts_reader_group_rows(reader, entry, number))
+	{
+		list->is_known = true;
+		return;
+	}
+	if (chunk->length > 0)
+		bytes = load_chunk(reader->rel, group_of(reader, entry, number), column, column, &length);
+	NTS_CHECK(nts_chunk_distinct(segment->core, number, column, bytes, length, LISTED_VALUES, NULL, NULL, &data_bytes,
+								 &count, &status), status, reader->rel);
+	if (count == 0 || data_bytes > LISTED_BYTES)
+		return;
+	list->values = palloc(sizeof(Datum) * count);
+	data = data_bytes == 0 ? NULL : palloc(data_bytes);
+	NTS_CHECK(nts_chunk_distinct(segment->core, number, column, bytes, length, LISTED_VALUES, (uint64 *) list->values, data,
+								 &data_bytes, &count, &status), status, reader->rel);
+	if (att->attbyval && att->attlen == 4)
+		extend_float4(list->values, count);
+	list->is_known = true;
+	list->count = count;
+	list->is_dictionary = chunk->length > 0;
+}
+
+/* What each vector has of the values. */
+static void
+list_members(NtsReader *reader, int entry, uint32 number, int column, NtsValueList *list)
+{
+	SegmentHandle *segment = segment_of(reader, entry);
+	uint32		vectors = nts_reader_vectors(reader, entry, number);
+	MemoryContext context = segment->cached->context;
+	uint64	   *members = MemoryContextAlloc(context, sizeof(uint64) * vectors);
+	uint8	   *nulls = MemoryContextAlloc(context, vectors);
+	const uint8 *bytes;
+	uint64		length;
+	NtsStatus	status;
+
+	list->nulls = nulls;
+	bytes = load_chunk(reader->rel, group_of(reader, entry, number), column, column, &length);
+	NTS_CHECK(nts_chunk_members(segment->core, number, column, bytes, length, members, nulls, &status), status,
+			  reader->rel);
+	list->members = members;
+}
+
+static NtsValueList *
+make_value_list(NtsReader *reader, int entry, uint32 group, int column)
+{
+	SegmentHandle *segment = segment_of(reader, entry);
+	MemoryContext context = AllocSetContextCreate(reader->context, "nodedb_ts value list", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	NtsValueList *list = palloc0(sizeof(NtsValueList));
+	NtsChunkInfo chunk;
+	NtsStatus	status;
+
+	if (column >= (int) segment->info.column_count)
+		list_default(reader, column, list);
+	else
+	{
+		NTS_CHECK(nts_segment_chunk(segment->core, group, column, &chunk, &status), status, reader->rel);
+		list->some_null = chunk.null_count > 0;
+		list_values(reader, entry, group, column, &chunk, list);
+	}
+	MemoryContextSwitchTo(old);
+	/* the segment's only when all of it is there: reading may fail */
+	MemoryContextSetParent(context, segment->cached->context);
+	return list;
+}
+
+const NtsValueList *
+nts_reader_values(NtsReader *reader, int entry, uint32 group, int column)
+{
+	SegmentHandle *segment = segment_of(reader, entry);
+	NtsCachedSegment *cached = segment->cached;
+	NtsValueList *list;
+
+	if (cached == NULL)
+		return NULL;
+	if (cached->value_lists == NULL)
+		cached->value_lists = MemoryContextAllocZero(cached->context, sizeof(NtsValueList **) * segment->info.row_groups);
+	if (cached->value_lists[group] == NULL)
+		cached->value_lists[group] = MemoryContextAllocZero(cached->context, sizeof(NtsValueList *) * reader->natts);
+	list = cached->value_lists[group][column];
+	if (list == NULL)
+		list = cached->value_lists[group][column] = make_value_list(reader, entry, group, column);
+	else if (list->is_dictionary && list->members == NULL)
+		list_members(reader, entry, group, column, list);
+	return list->is_known ? list : NULL;
+}
+
 NtsVectorSet *
 nts_reader_step(NtsReader *reader, NtsPosition *position, bool forward)
 {

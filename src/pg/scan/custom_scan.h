@@ -69,6 +69,7 @@ typedef struct NtsScanState
 	NtsStatistics **statistics; /* by column: of the row group's vectors, or NULL */
 	bool	   *has_statistics; /* by column: those of the row group at hand are there */
 	NtsStatistics footer;		/* answer of a callback */
+	NtsVectorSet probe;			/* for the values that a row group lists */
 	uint8	   *keep;
 	uint32	   *rows;
 	uint32		room;			/* of both */

@@ -156,6 +156,8 @@ nts_filter_set_constants(NtsFilter *filter, ExprContext *econtext, MemoryContext
 
 /* ---- verdicts ---- */
 
+static bool passes(NtsFilter *filter, Datum value, bool isnull, ExprContext *econtext, TupleTableSlot *slot);
+
 static NtsVerdict
 judge_range(int32 order, int32 compare, const NtsStatistics *s, uint64 constant)
 {
@@ -253,11 +255,79 @@ judge_list(const NtsFilter *filter, const NtsFilterFacts *facts)
 	return same ? otherwise : NTS_VERDICT_SOME;
 }
 
+/* Evaluates the filter for each value that the row group lists. */
+static void
+try_values(NtsFilter *filter, const NtsValueList *list, const NtsFilterFacts *facts)
+{
+	NtsVectorSet *probe = facts->probe;
+	NtsColumnData *data = &probe->columns[filter->column];
+	uint8	   *keep = palloc(Max(list->count, 1));
+
+	memset(keep, 1, list->count);
+	data->values = list->values;
+	data->nulls = palloc0(Max(list->count, 1));
+	data->filled = true;
+	probe->rows = list->count;
+	nts_filter_forget(filter);
+	if (list->count > 0)
+		nts_filter_apply(filter, probe, keep, facts->econtext, facts->slot);
+	filter->null_passes = filter->kind == NTS_FILTER_EXPRESSION && list->some_null &&
+		passes(filter, (Datum) 0, true, facts->econtext, facts->slot);
+	filter->passing = filter->failing = 0;
+	for (uint32 i = 0; i < list->count; i++)
+		*(keep[i] ? &filter->passing : &filter->failing) |= UINT64CONST(1) << (i % 64);
+	filter->listed = list;
+	nts_filter_forget(filter);
+	pfree(data->nulls);
+	pfree(keep);
+	memset(data, 0, sizeof(*data));
+}
+
+/* Of a filter that statistics leave undecided. */
+static NtsVerdict
+judge_values(NtsFilter *filter, const NtsFilterFacts *facts)
+{
+	const NtsValueList *list;
+	uint64		members = ~UINT64CONST(0);
+	bool		some_null;
+
+	if (facts->values != NULL)
+	{
+		list = facts->values(facts->scan, filter->column);
+		if (list == NULL)
+			return NTS_VERDICT_SOME;
+		try_values(filter, list, facts);
+		some_null = list->some_null;
+	}
+	else
+	{
+		list = filter->listed;
+		if (list == NULL || list->members == NULL)
+			return NTS_VERDICT_SOME;
+		members = list->members[facts->vector];
+		some_null = list->nulls[facts->vector];
+	}
+	if ((members & filter->passing) == 0 && !(some_null && filter->null_passes))
+		return NTS_VERDICT_NONE;
+	if ((members & filter->failing) == 0 && (!some_null || filter->null_passes))
+		return NTS_VERDICT_ALL;
+	return NTS_VERDICT_SOME;
+}
+
+void
+nts_filter_enter_group(NtsFilter *filter)
+{
+	for (int i = 0; i < filter->count; i++)
+		nts_filter_enter_group(filter->args[i]);
+	filter->listed = NULL;
+}
+
 NtsVerdict
-nts_filter_judge(const NtsFilter *filter, const NtsFilterFacts *facts)
+nts_filter_judge(NtsFilter *filter, const NtsFilterFacts *facts)
 {
 	const NtsStatistics *s;
 	const NtsKeyBounds *bounds;
+	NtsVerdict	verdict = NTS_VERDICT_SOME;
 
 	switch (filter->kind)
 	{
@@ -274,16 +344,20 @@ nts_filter_judge(const NtsFilter *filter, const NtsFilterFacts *facts)
 			if (filter->never)
 				return NTS_VERDICT_NONE;
 			s = facts->statistics(facts->scan, filter->column);
-			return s == NULL ? NTS_VERDICT_SOME : judge_words(filter, s);
+			if (s != NULL)
+				verdict = judge_words(filter, s);
+			break;
 		case NTS_FILTER_BYTES:
 			if (filter->never)
 				return NTS_VERDICT_NONE;
 			bounds = facts->bounds(facts->scan, filter->column);
-			return bounds == NULL ? NTS_VERDICT_SOME : judge_bytes(filter, bounds);
+			if (bounds != NULL)
+				verdict = judge_bytes(filter, bounds);
+			break;
 		case NTS_FILTER_EXPRESSION:
 			break;
 	}
-	return NTS_VERDICT_SOME;
+	return verdict == NTS_VERDICT_SOME ? judge_values(filter, facts) : verdict;
 }
 
 /* ---- masks ---- */

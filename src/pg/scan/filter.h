@@ -58,6 +58,11 @@ typedef struct NtsFilter
 	uint64	   *words;			/* sorted, distinct */
 	NtsBytes   *strings;		/* sorted bytewise, distinct */
 	int			constants;		/* of words or strings */
+	/* what the values that the row group at hand lists come to: bit i % 64 of value i */
+	const NtsValueList *listed; /* or NULL */
+	uint64		passing;
+	uint64		failing;
+	bool		null_passes;
 	/* what the scan knows */
 	NtsVerdict	of_group;
 	NtsVerdict	verdict;		/* of the vector at hand */
@@ -69,6 +74,9 @@ typedef struct NtsFilter
 /* How words of this type are ordered (NtsWordOrder); 0: its btree order is not that of words. */
 extern int32 nts_filter_word_order(Oid type);
 
+/* The number of the relation's column that an expression is, with or without a relabelling; 0: none. */
+extern AttrNumber nts_filter_column(Node *node, Index relid);
+
 /*
  * NULL: this clause cannot be a filter on relation `relid`. parent: the node that will evaluate it; NULL at planning,
  * then nothing is evaluated.
@@ -78,15 +86,26 @@ extern NtsFilter *nts_filter_build(Expr *clause, Index relid, PlanState *parent)
 /* Evaluates the constants anew, in `context`. */
 extern void nts_filter_set_constants(NtsFilter *filter, ExprContext *econtext, MemoryContext context);
 
-/* Statistics of a column, or NULL; bounds likewise. */
+/*
+ * What is known of a row group or vector: statistics of a column, bounds, the values that occur; each may be NULL. A
+ * vector's are those that its row group was judged by: `values` is NULL then.
+ */
 typedef struct NtsFilterFacts
 {
 	const NtsStatistics *(*statistics) (void *scan, int column);
 	const NtsKeyBounds *(*bounds) (void *scan, int column);
+	const NtsValueList *(*values) (void *scan, int column);
 	void	   *scan;
+	uint32		vector;			/* of the row group */
+	/* with values: as for nts_filter_apply; a set of no rows whose columns hold nothing */
+	NtsVectorSet *probe;
+	ExprContext *econtext;
+	TupleTableSlot *slot;
 } NtsFilterFacts;
 
-extern NtsVerdict nts_filter_judge(const NtsFilter *filter, const NtsFilterFacts *facts);
+extern NtsVerdict nts_filter_judge(NtsFilter *filter, const NtsFilterFacts *facts);
+/* Forgets the values of the row group before. */
+extern void nts_filter_enter_group(NtsFilter *filter);
 
 /*
  * keep[i] stays 1 only where row i of the set passes. slot: a virtual one of the set's row type, the scan tuple of

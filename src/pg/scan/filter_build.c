@@ -58,6 +58,14 @@ column_of(Node *node, Index relid)
 	return var;
 }
 
+AttrNumber
+nts_filter_column(Node *node, Index relid)
+{
+	Var		   *var = column_of(node, relid);
+
+	return var == NULL ? 0 : var->varattno;
+}
+
 static NtsFilter *
 make_filter(NtsFilterKind kind, const Var *column)
 {

@@ -105,25 +105,62 @@ nts_key_bounds_same(const NtsKeyBounds *bounds)
 		memcmp(bounds->first, bounds->last, bounds->first_length) == 0;
 }
 
+static const NtsValueList *
+group_values(void *scan, int column)
+{
+	NtsScanState *state = scan;
+
+	return nts_reader_values(state->reader, state->entry, state->group, column);
+}
+
+/* What values a row group has is asked last: the answer may take reading a chunk. */
+static bool
+judge_group_values(NtsScanState *state)
+{
+	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
+	NtsFilterFacts facts = {.statistics = nts_scan_group_statistics,.bounds = group_bounds,.values = group_values,
+		.scan = state};
+	bool		some = true;
+
+	facts.probe = &state->probe;
+	facts.econtext = state->css.ss.ps.ps_ExprContext;
+	facts.slot = slot;
+	ExecClearTuple(slot);
+	ExecStoreVirtualTuple(slot);
+	facts.econtext->ecxt_scantuple = slot;
+	for (int i = 0; i < state->filter_count && some; i++)
+		if (state->filters[i]->of_group == NTS_VERDICT_SOME)
+		{
+			state->filters[i]->of_group = nts_filter_judge(state->filters[i], &facts);
+			some = state->filters[i]->of_group != NTS_VERDICT_NONE;
+		}
+	ExecClearTuple(slot);
+	return some;
+}
+
 /* false: some filter lets no row of the row group pass. */
 static bool
 judge_group(NtsScanState *state)
 {
-	NtsFilterFacts facts = {nts_scan_group_statistics, group_bounds, state};
+	NtsFilterFacts facts = {.statistics = nts_scan_group_statistics,.bounds = group_bounds,.scan = state};
+	bool		undecided = false;
 
 	for (int i = 0; i < state->filter_count; i++)
 	{
+		nts_filter_enter_group(state->filters[i]);
 		state->filters[i]->of_group = nts_filter_judge(state->filters[i], &facts);
 		if (state->filters[i]->of_group == NTS_VERDICT_NONE)
 			return false;
+		undecided = undecided || state->filters[i]->of_group == NTS_VERDICT_SOME;
 	}
-	return true;
+	return !undecided || judge_group_values(state);
 }
 
 static bool
 judge_vector(NtsScanState *state)
 {
-	NtsFilterFacts facts = {nts_scan_vector_statistics, nts_scan_vector_bounds, state};
+	NtsFilterFacts facts = {.statistics = nts_scan_vector_statistics,.bounds = nts_scan_vector_bounds,.scan = state,
+		.vector = state->vector};
 
 	for (int i = 0; i < state->filter_count; i++)
 	{
@@ -575,6 +612,8 @@ begin(NtsScanState *state)
 										state->strategy);
 		state->statistics = MemoryContextAllocZero(estate->es_query_cxt, sizeof(NtsStatistics *) * Max(natts, 1));
 		state->has_statistics = MemoryContextAllocZero(estate->es_query_cxt, sizeof(bool) * Max(natts, 1));
+		state->probe.natts = natts;
+		state->probe.columns = MemoryContextAllocZero(estate->es_query_cxt, sizeof(NtsColumnData) * Max(natts, 1));
 	}
 	pgstat_count_heap_scan(rel);
 	MemoryContextReset(state->constants);

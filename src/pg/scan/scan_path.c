@@ -14,12 +14,15 @@
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
 #include "optimizer/restrictinfo.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/selfuncs.h"
 #include "utils/spccache.h"
 
 #include "pg/guc.h"
 #include "pg/scan/best.h"
 #include "pg/scan/custom_scan.h"
+#include "pg/scan/join_path.h"
 
 static set_rel_pathlist_hook_type previous_hook = NULL;
 
@@ -59,9 +62,8 @@ nts_scan_path_below(const RelOptInfo *rel)
 	return best;
 }
 
-/* May the condition be looked at before all others of the relation? */
-static bool
-may_go_first(const RelOptInfo *rel, const RestrictInfo *info)
+bool
+nts_scan_may_go_first(const RelOptInfo *rel, const RestrictInfo *info)
 {
 	return info->security_level <= rel->baserestrict_min_security || info->leakproof;
 }
@@ -80,7 +82,7 @@ split_clauses(RelOptInfo *rel, List *clauses, List **filters, List **rest)
 
 		if (info->pseudoconstant)
 			continue;
-		if (may_go_first(rel, info) && nts_filter_build(info->clause, rel->relid, NULL) != NULL)
+		if (nts_scan_may_go_first(rel, info) && nts_filter_build(info->clause, rel->relid, NULL) != NULL)
 			*filters = lappend(*filters, info->clause);
 		else
 			*rest = lappend(*rest, info->clause);
@@ -174,25 +176,118 @@ set_costs(const RelOptInfo *rel, const ScanEstimate *estimate, Path *path, doubl
 }
 
 static CustomPath *
-make_path(PlannerInfo *root, RelOptInfo *rel, const ScanEstimate *estimate, int workers)
+make_path(PlannerInfo *root, RelOptInfo *rel, Relids outer)
 {
 	CustomPath *path = makeNode(CustomPath);
-	double		divisor = workers;
 
 	path->path.pathtype = T_CustomScan;
 	path->path.parent = rel;
 	path->path.pathtarget = rel->reltarget;
-	path->path.param_info = get_baserel_parampathinfo(root, rel, rel->lateral_relids);
-	path->path.parallel_aware = workers > 0;
+	path->path.param_info = get_baserel_parampathinfo(root, rel, outer);
 	path->path.parallel_safe = rel->consider_parallel;
-	path->path.parallel_workers = workers;
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION | CUSTOMPATH_SUPPORT_BACKWARD_SCAN;
 	path->methods = &path_methods;
+	return path;
+}
+
+static CustomPath *
+make_plain_path(PlannerInfo *root, RelOptInfo *rel, const ScanEstimate *estimate, int workers)
+{
+	CustomPath *path = make_path(root, rel, rel->lateral_relids);
+	double		divisor = workers;
+
+	path->path.parallel_aware = workers > 0;
+	path->path.parallel_workers = workers;
 	/* the leader takes part, less so beside many workers */
 	if (workers > 0 && parallel_leader_participation)
 		divisor += Max(1.0 - 0.3 * workers, 0);
 	set_costs(rel, estimate, &path->path, divisor);
 	return path;
+}
+
+/* How many values the first column has that segments are sorted by. */
+static double
+series_count(PlannerInfo *root, const RelOptInfo *rel, const NtsStorageOrder *order)
+{
+	RangeTblEntry *rte = root->simple_rte_array[rel->relid];
+	Oid			type;
+	Oid			collation;
+	int32		typmod;
+	Var		   *var;
+
+	if (order->series == 0)
+		return 1;
+	get_atttypetypmodcoll(rte->relid, order->series, &type, &typmod, &collation);
+	var = makeVar(rel->relid, order->series, type, typmod, collation, 0);
+	return estimate_num_groups(root, list_make1(var), rel->tuples, NULL, NULL);
+}
+
+/*
+ * Of each rescan: a look at each segment, and at the vectors of the row groups in which the values may be; their chunks are
+ * copied from buffers that the rescan before has mostly filled; at least some hundred rows of each such row group are
+ * decoded.
+ */
+static void
+set_join_costs(PlannerInfo *root, const RelOptInfo *rel, const NtsStorageOrder *order, int columns, Path *path)
+{
+	List	   *clauses = list_concat_copy(rel->baserestrictinfo, path->param_info->ppi_clauses);
+	double		group_share;
+	double		groups = Max(rel->tuples / 65536, order->entries);
+	double		row_share;
+	double		page_cost;
+	QualCost	quals;
+	List	   *pruning = NIL;
+	bool		by_series = false;
+	List	   *filters;
+	List	   *rest;
+	ListCell   *cell;
+
+	foreach(cell, clauses)
+	{
+		RestrictInfo *info = lfirst_node(RestrictInfo, cell);
+
+		if (info->pseudoconstant)
+			continue;
+		if (nts_clause_prunes(rel, info, order->series))
+			by_series = true;
+		else if (!nts_clause_prunes(rel, info, order->time))
+			continue;
+		pruning = lappend(pruning, info);
+	}
+	split_clauses((RelOptInfo *) rel, clauses, &filters, &rest);
+	cost_qual_eval(&quals, rest, root);
+	row_share = clauselist_selectivity(root, pruning, rel->relid, JOIN_INNER, NULL);
+	/* times alone: at least a vector of each series */
+	if (!by_series)
+		row_share = Max(row_share, series_count(root, rel, order) * 1024 / Max(rel->tuples, 1));
+	group_share = Min(1.0, Max(row_share, order->entries / groups));
+	row_share = Min(1.0, row_share + group_share * 0.008);
+	get_tablespace_page_costs(rel->reltablespace, NULL, &page_cost);
+	path->rows = path->param_info->ppi_rows;
+	path->startup_cost = rel->baserestrictcost.startup + quals.startup + path->pathtarget->cost.startup;
+	path->total_cost = path->startup_cost + order->entries * 20 * cpu_operator_cost;
+	path->total_cost += group_share * rel->tuples / 1024 * 4 * cpu_operator_cost;
+	path->total_cost += group_share * rel->pages * 0.1 * page_cost * Min(1.0, (columns + 1.0) / Max(rel->max_attr, 1));
+	path->total_cost += row_share * rel->tuples * cpu_operator_cost * 0.05 * Max(columns, 1);
+	path->total_cost += path->rows * (cpu_tuple_cost * 0.5 + quals.per_tuple + path->pathtarget->cost.per_tuple);
+}
+
+/* Scans that take values from outer relations. */
+static void
+add_join_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid, int columns)
+{
+	NtsStorageOrder order;
+	ListCell   *cell;
+
+	if ((rel->joininfo == NIL && !rel->has_eclass_joins) || rel->pages == 0 || !nts_storage_order(relid, &order))
+		return;
+	foreach(cell, nts_join_outers(root, rel, &order))
+	{
+		CustomPath *path = make_path(root, rel, lfirst(cell));
+
+		set_join_costs(root, rel, &order, columns, &path->path);
+		add_path(rel, (Path *) path);
+	}
 }
 
 static bool
@@ -218,15 +313,16 @@ add_scan_paths(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte
 		!is_our_table(rte->relid) || !needed_columns(rel, &estimate.columns))
 		return;
 	estimate_scan(root, rel, &estimate);
-	scan = make_path(root, rel, &estimate, 0);
+	scan = make_plain_path(root, rel, &estimate, 0);
 	nts_best_add_child_path(root, rel, scan);
 	add_path(rel, (Path *) scan);
+	add_join_paths(root, rel, rte->relid, estimate.columns);
 	if (rel->consider_parallel && rel->lateral_relids == NULL)
 	{
 		int			workers = compute_parallel_worker(rel, rel->pages, -1, max_parallel_workers_per_gather);
 
 		if (workers > 0)
-			add_partial_path(rel, (Path *) make_path(root, rel, &estimate, workers));
+			add_partial_path(rel, (Path *) make_plain_path(root, rel, &estimate, workers));
 	}
 }
 

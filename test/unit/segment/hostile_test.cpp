@@ -158,6 +158,17 @@ TEST_P(HostileSegments, Chunks) {
       ref.length = bytes.size();
       std::vector<segment::VectorStatistics> statistics;
       (void)segment::ReadChunkStatistics(ref, &statistics).ok();
+      uint64_t room = 0;
+      uint32_t listed = 0;
+      if (segment::ReadDistinct(ref, 1024, nullptr, nullptr, &room, &listed).ok() && listed > 0) {
+        std::unique_ptr<uint64_t[]> list_data(new uint64_t[(room + 7) / 8]);
+        std::vector<uint64_t> list(listed);
+        (void)segment::ReadDistinct(ref, 1024, list.data(), reinterpret_cast<uint8_t*>(list_data.get()), &room,
+                                    &listed).ok();
+      }
+      uint64_t members[8];
+      uint8_t some_null[8];
+      (void)segment::ReadMembers(ref, members, some_null).ok();
       for (uint32_t v = 0; v < ref.vectors; v++) {
         uint64_t size = 0;
         if (!segment::MeasureVector(ref, v, 1000, &size).ok()) continue;

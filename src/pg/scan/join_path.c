@@ -1,0 +1,152 @@
+/*
+ * join_path.c - scans below a nested loop: conditions that compare with columns of outer relations become filters, whose
+ * values change from one rescan to the next.
+ *
+ * Only where that leaves most rows unread: for the first column that segments are sorted by, and for the time column. The
+ * newest segment stands for all.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/paths.h"
+#include "optimizer/restrictinfo.h"
+#include "utils/snapmgr.h"
+
+#include "pg/scan/join_path.h"
+
+/* So many combinations of outer relations are tried. */
+#define MOST_OUTERS 6
+
+bool
+nts_storage_order(Oid relid, NtsStorageOrder *order)
+{
+	Relation	rel = table_open(relid, NoLock);
+	NtsColumn  *columns = palloc(sizeof(NtsColumn) * Max(RelationGetDescr(rel)->natts, 1));
+	NtsSchema	schema;
+	NtsReader  *reader;
+	int			newest = -1;
+
+	memset(order, 0, sizeof(*order));
+	if (ActiveSnapshotSet())
+	{
+		reader = nts_reader_open(rel, RelationGetDescr(rel), GetActiveSnapshot(), CurrentMemoryContext, NULL);
+		newest = nts_reader_newest_segment(reader);
+		if (newest >= 0)
+		{
+			uint16		series[16];
+			uint32		count;
+
+			nts_reader_series(reader, newest, series, &count);
+			order->series = count == 0 ? 0 : series[0] + 1;
+			order->entries = nts_reader_entry_count(reader);
+		}
+		nts_reader_close(reader);
+	}
+	if (newest >= 0)
+	{
+		nts_schema_columns(RelationGetDescr(rel), columns);
+		nts_schema_build(rel, columns, &schema);
+		order->time = schema.time_column + 1;
+	}
+	pfree(columns);
+	table_close(rel, NoLock);
+	return newest >= 0;
+}
+
+typedef struct WantedColumn
+{
+	Index		relid;
+	AttrNumber	attribute;
+} WantedColumn;
+
+static bool
+is_wanted(PlannerInfo *root, RelOptInfo *rel, EquivalenceClass *class, EquivalenceMember *member, void *arg)
+{
+	const WantedColumn *wanted = arg;
+
+	return nts_filter_column((Node *) member->em_expr, wanted->relid) == wanted->attribute;
+}
+
+/* Does the filter, or some part of a conjunction, look at the column? */
+static bool
+looks_at(const NtsFilter *filter, AttrNumber attribute)
+{
+	if (attribute == 0 || filter == NULL)
+		return false;
+	if (filter->kind == NTS_FILTER_AND)
+	{
+		for (int i = 0; i < filter->count; i++)
+			if (looks_at(filter->args[i], attribute))
+				return true;
+		return false;
+	}
+	return filter->kind != NTS_FILTER_OR && filter->kind != NTS_FILTER_EXPRESSION && filter->kind != NTS_FILTER_NULL &&
+		filter->column == attribute - 1;
+}
+
+bool
+nts_clause_prunes(const RelOptInfo *rel, const RestrictInfo *info, AttrNumber attribute)
+{
+	return nts_scan_may_go_first(rel, info) && looks_at(nts_filter_build(info->clause, rel->relid, NULL), attribute);
+}
+
+static List *
+add_outer(List *outers, const RelOptInfo *rel, const RestrictInfo *info)
+{
+	Relids		outer = bms_difference(info->clause_relids, rel->relids);
+	ListCell   *cell;
+
+	outer = bms_add_members(outer, rel->lateral_relids);
+	if (bms_is_subset(outer, rel->lateral_relids) || list_length(outers) >= MOST_OUTERS)
+		return outers;
+	foreach(cell, outers)
+		if (bms_equal(lfirst(cell), outer))
+			return outers;
+	return lappend(outers, outer);
+}
+
+/* Adds the outer relations of one column's conditions. */
+static List *
+add_outers_of(List *outers, PlannerInfo *root, RelOptInfo *rel, AttrNumber attribute)
+{
+	WantedColumn wanted = {rel->relid, attribute};
+	List	   *equalities = NIL;
+	ListCell   *cell;
+
+	if (attribute == 0)
+		return outers;
+	if (rel->has_eclass_joins)
+		equalities = generate_implied_equalities_for_column(root, rel, is_wanted, &wanted, rel->lateral_referencers);
+	foreach(cell, equalities)
+		if (nts_clause_prunes(rel, lfirst(cell), attribute))
+			outers = add_outer(outers, rel, lfirst(cell));
+	foreach(cell, rel->joininfo)
+		if (join_clause_is_movable_to(lfirst(cell), rel) && nts_clause_prunes(rel, lfirst(cell), attribute))
+			outers = add_outer(outers, rel, lfirst(cell));
+	return outers;
+}
+
+List *
+nts_join_outers(PlannerInfo *root, RelOptInfo *rel, const NtsStorageOrder *order)
+{
+	List	   *outers = add_outers_of(NIL, root, rel, order->series);
+	int			count;
+
+	outers = add_outers_of(outers, root, rel, order->time);
+	/* the series of one relation and the times of another */
+	count = list_length(outers);
+	for (int i = 0; i < count; i++)
+		for (int j = i + 1; j < count && list_length(outers) < MOST_OUTERS; j++)
+		{
+			Relids		both = bms_union(list_nth(outers, i), list_nth(outers, j));
+			ListCell   *cell;
+			bool		is_new = true;
+
+			foreach(cell, outers)
+				is_new = is_new && !bms_equal(lfirst(cell), both);
+			if (is_new)
+				outers = lappend(outers, both);
+		}
+	return outers;
+}

@@ -1,0 +1,31 @@
+/*
+ * join_path.h - inside of this room: conditions of joins as filters of the inner side's scan.
+ */
+#ifndef NTS_SCAN_JOIN_PATH_H
+#define NTS_SCAN_JOIN_PATH_H
+
+#include "postgres.h"
+
+#include "nodes/pathnodes.h"
+
+#include "pg/scan/filter.h"
+
+/* How rows lie in the table's segments; 1-based numbers, 0: there is no such column. */
+typedef struct NtsStorageOrder
+{
+	AttrNumber	series;			/* the first column that they are sorted by */
+	AttrNumber	time;
+	int			entries;		/* segments and delta extents */
+} NtsStorageOrder;
+
+/* false: the table has no segments. REQUIRES a lock on the table. */
+extern bool nts_storage_order(Oid relid, NtsStorageOrder *order);
+/* Sets of outer relations (Relids) whose values would leave most of the relation unread. */
+extern List *nts_join_outers(PlannerInfo *root, RelOptInfo *rel, const NtsStorageOrder *order);
+/* Can the condition be a filter that leaves out rows by bounds of the column? */
+extern bool nts_clause_prunes(const RelOptInfo *rel, const RestrictInfo *info, AttrNumber attribute);
+
+/* scan_path.c: may the condition be looked at before all others of the relation? */
+extern bool nts_scan_may_go_first(const RelOptInfo *rel, const RestrictInfo *info);
+
+#endif							/* NTS_SCAN_JOIN_PATH_H */
