@@ -158,6 +158,18 @@ extern void nts_agg_advance(NtsAggregate *aggregate, const NtsAggVectors *vector
 							uint32 count);
 /* The result, in the current memory context or the group's memory. */
 extern Datum nts_agg_finish(NtsAggregate *aggregate, NtsAggState *state, bool *isnull);
+extern Datum nts_agg_numeric_of_sum(const NtsWideSum *sum);
+
+/* ---- aggregate_partial.c: states for PostgreSQL's combine functions ---- */
+
+/* Is there such a state of this aggregate? */
+extern bool nts_agg_has_partial(const Aggref *aggref);
+/* Is it what the node is asked for? */
+extern bool nts_agg_is_partial(const Aggref *aggref);
+/* Instead of nts_agg_finish; memory as there. REQUIRES nts_agg_has_partial. */
+extern Datum nts_agg_make_state(NtsAggregate *aggregate, NtsAggState *state, bool *isnull);
+/* Averages of floats gather all of a state that others share above. Before states are shared. */
+extern void nts_agg_widen(NtsAggregate *aggregates, int count);
 
 /* ---- aggregate_call.c: an aggregate by its own functions ---- */
 

@@ -33,18 +33,7 @@
 
 #include "pg/guc.h"
 #include "pg/scan/aggregate.h"
-
-/* A query's grouping, as far as it was understood. */
-typedef struct Grouping
-{
-	Index		relid;			/* the table */
-	List	   *keys;			/* expressions */
-	List	   *aggregates;		/* Aggrefs, each once */
-	List	   *having;
-	Bitmapset  *transitions;	/* of the aggregates whose cost was counted: others share their state */
-	double		call_cost;		/* per row: expressions and functions that the executor calls */
-	Size		state_bytes;	/* per group, beside what the node keeps itself */
-} Grouping;
+#include "pg/scan/aggregate_path.h"
 
 static create_upper_paths_hook_type previous_hook;
 static const CustomScanMethods *scan_methods;
@@ -53,7 +42,7 @@ static const CustomScanMethods *scan_methods;
 
 /* Looks for what a key or argument may not have: columns of other tables, system columns, subqueries ... */
 static bool
-is_foreign(Node *node, Grouping *grouping)
+is_foreign(Node *node, NtsGrouping *grouping)
 {
 	if (node == NULL)
 		return false;
@@ -71,7 +60,7 @@ is_foreign(Node *node, Grouping *grouping)
 
 /* Can the node evaluate it? Adds what the executor's part of that costs. */
 static bool
-is_evaluable(PlannerInfo *root, Expr *expr, Grouping *grouping)
+is_evaluable(PlannerInfo *root, Expr *expr, NtsGrouping *grouping)
 {
 	QualCost	cost;
 
@@ -107,14 +96,14 @@ is_image_equal(Oid type, Oid equality, Oid collation)
 }
 
 static bool
-understand_keys(PlannerInfo *root, Grouping *grouping)
+understand_keys(PlannerInfo *root, NtsGrouping *grouping, List *target_list)
 {
 	ListCell   *cell;
 
 	foreach(cell, root->parse->groupClause)
 	{
 		SortGroupClause *clause = lfirst_node(SortGroupClause, cell);
-		Expr	   *expr = get_sortgroupclause_tle(clause, root->processed_tlist)->expr;
+		Expr	   *expr = get_sortgroupclause_tle(clause, target_list)->expr;
 
 		if (IsA(expr, Const) || !is_evaluable(root, expr, grouping) ||
 			!is_image_equal(exprType((Node *) expr), clause->eqop, exprCollation((Node *) expr)))
@@ -137,7 +126,7 @@ nts_agg_is_known_function(Oid function)
 
 /* An aggregate by its own functions: are they ones that ask for no more than memory? Adds what its state takes. */
 static bool
-may_be_called(Aggref *aggref, Grouping *grouping)
+may_be_called(Aggref *aggref, NtsGrouping *grouping)
 {
 	HeapTuple	tuple;
 	Form_pg_aggregate form;
@@ -149,7 +138,8 @@ may_be_called(Aggref *aggref, Grouping *grouping)
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	form = (Form_pg_aggregate) GETSTRUCT(tuple);
-	result = nts_agg_is_known_function(form->aggtransfn) && nts_agg_is_known_function(form->aggfinalfn);
+	result = nts_agg_is_known_function(form->aggtransfn) && nts_agg_is_known_function(form->aggfinalfn) &&
+		(!grouping->partial || nts_agg_is_known_function(form->aggserialfn));
 	if (bms_is_member(aggref->aggtransno, grouping->transitions))
 	{
 		ReleaseSysCache(tuple);
@@ -168,11 +158,14 @@ may_be_called(Aggref *aggref, Grouping *grouping)
 }
 
 static bool
-understand_aggregate(PlannerInfo *root, Aggref *aggref, Grouping *grouping)
+understand_aggregate(PlannerInfo *root, Aggref *aggref, NtsGrouping *grouping)
 {
 	ListCell   *cell;
 
-	if (aggref->aggkind != AGGKIND_NORMAL || aggref->aggsplit != AGGSPLIT_SIMPLE || aggref->agglevelsup != 0 ||
+	if (aggref->aggsplit != (grouping->partial ? AGGSPLIT_INITIAL_SERIAL : AGGSPLIT_SIMPLE) ||
+		(grouping->partial && !nts_agg_has_partial(aggref)))
+		return false;
+	if (aggref->aggkind != AGGKIND_NORMAL || aggref->agglevelsup != 0 ||
 		aggref->aggdirectargs != NIL || aggref->aggorder != NIL || aggref->aggdistinct != NIL || aggref->aggvariadic)
 		return false;
 	foreach(cell, aggref->args)
@@ -186,7 +179,7 @@ understand_aggregate(PlannerInfo *root, Aggref *aggref, Grouping *grouping)
 typedef struct Cover
 {
 	PlannerInfo *root;
-	Grouping   *grouping;
+	NtsGrouping *grouping;
 } Cover;
 
 /*
@@ -196,7 +189,7 @@ typedef struct Cover
 static bool
 is_uncovered(Node *node, Cover *cover)
 {
-	Grouping   *grouping = cover->grouping;
+	NtsGrouping *grouping = cover->grouping;
 
 	if (node == NULL || list_member(grouping->keys, node))
 		return false;
@@ -246,8 +239,8 @@ estimate_buckets(PlannerInfo *root, const struct NtsBucket *bucket)
 }
 
 /* PostgreSQL takes every time for a group of its own: of a function's results it knows nothing. */
-static double
-estimate_groups(PlannerInfo *root, const Grouping *grouping, double rows)
+double
+nts_grouping_rows(PlannerInfo *root, const NtsGrouping *grouping, double rows)
 {
 	List	   *keys = NIL;
 	double		buckets = 1;
@@ -270,7 +263,7 @@ estimate_groups(PlannerInfo *root, const Grouping *grouping, double rows)
 
 /* Sets rows and costs; false: the groups would take too much memory. */
 static bool
-estimate(PlannerInfo *root, const Grouping *grouping, const Path *scan, Path *path)
+estimate(PlannerInfo *root, const NtsGrouping *grouping, const Path *scan, Path *path)
 {
 	double		groups = 1;
 	double		run_cost = scan->total_cost - scan->startup_cost;
@@ -281,7 +274,7 @@ estimate(PlannerInfo *root, const Grouping *grouping, const Path *scan, Path *pa
 	{
 		Size		bytes = nts_agg_group_size(list_length(grouping->keys), aggregates) + grouping->state_bytes;
 
-		groups = estimate_groups(root, grouping, scan->rows);
+		groups = nts_grouping_rows(root, grouping, scan->rows);
 		if (groups * bytes > get_hash_memory_limit())
 			return false;
 	}
@@ -303,40 +296,53 @@ estimate(PlannerInfo *root, const Grouping *grouping, const Path *scan, Path *pa
 	return true;
 }
 
+bool
+nts_grouping_understand(PlannerInfo *root, NtsGrouping *grouping, const PathTarget *target, List *target_list)
+{
+	Cover		cover = {root, grouping};
+
+	return understand_keys(root, grouping, target_list) && !is_uncovered((Node *) target->exprs, &cover) &&
+		!is_uncovered((Node *) grouping->having, &cover);
+}
+
+Path *
+nts_grouping_path(PlannerInfo *root, const NtsGrouping *grouping, RelOptInfo *parent, PathTarget *target, Path *scan)
+{
+	CustomPath *path = makeNode(CustomPath);
+
+	path->path.pathtype = T_CustomScan;
+	path->path.parent = parent;
+	path->path.pathtarget = target;
+	path->path.parallel_safe = parent->consider_parallel && scan->parallel_safe;
+	path->path.parallel_workers = scan->parallel_workers;
+	if (!estimate(root, grouping, scan, &path->path))
+		return NULL;
+	path->path.startup_cost += target->cost.startup;
+	path->path.total_cost += target->cost.startup + path->path.rows * target->cost.per_tuple;
+	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
+	path->custom_paths = list_make1(scan);
+	path->custom_private = list_make4(grouping->keys, grouping->aggregates, grouping->having,
+									  makeBoolean(grouping->partial));
+	path->methods = &path_methods;
+	return &path->path;
+}
+
 static void
 add_aggregate_path(PlannerInfo *root, RelOptInfo *input, RelOptInfo *grouped, GroupPathExtraData *extra)
 {
-	Grouping	grouping = {0};
-	Cover		cover = {root, &grouping};
-	Path	   *scan;
-	CustomPath *path;
+	NtsGrouping grouping = {0};
+	Path	   *scan = nts_scan_path_below(input);
+	Path	   *path;
 
-	if (root->parse->groupingSets != NIL || root->parse->commandType != CMD_SELECT || IS_OTHER_REL(input) ||
-		(extra->patype != PARTITIONWISE_AGGREGATE_NONE))
-		return;
-	scan = nts_scan_path_below(input);
 	if (scan == NULL)
 		return;
 	grouping.relid = input->relid;
 	grouping.having = (List *) extra->havingQual;
-	if (!understand_keys(root, &grouping) ||
-		is_uncovered((Node *) grouped->reltarget->exprs, &cover) || is_uncovered((Node *) grouping.having, &cover))
+	if (!nts_grouping_understand(root, &grouping, grouped->reltarget, extra->targetList))
 		return;
-	path = makeNode(CustomPath);
-	path->path.pathtype = T_CustomScan;
-	path->path.parent = grouped;
-	path->path.pathtarget = grouped->reltarget;
-	path->path.parallel_safe = grouped->consider_parallel && scan->parallel_safe;
-	if (!estimate(root, &grouping, scan, &path->path))
-		return;
-	path->path.startup_cost += path->path.pathtarget->cost.startup;
-	path->path.total_cost += path->path.pathtarget->cost.startup +
-		path->path.rows * path->path.pathtarget->cost.per_tuple;
-	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
-	path->custom_paths = list_make1(scan);
-	path->custom_private = list_make3(grouping.keys, grouping.aggregates, grouping.having);
-	path->methods = &path_methods;
-	add_path(grouped, &path->path);
+	path = nts_grouping_path(root, &grouping, grouped, grouped->reltarget, scan);
+	if (path != NULL)
+		add_path(grouped, path);
 }
 
 static void
@@ -344,8 +350,12 @@ add_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, R
 {
 	if (previous_hook != NULL)
 		previous_hook(root, stage, input, output, extra);
-	if (stage == UPPERREL_GROUP_AGG && nts_enable_vectorized_aggregate)
-		add_aggregate_path(root, input, output, extra);
+	if (stage != UPPERREL_GROUP_AGG || !nts_enable_vectorized_aggregate || root->parse->groupingSets != NIL ||
+		root->parse->commandType != CMD_SELECT)
+		return;
+	add_aggregate_path(root, input, output, extra);
+	if (!IS_OTHER_REL(input))
+		nts_agg_add_split_paths(root, input, output, extra);
 }
 
 /* ---- the plan ---- */
@@ -382,7 +392,7 @@ plan_aggregate(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist
 	plan->custom_plans = custom_plans;
 	/* found in custom_scan_tlist too, but there nobody looks for parameters */
 	collect_params((Node *) outputs, &plan->custom_exprs);
-	plan->custom_private = list_make1(makeInteger(list_length(keys)));
+	plan->custom_private = list_make2(makeInteger(list_length(keys)), lfourth(path->custom_private));
 	plan->methods = scan_methods;
 	return &plan->scan.plan;
 }
