@@ -4,8 +4,8 @@
  * Its tuple (custom_scan_tlist) is the group keys, then the aggregates; the plan's target list and HAVING are over
  * that. The child is a scan node, asked for selections of rows (nts_scan_next) and never for tuples. All input is
  * read before the first group is shown. What the node computes it finds in custom_scan_tlist alone, where partial Aggrefs
- * stand for states; custom_private says how many of its entries are keys, and whether it is partial, custom_exprs holds
- * the parameters, for PostgreSQL to see. Below Gather the child shares out its rows, the node needs nothing for that.
+ * stand for states; custom_private says how many of its entries are keys, custom_exprs holds the parameters, for PostgreSQL to
+ * see. Below Gather the child shares out its rows, the node needs nothing for that.
  *
  * The groups stay in memory whatever their number: the planner takes the node only when it expects them to fit into
  * work_mem * hash_mem_multiplier (aggregate_path.c).
@@ -323,7 +323,7 @@ explain_aggregate(CustomScanState *css, List *ancestors, ExplainState *es)
 	}
 	if (keys != NIL)
 		ExplainPropertyList("Group Key", keys, es);
-	if (boolVal(lsecond(plan->custom_private)))
+	if (node->aggregate_count > 0 && nts_agg_is_partial(node->aggregates[0].aggref))
 		ExplainPropertyText("Partial Mode", "Partial", es);
 	/* of a parallel plan the leader knows its own part only */
 	if (!es->analyze || node->child->ss.ps.plan->parallel_aware)

@@ -79,6 +79,7 @@ extern void nts_bucket_fill(NtsAggVectors *vectors, NtsAggVector *vector, const 
 
 /* ---- aggregate_state.c: one aggregate ---- */
 
+/* Each has a result (nts_agg_finish) and, if it can be partial, a state (the table in aggregate_partial.c). */
 typedef enum NtsAggKind
 {
 	NTS_AGG_COUNT_ALL,
@@ -209,6 +210,8 @@ extern Size nts_agg_group_size(int key_count, int state_count);
 
 /* ---- aggregate_statistics.c: without reading rows ---- */
 
+/* May the planner expect it to be answered so? */
+extern bool nts_agg_statistics_may_answer(const Aggref *aggref);
 /* May all of them be answered so, where statistics are stored? */
 extern bool nts_agg_statistics_suffice(const NtsAggregate *aggregates, int count, const NtsAggVectors *vectors);
 /* Folds what is known of `rows` rows into the states; false: that does not do, and nothing was changed. */

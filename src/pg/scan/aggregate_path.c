@@ -9,6 +9,8 @@
 
 #include "access/htup_details.h"
 #include "access/nbtree.h"
+#include "access/sysattr.h"
+#include "access/table.h"
 #include "access/transam.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_aggregate.h"
@@ -25,12 +27,14 @@
 #include "optimizer/pathnode.h"
 #include "optimizer/planner.h"
 #include "optimizer/tlist.h"
+#include "parser/parsetree.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/selfuncs.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
+#include "pg/am/options.h"
 #include "pg/guc.h"
 #include "pg/scan/aggregate.h"
 #include "pg/scan/aggregate_path.h"
@@ -240,13 +244,13 @@ estimate_buckets(PlannerInfo *root, const struct NtsBucket *bucket)
 
 /* PostgreSQL takes every time for a group of its own: of a function's results it knows nothing. */
 double
-nts_grouping_rows(PlannerInfo *root, const NtsGrouping *grouping, double rows)
+nts_agg_estimate_groups(PlannerInfo *root, List *all, double rows)
 {
 	List	   *keys = NIL;
 	double		buckets = 1;
 	ListCell   *cell;
 
-	foreach(cell, grouping->keys)
+	foreach(cell, all)
 	{
 		struct NtsBucket *bucket = nts_bucket_recognize(lfirst(cell), CurrentMemoryContext);
 		double		estimated = bucket == NULL ? 0 : estimate_buckets(root, bucket);
@@ -261,6 +265,44 @@ nts_grouping_rows(PlannerInfo *root, const NtsGrouping *grouping, double rows)
 	return clamp_row_est(Min(buckets, rows));
 }
 
+/* Is a condition about the table's time column alone? */
+static bool
+is_about_time(const RelOptInfo *rel, const RestrictInfo *info, AttrNumber time)
+{
+	Bitmapset  *numbers = NULL;
+
+	pull_varattnos((Node *) info->clause, rel->relid, &numbers);
+	return bms_membership(numbers) == BMS_SINGLETON &&
+		bms_is_member(time - FirstLowInvalidHeapAttributeNumber, numbers);
+}
+
+/*
+ * Will most of it come from statistics? Those of row groups are of use where all rows count, as they do between the
+ * ends of a time range.
+ */
+static bool
+comes_from_statistics(PlannerInfo *root, const NtsGrouping *grouping, const RelOptInfo *rel)
+{
+	NtsOptions	options;
+	Relation	relation;
+	ListCell   *cell;
+
+	if (!nts_enable_statistics_aggregate || grouping->keys != NIL)
+		return false;
+	foreach(cell, grouping->aggregates)
+		if (!nts_agg_statistics_may_answer(lfirst_node(Aggref, cell)))
+			return false;
+	if (rel->baserestrictinfo == NIL)
+		return true;
+	relation = table_open(planner_rt_fetch(rel->relid, root)->relid, NoLock);
+	nts_options_get(relation, &options);
+	table_close(relation, NoLock);
+	foreach(cell, rel->baserestrictinfo)
+		if (options.time_column == 0 || !is_about_time(rel, lfirst(cell), options.time_column))
+			return false;
+	return true;
+}
+
 /* Sets rows and costs; false: the groups would take too much memory. */
 static bool
 estimate(PlannerInfo *root, const NtsGrouping *grouping, const Path *scan, Path *path)
@@ -269,20 +311,23 @@ estimate(PlannerInfo *root, const NtsGrouping *grouping, const Path *scan, Path 
 	double		run_cost = scan->total_cost - scan->startup_cost;
 	int			aggregates = list_length(grouping->aggregates);
 	int			vectors = aggregates + list_length(grouping->keys);
+	double		share = grouping->keys == NIL ? 0.05 : 0.1; /* of an operator's cost, for a value in a loop */
 
 	if (grouping->keys != NIL)
 	{
 		Size		bytes = nts_agg_group_size(list_length(grouping->keys), aggregates) + grouping->state_bytes;
 
-		groups = nts_grouping_rows(root, grouping, scan->rows);
+		groups = nts_agg_estimate_groups(root, grouping->keys, scan->rows);
 		if (groups * bytes > get_hash_memory_limit())
 			return false;
 	}
 	/* the scan makes no tuples */
 	run_cost -= Min(run_cost, cpu_tuple_cost * scan->rows) * 0.9;
+	run_cost += scan->rows * (grouping->call_cost + vectors * cpu_operator_cost * share);
+	if (comes_from_statistics(root, grouping, scan->parent))
+		run_cost *= 0.02;
 	path->rows = groups;
-	path->startup_cost = scan->startup_cost + run_cost +
-		scan->rows * (grouping->call_cost + vectors * cpu_operator_cost * 0.1);
+	path->startup_cost = scan->startup_cost + run_cost;
 	path->total_cost = path->startup_cost + groups * (cpu_tuple_cost * 0.5 + aggregates * cpu_operator_cost * 0.1);
 	if (grouping->having != NIL)
 	{
@@ -321,8 +366,7 @@ nts_grouping_path(PlannerInfo *root, const NtsGrouping *grouping, RelOptInfo *pa
 	path->path.total_cost += target->cost.startup + path->path.rows * target->cost.per_tuple;
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	path->custom_paths = list_make1(scan);
-	path->custom_private = list_make4(grouping->keys, grouping->aggregates, grouping->having,
-									  makeBoolean(grouping->partial));
+	path->custom_private = list_make3(grouping->keys, grouping->aggregates, grouping->having);
 	path->methods = &path_methods;
 	return &path->path;
 }
@@ -392,7 +436,7 @@ plan_aggregate(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist
 	plan->custom_plans = custom_plans;
 	/* found in custom_scan_tlist too, but there nobody looks for parameters */
 	collect_params((Node *) outputs, &plan->custom_exprs);
-	plan->custom_private = list_make2(makeInteger(list_length(keys)), lfourth(path->custom_private));
+	plan->custom_private = list_make1(makeInteger(list_length(keys)));
 	plan->methods = scan_methods;
 	return &plan->scan.plan;
 }

@@ -31,8 +31,8 @@ extern bool nts_grouping_understand(PlannerInfo *root, NtsGrouping *grouping, co
 /* A path of `parent` that makes the target of what the scan gives; NULL: the groups would take too much memory. */
 extern Path *nts_grouping_path(PlannerInfo *root, const NtsGrouping *grouping, RelOptInfo *parent,
 							   PathTarget *target, Path *scan);
-/* How many groups of `rows` rows. */
-extern double nts_grouping_rows(PlannerInfo *root, const NtsGrouping *grouping, double rows);
+/* How many groups `rows` rows make by these keys. */
+extern double nts_agg_estimate_groups(PlannerInfo *root, List *keys, double rows);
 
 /* aggregate_split_path.c */
 /* Adds paths that aggregate in several places: in parallel workers, in partitions and inheriting tables. */

@@ -182,7 +182,7 @@ make_foreign_states(const Split *split, const NtsGrouping *grouping, RelOptInfo 
 	return (Path *) create_agg_path(root, table, path, target, grouped ? AGG_HASHED : AGG_PLAIN,
 									AGGSPLIT_INITIAL_SERIAL, root->parse->groupClause, NIL,
 									&split->extra->agg_partial_costs,
-									grouped ? nts_grouping_rows(root, grouping, path->rows) : 1);
+									grouped ? nts_agg_estimate_groups(root, grouping->keys, path->rows) : 1);
 }
 
 /* Of one table; NULL: they cannot be made. *ours: by our node. shared: each participant makes states of its part. */
@@ -217,7 +217,7 @@ add_final_path(const Split *split, Path *states, AggStrategy strategy)
 	PlannerInfo *root = split->root;
 	List	   *clause = root->parse->groupClause;
 	List	   *having = (List *) split->extra->havingQual;
-	double		groups = clause == NIL ? 1 : nts_grouping_rows(root, &split->grouping, split->input->rows);
+	double		groups = clause == NIL ? 1 : nts_agg_estimate_groups(root, split->grouping.keys, split->input->rows);
 	Path	   *path;
 
 	if (strategy == AGG_SORTED && !root->parse->hasAggs)
