@@ -125,4 +125,16 @@ typedef int NtsInsertOptions;
 	adjust_appendrel_attrs_multilevel(root, node, (child)->relids, (child)->top_parent_relids)
 #endif
 
+/* An expression in the columns of a child relation; needs optimizer/appendinfo.h. */
+#if PG_VERSION_NUM >= 160000
+#define NTS_TRANSLATE_TO_CHILD(root, node, child, parent) \
+	adjust_appendrel_attrs_multilevel(root, node, child, parent)
+#else
+#define NTS_TRANSLATE_TO_CHILD(root, node, child, parent) \
+	adjust_appendrel_attrs_multilevel(root, node, (child)->relids, (parent)->relids)
+#endif
+
+/* Do sums of int8 go to other processes as numeric (int8_avg_serialize)? */
+#define NTS_HAS_NUMERIC_SUM_STATE (PG_VERSION_NUM < 190000)
+
 #endif							/* NTS_PG_COMPAT_H */

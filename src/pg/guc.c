@@ -26,6 +26,7 @@ int			nts_retention_interval_ms;
 int			nts_min_flush_size_kb;
 int			nts_max_delta_size_kb;
 bool		nts_enable_vectorized_aggregate;
+bool		nts_enable_partial_aggregate;
 
 void
 nts_guc_init(void)
@@ -94,6 +95,12 @@ nts_guc_init(void)
 							 "Lets aggregates of all rows, and of vectors with one group, use stored counts, minima, maxima and sums.",
 							 NULL,
 							 &nts_enable_statistics_aggregate,
+							 true,
+							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomBoolVariable("nodedb_ts.enable_partial_aggregate",
+							 "Lets the planner aggregate by nodes in parallel workers and in each partition.",
+							 NULL,
+							 &nts_enable_partial_aggregate,
 							 true,
 							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	DefineCustomBoolVariable("nodedb_ts.enable_best_rows",

@@ -18,6 +18,7 @@ extern bool nts_enable_scan;	/* the planner may use scan nodes of ours */
 extern bool nts_enable_best;	/* and nodes of the best rows above them */
 extern bool nts_enable_early_stop;	/* groups in the order of a time bucket */
 extern bool nts_enable_vectorized_aggregate;
+extern bool nts_enable_partial_aggregate;	/* in parallel workers and partitions */
 extern bool nts_enable_statistics_aggregate;	/* may answer from statistics */
 
 extern void nts_guc_init(void);

@@ -4,8 +4,9 @@
  * Its tuple (custom_scan_tlist) is the group keys, then the aggregates; the plan's target list and HAVING are over
  * that. The child is a scan node, asked for selections of rows (nts_scan_next) and never for tuples. All input is
  * read before the first group is shown, except in the order of a time bucket (early_stop.c). What the node computes it
- * finds in custom_scan_tlist alone; custom_private says how many of its entries are keys, and what order is wanted;
- * custom_exprs holds the parameters, for PostgreSQL to see.
+ * finds in custom_scan_tlist alone, where partial Aggrefs stand for states; custom_private says how many of its entries
+ * are keys, and what order is wanted; custom_exprs holds the parameters, for PostgreSQL to see. Below Gather the child
+ * shares out its rows, the node needs nothing for that.
  *
  * The groups stay in memory whatever their number: the planner takes the node only when it expects them to fit into
  * work_mem * hash_mem_multiplier (aggregate_path.c).
@@ -223,9 +224,14 @@ next_group(ScanState *ss)
 		slot->tts_isnull[k] = (group->nulls >> k) & 1;
 	}
 	for (int a = 0; a < node->aggregate_count; a++)
-		slot->tts_values[node->key_count + a] =
-			nts_agg_finish(&node->aggregates[a], &group->states[node->aggregates[a].state],
-						   &slot->tts_isnull[node->key_count + a]);
+	{
+		NtsAggregate *aggregate = &node->aggregates[a];
+		NtsAggState *state = &group->states[aggregate->state];
+		bool	   *isnull = &slot->tts_isnull[node->key_count + a];
+
+		slot->tts_values[node->key_count + a] = nts_agg_is_partial(aggregate->aggref) ?
+			nts_agg_make_state(aggregate, state, isnull) : nts_agg_finish(aggregate, state, isnull);
+	}
 	MemoryContextSwitchTo(old);
 	return ExecStoreVirtualTuple(slot);
 }
@@ -269,15 +275,22 @@ check_permission(const Aggref *aggref)
 static void
 add_aggregate(NtsAggregateNode *node, Aggref *aggref)
 {
-	NtsAggregate *aggregate = &node->aggregates[node->aggregate_count];
-
 	check_permission(aggref);
-	nts_agg_init(aggregate, aggref, &node->vectors, node->aggcontext);
-	aggregate->state = 0;
-	while (aggregate->state < node->aggregate_count &&
-		   !nts_agg_shares_state(&node->aggregates[aggregate->state], aggregate))
-		aggregate->state++;
-	node->aggregate_count++;
+	nts_agg_init(&node->aggregates[node->aggregate_count++], aggref, &node->vectors, node->aggcontext);
+}
+
+static void
+share_states(NtsAggregateNode *node)
+{
+	nts_agg_widen(node->aggregates, node->aggregate_count);
+	for (int a = 0; a < node->aggregate_count; a++)
+	{
+		NtsAggregate *aggregate = &node->aggregates[a];
+
+		aggregate->state = 0;
+		while (aggregate->state < a && !nts_agg_shares_state(&node->aggregates[aggregate->state], aggregate))
+			aggregate->state++;
+	}
 }
 
 static bool
@@ -324,6 +337,7 @@ begin_aggregate(CustomScanState *css, EState *estate, int eflags)
 			add_aggregate(node, castNode(Aggref, expr));
 		i++;
 	}
+	share_states(node);
 	if (nts_enable_statistics_aggregate && has_column_keys(node) &&
 		nts_agg_statistics_suffice(node->aggregates, node->aggregate_count, &node->vectors))
 	{
@@ -404,7 +418,10 @@ explain_aggregate(CustomScanState *css, List *ancestors, ExplainState *es)
 		ExplainPropertyList("Group Key", keys, es);
 	if (node->stop != NULL)
 		nts_early_stop_explain(node->stop, keys, es);
-	if (!es->analyze)
+	if (node->aggregate_count > 0 && nts_agg_is_partial(node->aggregates[0].aggref))
+		ExplainPropertyText("Partial Mode", "Partial", es);
+	/* of a parallel plan the leader knows its own part only */
+	if (!es->analyze || node->child->ss.ps.plan->parallel_aware)
 		return;
 	if (es->verbose)
 	{

@@ -85,6 +85,7 @@ extern void nts_bucket_fill(NtsAggVectors *vectors, NtsAggVector *vector, const 
 
 /* ---- aggregate_state.c: one aggregate ---- */
 
+/* Each has a result (nts_agg_finish) and, if it can be partial, a state (the table in aggregate_partial.c). */
 typedef enum NtsAggKind
 {
 	NTS_AGG_COUNT_ALL,
@@ -164,6 +165,18 @@ extern void nts_agg_advance(NtsAggregate *aggregate, const NtsAggVectors *vector
 							uint32 count);
 /* The result, in the current memory context or the group's memory. */
 extern Datum nts_agg_finish(NtsAggregate *aggregate, NtsAggState *state, bool *isnull);
+extern Datum nts_agg_numeric_of_sum(const NtsWideSum *sum);
+
+/* ---- aggregate_partial.c: states for PostgreSQL's combine functions ---- */
+
+/* Is there such a state of this aggregate? */
+extern bool nts_agg_has_partial(const Aggref *aggref);
+/* Is it what the node is asked for? */
+extern bool nts_agg_is_partial(const Aggref *aggref);
+/* Instead of nts_agg_finish; memory as there. REQUIRES nts_agg_has_partial. */
+extern Datum nts_agg_make_state(NtsAggregate *aggregate, NtsAggState *state, bool *isnull);
+/* Averages of floats gather all of a state that others share above. Before states are shared. */
+extern void nts_agg_widen(NtsAggregate *aggregates, int count);
 
 /* ---- aggregate_call.c: an aggregate by its own functions ---- */
 
@@ -205,6 +218,8 @@ extern Size nts_agg_group_size(int key_count, int state_count);
 
 /* ---- aggregate_statistics.c: without reading rows ---- */
 
+/* May the planner expect it to be answered so? */
+extern bool nts_agg_statistics_may_answer(const Aggref *aggref);
 /* May all of them be answered so, where statistics are stored? */
 extern bool nts_agg_statistics_suffice(const NtsAggregate *aggregates, int count, const NtsAggVectors *vectors);
 /* Folds what is known of `rows` rows into the states; false: that does not do, and nothing was changed. */

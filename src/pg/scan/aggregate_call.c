@@ -56,12 +56,28 @@ initial_value(HeapTuple tuple, Oid type, bool *isnull)
 	return OidInputFunctionCall(input, TextDatumGetCString(initial), ioparam, -1);
 }
 
+/* What is called at the end: a partial aggregate's state of type internal is serialized. */
+static Oid
+final_function(const Aggref *aggref, Form_pg_aggregate form)
+{
+	if (!nts_agg_is_partial(aggref))
+		return form->aggfinalfn;
+	return aggref->aggtranstype == INTERNALOID ? form->aggserialfn : InvalidOid;
+}
+
+static int
+final_arguments(const Aggref *aggref, Form_pg_aggregate form)
+{
+	return 1 + (form->aggfinalextra && !nts_agg_is_partial(aggref) ? list_length(aggref->aggargtypes) : 0);
+}
+
 static void
 set_functions(NtsAggCall *call, Aggref *aggref, Form_pg_aggregate form)
 {
 	Oid			types[FUNC_MAX_ARGS];
 	int			ntypes = get_aggregate_argtypes(aggref, types);
-	int			nfinal = 1 + (form->aggfinalextra ? ntypes : 0);
+	int			nfinal = final_arguments(aggref, form);
+	Oid			final = final_function(aggref, form);
 	Expr	   *transexpr;
 	Expr	   *finalexpr;
 
@@ -70,11 +86,11 @@ set_functions(NtsAggCall *call, Aggref *aggref, Form_pg_aggregate form)
 	fmgr_info(form->aggtransfn, &call->transfn);
 	fmgr_info_set_expr((Node *) transexpr, &call->transfn);
 	call->transcall = palloc0(SizeForFunctionCallInfo(call->nargs + 1));
-	if (!OidIsValid(form->aggfinalfn))
+	if (!OidIsValid(final))
 		return;
 	build_aggregate_finalfn_expr(types, nfinal, aggref->aggtranstype, aggref->aggtype, aggref->inputcollid,
-								 form->aggfinalfn, &finalexpr);
-	fmgr_info(form->aggfinalfn, &call->finalfn);
+								 final, &finalexpr);
+	fmgr_info(final, &call->finalfn);
 	fmgr_info_set_expr((Node *) finalexpr, &call->finalfn);
 	call->finalcall = palloc0(SizeForFunctionCallInfo(nfinal));
 	for (int i = 1; i < nfinal; i++)
@@ -104,8 +120,7 @@ nts_agg_call_init(Aggref *aggref, PlanState *parent, ExprContext *aggcontext, Ex
 	InitFunctionCallInfoData(*call->transcall, &call->transfn, call->nargs + 1, aggref->inputcollid,
 							 (Node *) caller, NULL);
 	if (call->finalcall != NULL)
-		InitFunctionCallInfoData(*call->finalcall, &call->finalfn,
-								 1 + (form->aggfinalextra ? list_length(aggref->aggargtypes) : 0),
+		InitFunctionCallInfoData(*call->finalcall, &call->finalfn, final_arguments(aggref, form),
 								 aggref->inputcollid, (Node *) caller, NULL);
 	call->initial = initial_value(tuple, aggref->aggtranstype, &call->initial_isnull);
 	ReleaseSysCache(tuple);

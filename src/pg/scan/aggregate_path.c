@@ -9,6 +9,8 @@
 
 #include "access/htup_details.h"
 #include "access/nbtree.h"
+#include "access/sysattr.h"
+#include "access/table.h"
 #include "access/transam.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_aggregate.h"
@@ -25,27 +27,18 @@
 #include "optimizer/pathnode.h"
 #include "optimizer/planner.h"
 #include "optimizer/tlist.h"
+#include "parser/parsetree.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/selfuncs.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 
+#include "pg/am/options.h"
 #include "pg/guc.h"
 #include "pg/scan/aggregate.h"
+#include "pg/scan/aggregate_path.h"
 #include "pg/scan/early_stop.h"
-
-/* A query's grouping, as far as it was understood. */
-typedef struct Grouping
-{
-	Index		relid;			/* the table */
-	List	   *keys;			/* expressions */
-	List	   *aggregates;		/* Aggrefs, each once */
-	List	   *having;
-	Bitmapset  *transitions;	/* of the aggregates whose cost was counted: others share their state */
-	double		call_cost;		/* per row: expressions and functions that the executor calls */
-	Size		state_bytes;	/* per group, beside what the node keeps itself */
-} Grouping;
 
 static create_upper_paths_hook_type previous_hook;
 static const CustomScanMethods *scan_methods;
@@ -54,7 +47,7 @@ static const CustomScanMethods *scan_methods;
 
 /* Looks for what a key or argument may not have: columns of other tables, system columns, subqueries ... */
 static bool
-is_foreign(Node *node, Grouping *grouping)
+is_foreign(Node *node, NtsGrouping *grouping)
 {
 	if (node == NULL)
 		return false;
@@ -72,7 +65,7 @@ is_foreign(Node *node, Grouping *grouping)
 
 /* Can the node evaluate it? Adds what the executor's part of that costs. */
 static bool
-is_evaluable(PlannerInfo *root, Expr *expr, Grouping *grouping)
+is_evaluable(PlannerInfo *root, Expr *expr, NtsGrouping *grouping)
 {
 	QualCost	cost;
 
@@ -108,14 +101,14 @@ nts_is_image_equal(Oid type, Oid equality, Oid collation)
 }
 
 static bool
-understand_keys(PlannerInfo *root, Grouping *grouping)
+understand_keys(PlannerInfo *root, NtsGrouping *grouping, List *target_list)
 {
 	ListCell   *cell;
 
 	foreach(cell, root->parse->groupClause)
 	{
 		SortGroupClause *clause = lfirst_node(SortGroupClause, cell);
-		Expr	   *expr = get_sortgroupclause_tle(clause, root->processed_tlist)->expr;
+		Expr	   *expr = get_sortgroupclause_tle(clause, target_list)->expr;
 
 		if (IsA(expr, Const) || !is_evaluable(root, expr, grouping) ||
 			!nts_is_image_equal(exprType((Node *) expr), clause->eqop, exprCollation((Node *) expr)))
@@ -138,7 +131,7 @@ nts_agg_is_known_function(Oid function)
 
 /* An aggregate by its own functions: are they ones that ask for no more than memory? Adds what its state takes. */
 static bool
-may_be_called(Aggref *aggref, Grouping *grouping)
+may_be_called(Aggref *aggref, NtsGrouping *grouping)
 {
 	HeapTuple	tuple;
 	Form_pg_aggregate form;
@@ -150,7 +143,8 @@ may_be_called(Aggref *aggref, Grouping *grouping)
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	form = (Form_pg_aggregate) GETSTRUCT(tuple);
-	result = nts_agg_is_known_function(form->aggtransfn) && nts_agg_is_known_function(form->aggfinalfn);
+	result = nts_agg_is_known_function(form->aggtransfn) && nts_agg_is_known_function(form->aggfinalfn) &&
+		(!grouping->partial || nts_agg_is_known_function(form->aggserialfn));
 	if (bms_is_member(aggref->aggtransno, grouping->transitions))
 	{
 		ReleaseSysCache(tuple);
@@ -169,11 +163,14 @@ may_be_called(Aggref *aggref, Grouping *grouping)
 }
 
 static bool
-understand_aggregate(PlannerInfo *root, Aggref *aggref, Grouping *grouping)
+understand_aggregate(PlannerInfo *root, Aggref *aggref, NtsGrouping *grouping)
 {
 	ListCell   *cell;
 
-	if (aggref->aggkind != AGGKIND_NORMAL || aggref->aggsplit != AGGSPLIT_SIMPLE || aggref->agglevelsup != 0 ||
+	if (aggref->aggsplit != (grouping->partial ? AGGSPLIT_INITIAL_SERIAL : AGGSPLIT_SIMPLE) ||
+		(grouping->partial && !nts_agg_has_partial(aggref)))
+		return false;
+	if (aggref->aggkind != AGGKIND_NORMAL || aggref->agglevelsup != 0 ||
 		aggref->aggdirectargs != NIL || aggref->aggorder != NIL || aggref->aggdistinct != NIL || aggref->aggvariadic)
 		return false;
 	foreach(cell, aggref->args)
@@ -187,7 +184,7 @@ understand_aggregate(PlannerInfo *root, Aggref *aggref, Grouping *grouping)
 typedef struct Cover
 {
 	PlannerInfo *root;
-	Grouping   *grouping;
+	NtsGrouping *grouping;
 } Cover;
 
 /*
@@ -197,7 +194,7 @@ typedef struct Cover
 static bool
 is_uncovered(Node *node, Cover *cover)
 {
-	Grouping   *grouping = cover->grouping;
+	NtsGrouping *grouping = cover->grouping;
 
 	if (node == NULL || list_member(grouping->keys, node))
 		return false;
@@ -269,14 +266,53 @@ nts_agg_estimate_groups(PlannerInfo *root, List *all, double rows)
 	return clamp_row_est(Min(buckets, rows));
 }
 
+/* Is a condition about the table's time column alone? */
+static bool
+is_about_time(const RelOptInfo *rel, const RestrictInfo *info, AttrNumber time)
+{
+	Bitmapset  *numbers = NULL;
+
+	pull_varattnos((Node *) info->clause, rel->relid, &numbers);
+	return bms_membership(numbers) == BMS_SINGLETON &&
+		bms_is_member(time - FirstLowInvalidHeapAttributeNumber, numbers);
+}
+
+/*
+ * Will most of it come from statistics? Those of row groups are of use where all rows count, as they do between the
+ * ends of a time range.
+ */
+static bool
+comes_from_statistics(PlannerInfo *root, const NtsGrouping *grouping, const RelOptInfo *rel)
+{
+	NtsOptions	options;
+	Relation	relation;
+	ListCell   *cell;
+
+	if (!nts_enable_statistics_aggregate || grouping->keys != NIL)
+		return false;
+	foreach(cell, grouping->aggregates)
+		if (!nts_agg_statistics_may_answer(lfirst_node(Aggref, cell)))
+			return false;
+	if (rel->baserestrictinfo == NIL)
+		return true;
+	relation = table_open(planner_rt_fetch(rel->relid, root)->relid, NoLock);
+	nts_options_get(relation, &options);
+	table_close(relation, NoLock);
+	foreach(cell, rel->baserestrictinfo)
+		if (options.time_column == 0 || !is_about_time(rel, lfirst(cell), options.time_column))
+			return false;
+	return true;
+}
+
 /* Sets rows and costs; false: the groups would take too much memory. */
 static bool
-estimate(PlannerInfo *root, const Grouping *grouping, const Path *scan, Path *path)
+estimate(PlannerInfo *root, const NtsGrouping *grouping, const Path *scan, Path *path)
 {
 	double		groups = 1;
 	double		run_cost = scan->total_cost - scan->startup_cost;
 	int			aggregates = list_length(grouping->aggregates);
 	int			vectors = aggregates + list_length(grouping->keys);
+	double		share = grouping->keys == NIL ? 0.05 : 0.1; /* of an operator's cost, for a value in a loop */
 
 	if (grouping->keys != NIL)
 	{
@@ -288,9 +324,11 @@ estimate(PlannerInfo *root, const Grouping *grouping, const Path *scan, Path *pa
 	}
 	/* the scan makes no tuples */
 	run_cost -= Min(run_cost, cpu_tuple_cost * scan->rows) * 0.9;
+	run_cost += scan->rows * (grouping->call_cost + vectors * cpu_operator_cost * share);
+	if (comes_from_statistics(root, grouping, scan->parent))
+		run_cost *= 0.02;
 	path->rows = groups;
-	path->startup_cost = scan->startup_cost + run_cost +
-		scan->rows * (grouping->call_cost + vectors * cpu_operator_cost * 0.1);
+	path->startup_cost = scan->startup_cost + run_cost;
 	path->total_cost = path->startup_cost + groups * (cpu_tuple_cost * 0.5 + aggregates * cpu_operator_cost * 0.1);
 	if (grouping->having != NIL)
 	{
@@ -304,42 +342,55 @@ estimate(PlannerInfo *root, const Grouping *grouping, const Path *scan, Path *pa
 	return true;
 }
 
+bool
+nts_grouping_understand(PlannerInfo *root, NtsGrouping *grouping, const PathTarget *target, List *target_list)
+{
+	Cover		cover = {root, grouping};
+
+	return understand_keys(root, grouping, target_list) && !is_uncovered((Node *) target->exprs, &cover) &&
+		!is_uncovered((Node *) grouping->having, &cover);
+}
+
+Path *
+nts_grouping_path(PlannerInfo *root, const NtsGrouping *grouping, RelOptInfo *parent, PathTarget *target, Path *scan)
+{
+	CustomPath *path = makeNode(CustomPath);
+
+	path->path.pathtype = T_CustomScan;
+	path->path.parent = parent;
+	path->path.pathtarget = target;
+	path->path.parallel_safe = parent->consider_parallel && scan->parallel_safe;
+	path->path.parallel_workers = scan->parallel_workers;
+	if (!estimate(root, grouping, scan, &path->path))
+		return NULL;
+	path->path.startup_cost += target->cost.startup;
+	path->path.total_cost += target->cost.startup + path->path.rows * target->cost.per_tuple;
+	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
+	path->custom_paths = list_make1(scan);
+	path->custom_private = list_make3(grouping->keys, grouping->aggregates, grouping->having);
+	path->methods = &path_methods;
+	return &path->path;
+}
+
 static void
 add_aggregate_path(PlannerInfo *root, RelOptInfo *input, RelOptInfo *grouped, GroupPathExtraData *extra)
 {
-	Grouping	grouping = {0};
-	Cover		cover = {root, &grouping};
-	Path	   *scan;
-	CustomPath *path;
+	NtsGrouping grouping = {0};
+	Path	   *scan = nts_scan_path_below(input);
+	Path	   *path;
 
-	if (root->parse->groupingSets != NIL || root->parse->commandType != CMD_SELECT || IS_OTHER_REL(input) ||
-		(extra->patype != PARTITIONWISE_AGGREGATE_NONE))
-		return;
-	scan = nts_scan_path_below(input);
 	if (scan == NULL)
 		return;
 	grouping.relid = input->relid;
 	grouping.having = (List *) extra->havingQual;
-	if (!understand_keys(root, &grouping) ||
-		is_uncovered((Node *) grouped->reltarget->exprs, &cover) || is_uncovered((Node *) grouping.having, &cover))
+	if (!nts_grouping_understand(root, &grouping, grouped->reltarget, extra->targetList))
 		return;
-	path = makeNode(CustomPath);
-	path->path.pathtype = T_CustomScan;
-	path->path.parent = grouped;
-	path->path.pathtarget = grouped->reltarget;
-	path->path.parallel_safe = grouped->consider_parallel && scan->parallel_safe;
-	if (!estimate(root, &grouping, scan, &path->path))
+	path = nts_grouping_path(root, &grouping, grouped, grouped->reltarget, scan);
+	if (path == NULL)
 		return;
-	path->path.startup_cost += path->path.pathtarget->cost.startup;
-	path->path.total_cost += path->path.pathtarget->cost.startup +
-		path->path.rows * path->path.pathtarget->cost.per_tuple;
-	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
-	path->custom_paths = list_make1(scan);
-	path->custom_private = list_make3(grouping.keys, grouping.aggregates, grouping.having);
-	path->methods = &path_methods;
 	/* first: add_path may free what it refuses */
-	nts_early_stop_add_path(root, grouped, path, grouping.keys, scan->rows);
-	add_path(grouped, &path->path);
+	nts_early_stop_add_path(root, grouped, (CustomPath *) path, grouping.keys, scan->rows);
+	add_path(grouped, path);
 }
 
 static void
@@ -347,8 +398,12 @@ add_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, R
 {
 	if (previous_hook != NULL)
 		previous_hook(root, stage, input, output, extra);
-	if (stage == UPPERREL_GROUP_AGG && nts_enable_vectorized_aggregate)
-		add_aggregate_path(root, input, output, extra);
+	if (stage != UPPERREL_GROUP_AGG || !nts_enable_vectorized_aggregate || root->parse->groupingSets != NIL ||
+		root->parse->commandType != CMD_SELECT)
+		return;
+	add_aggregate_path(root, input, output, extra);
+	if (!IS_OTHER_REL(input))
+		nts_agg_add_split_paths(root, input, output, extra);
 }
 
 /* ---- the plan ---- */

@@ -351,8 +351,8 @@ nts_agg_advance(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggSta
 
 /* ---- results ---- */
 
-static Datum
-numeric_of_sum(const NtsWideSum *sum)
+Datum
+nts_agg_numeric_of_sum(const NtsWideSum *sum)
 {
 	Datum		result;
 	Datum		shift;
@@ -438,9 +438,9 @@ nts_agg_finish(NtsAggregate *aggregate, NtsAggState *state, bool *isnull)
 			/* PostgreSQL does not look for overflow here either: it takes 2^32 rows */
 			return Int64GetDatum((int64) state->sum.low);
 		case NTS_AGG_SUM_INT8:
-			return numeric_of_sum(&state->sum);
+			return nts_agg_numeric_of_sum(&state->sum);
 		case NTS_AGG_AVG_INT:
-			return DirectFunctionCall2(numeric_div, numeric_of_sum(&state->sum),
+			return DirectFunctionCall2(numeric_div, nts_agg_numeric_of_sum(&state->sum),
 									   NumericGetDatum(int64_to_numeric((int64) state->count)));
 		case NTS_AGG_MIN_INT:
 		case NTS_AGG_MAX_INT:

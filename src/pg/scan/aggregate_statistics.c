@@ -37,6 +37,22 @@ is_answered(const NtsAggregate *aggregate, const NtsAggVectors *vectors)
 }
 
 bool
+nts_agg_statistics_may_answer(const Aggref *aggref)
+{
+	int			first = 0;
+	NtsAggVector column = {.column = 0};
+	NtsAggVectors vectors = {.vectors = &column, .count = 1};
+	NtsAggregate aggregate = {.kind = nts_agg_kind(aggref), .filter = -1, .nargs = 1, .args = &first};
+
+	if (aggref->aggfilter != NULL)
+		return false;
+	if (aggregate.kind != NTS_AGG_COUNT_ALL &&
+		(aggref->args == NIL || !IsA(linitial_node(TargetEntry, aggref->args)->expr, Var)))
+		return false;
+	return is_answered(&aggregate, &vectors);
+}
+
+bool
 nts_agg_statistics_suffice(const NtsAggregate *aggregates, int count, const NtsAggVectors *vectors)
 {
 	for (int a = 0; a < count; a++)

@@ -47,7 +47,7 @@ typedef struct NtsScanState
 	int		   *columns;		/* that tuples need */
 	int			column_count;
 	MemoryContext constants;	/* values of the filters' constants */
-	const NtsScanChooser *chooser;	/* or NULL; not of parallel scans */
+	const NtsScanChooser *chooser;	/* or NULL */
 	/* the scan */
 	NtsReader  *reader;			/* NULL: not begun */
 	BufferAccessStrategy strategy;

@@ -42,6 +42,8 @@ typedef struct NtsSelection
 
 /* The cheapest scan of ours, serial and without parameters, that a node above may have as its child; NULL: none. */
 extern Path *nts_scan_path_below(const RelOptInfo *rel);
+/* The same of those whose rows are shared out among the participants of a parallel plan. */
+extern Path *nts_partial_scan_path_below(const RelOptInfo *rel);
 /* Is this plan state a scan of ours (custom_scan.c)? */
 extern bool nts_is_scan_state(const PlanState *state);
 
@@ -55,7 +57,8 @@ extern bool nts_scan_next(CustomScanState *node, NtsSelection *selection);
 /*
  * Who may answer for rows without reading them: asked before a row group, and before a vector, is read. `all`: every
  * one of its rows passes all conditions. true: those rows are not wanted. What is known of them:
- * nts_scan_group_statistics, nts_scan_vector_statistics; NULL: nothing. Not used by parallel scans.
+ * nts_scan_group_statistics, nts_scan_vector_statistics; NULL: nothing. In a parallel scan each participant asks its own
+ * for what it was given; no order then.
  */
 struct NtsScanState;
 typedef struct NtsScanChooser

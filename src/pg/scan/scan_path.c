@@ -37,29 +37,43 @@ is_scan_path(const Path *path)
 	return IsA(path, CustomPath) && ((const CustomPath *) path)->methods == &path_methods;
 }
 
-Path *
-nts_scan_path_below(const RelOptInfo *rel)
+/* Of a list of paths; or NULL. */
+static Path *
+cheapest_scan(const RelOptInfo *rel, const List *paths)
 {
 	Path	   *best = NULL;
 	ListCell   *cell;
 
-	if (rel->reloptkind != RELOPT_BASEREL || !bms_is_empty(rel->lateral_relids))
+	if ((rel->reloptkind != RELOPT_BASEREL && rel->reloptkind != RELOPT_OTHER_MEMBER_REL) ||
+		!bms_is_empty(rel->lateral_relids))
 		return NULL;
 	/* conditions without columns are checked by a node between the scan and the one above */
 	foreach(cell, rel->baserestrictinfo)
 		if (lfirst_node(RestrictInfo, cell)->pseudoconstant)
 			return NULL;
-	foreach(cell, rel->pathlist)
+	foreach(cell, paths)
 	{
 		Path	   *path = lfirst(cell);
 
 		while (IsA(path, ProjectionPath))
 			path = ((ProjectionPath *) path)->subpath;
-		if (is_scan_path(path) && path->param_info == NULL && !path->parallel_aware &&
+		if (is_scan_path(path) && path->param_info == NULL &&
 			(best == NULL || path->total_cost < best->total_cost))
 			best = path;
 	}
 	return best;
+}
+
+Path *
+nts_scan_path_below(const RelOptInfo *rel)
+{
+	return cheapest_scan(rel, rel->pathlist);
+}
+
+Path *
+nts_partial_scan_path_below(const RelOptInfo *rel)
+{
+	return cheapest_scan(rel, rel->partial_pathlist);
 }
 
 bool
