@@ -27,10 +27,11 @@ typedef struct NtsAggVector
 	Expr	   *expr;
 	int			filter;			/* an expression is evaluated only where this (boolean) vector is true; or -1 */
 	int			column;			/* index of a column, or -1: an expression */
+	Oid			type;			/* of a domain: its base */
 	int16		typlen;
 	bool		typbyval;
-	struct NtsBucket *bucket;	/* an expression that cuts time into buckets, or NULL */
-	int			time;			/* bucket: the vector of its column */
+	struct NtsBucket *bucket;	/* an expression that cuts a column into buckets, or NULL */
+	int			input;			/* bucket: the vector of its column */
 	/* how an expression is evaluated */
 	ExprState  *state;
 	TupleTableSlot *slot;		/* of the columns that it needs */
@@ -62,20 +63,27 @@ typedef struct NtsAggVectors
 extern int	nts_agg_vectors_add(NtsAggVectors *vectors, Expr *expr, int filter);
 /* Fills all of them. */
 extern void nts_agg_vectors_load(NtsAggVectors *vectors, const NtsSelection *selection);
-/* One value by the executor, for buckets: the expression with `value` in place of its only column. */
-extern Datum nts_agg_vector_evaluate(NtsAggVectors *vectors, NtsAggVector *vector, Datum value, bool *isnull);
+/* An expression over the vector's columns, for nts_agg_vector_evaluate. */
+extern ExprState *nts_agg_vector_compile(NtsAggVectors *vectors, NtsAggVector *vector, Expr *expr);
+/* One value by the executor, for buckets: `state` with `value` in place of its only column. */
+extern Datum nts_agg_vector_evaluate(NtsAggVectors *vectors, NtsAggVector *vector, ExprState *state, Datum value,
+									 bool value_isnull, bool *isnull);
 
-/* ---- aggregate_bucket.c: date_bin, date_trunc ---- */
+/* ---- aggregate_bucket.c: which expressions cut a column into buckets ---- */
 
-/* NULL: no function of one time column that is known. */
+/* NULL: nothing that is known. */
 extern struct NtsBucket *nts_bucket_recognize(Expr *expr, MemoryContext context);
-/* Microseconds; of the shortest bucket, where they differ. */
+/* Of the shortest bucket, in the column's unit. */
 extern int64 nts_bucket_width(const struct NtsBucket *bucket);
-/* The time column's Var. */
+/* The column's Var. */
 extern Var *nts_bucket_input(const struct NtsBucket *bucket);
-/* Fills vector->own_values from the times (NULLs: left alone, their word is 0). */
-extern void nts_bucket_fill(NtsAggVectors *vectors, NtsAggVector *vector, const Datum *times, const uint8 *nulls,
-							uint32 count);
+
+/* ---- aggregate_stretch.c: their values ---- */
+
+/* Once the vector's expression is compiled. */
+extern void nts_bucket_prepare(NtsAggVectors *vectors, NtsAggVector *vector);
+/* Fills vector->own_values and own_nulls from the column. */
+extern void nts_bucket_fill(NtsAggVectors *vectors, NtsAggVector *vector, const NtsAggVector *input, uint32 count);
 
 /* ---- aggregate_state.c: one aggregate ---- */
 

@@ -2,7 +2,7 @@
  * aggregate_path.c - when the planner may aggregate by our node, and what that costs.
  *
  * The query must be one that the node can do wholly: one table of ours below (through a scan path of ours), keys whose
- * equality is that of their bytes, aggregates without DISTINCT and ORDER BY that have a loop of their own or consist of
+ * equality is that of their bytes or normal forms, aggregates without DISTINCT and ORDER BY that have a loop of their own or consist of
  * PostgreSQL's own functions or this extension's. Whatever is not recognized leaves PostgreSQL's own paths alone.
  */
 #include "postgres.h"
@@ -25,6 +25,7 @@
 #include "optimizer/pathnode.h"
 #include "optimizer/planner.h"
 #include "optimizer/tlist.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/selfuncs.h"
@@ -86,13 +87,15 @@ is_evaluable(PlannerInfo *root, Expr *expr, Grouping *grouping)
 	return true;
 }
 
-/* Are values of the type equal by this operator only if their bytes are? */
+/* Are values of the type equal by this operator only if their bytes are, or those of their normal forms? */
 static bool
 is_image_equal(Oid type, Oid equality, Oid collation)
 {
 	TypeCacheEntry *entry = lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY);
-	Oid			function;
+	Oid			function = get_opcode(equality);
 
+	if (function == F_NUMERIC_EQ || function == F_FLOAT8EQ || function == F_FLOAT4EQ)
+		return true;
 	/* blanks at its end do not count */
 	if (type == BPCHAROID || !OidIsValid(entry->btree_opf) ||
 		get_opfamily_member(entry->btree_opf, entry->btree_opintype, entry->btree_opintype,
