@@ -107,6 +107,10 @@ typedef enum NtsAggKind
 	NTS_AGG_VAR_SAMP,
 	NTS_AGG_STDDEV_POP,
 	NTS_AGG_STDDEV_SAMP,
+	NTS_AGG_SUM_NUMERIC,		/* sum, avg */
+	NTS_AGG_SQUARES_NUMERIC,	/* variance, stddev */
+	NTS_AGG_SQUARES_INT,		/* of int2, int4 */
+	NTS_AGG_SQUARES_INT8,
 	NTS_AGG_CALL				/* by the aggregate's own functions, a row at a time */
 } NtsAggKind;
 
@@ -117,6 +121,7 @@ typedef struct NtsAggState
 	union
 	{
 		NtsWideSum	sum;
+		struct NtsAggExact *exact;
 		int64		extreme;
 		double		float8;
 		float		float4;
@@ -145,7 +150,10 @@ typedef struct NtsAggregate
 	int			filter;			/* vector, or -1 */
 	int			nargs;
 	int		   *args;			/* [nargs] vectors */
-	struct NtsAggCall *call;	/* NTS_AGG_CALL */
+	struct NtsAggCall *call;	/* NTS_AGG_CALL, and the exact kinds */
+	bool		is_numeric_extreme; /* NTS_AGG_CALL: min, max of numeric */
+	bool		is_greatest;
+	MemoryContext memory;		/* of the groups */
 	/* of the current selection: which rows count. NULL: all */
 	uint8	   *skip;			/* its argument is NULL, or the filter not true */
 	uint8	   *own_skip;
@@ -176,6 +184,20 @@ extern void nts_agg_call_start(struct NtsAggCall *call, NtsAggState *state);
 extern void nts_agg_call_advance(const NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state,
 								 uint32 first, uint32 count);
 extern Datum nts_agg_call_finish(struct NtsAggCall *call, NtsAggState *state, bool *isnull);
+
+/* See there; `serialized` is that of the aggregate's serialization function. */
+extern Datum nts_agg_call_restore(struct NtsAggCall *call, bytea *serialized, const NtsAggState *rest);
+
+/* ---- aggregate_exact.c: sums and squares in 128 bits ---- */
+
+extern bool nts_agg_is_exact(NtsAggKind kind);
+extern Size nts_agg_exact_size(void);
+extern void nts_agg_exact_start(const NtsAggregate *aggregate, NtsAggState *state);
+extern void nts_agg_exact_advance(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state,
+								  uint32 first, uint32 count);
+extern Datum nts_agg_exact_finish(NtsAggregate *aggregate, const NtsAggState *state, bool *isnull);
+extern void nts_agg_extreme_advance(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state,
+									uint32 first, uint32 count);
 
 /* ---- aggregate_groups.c: runs and groups ---- */
 

@@ -183,7 +183,11 @@ understand_aggregate(PlannerInfo *root, Aggref *aggref, Grouping *grouping)
 			return false;
 	if (aggref->aggfilter != NULL && !is_evaluable(root, aggref->aggfilter, grouping))
 		return false;
-	return nts_agg_kind(aggref) != NTS_AGG_CALL || may_be_called(aggref, grouping);
+	if (nts_agg_kind(aggref) == NTS_AGG_CALL)
+		return may_be_called(aggref, grouping);
+	if (nts_agg_is_exact(nts_agg_kind(aggref)))
+		grouping->state_bytes += nts_agg_exact_size();
+	return true;
 }
 
 typedef struct Cover
