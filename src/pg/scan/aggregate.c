@@ -26,6 +26,7 @@
 #include "pg/compat.h"
 #include "pg/guc.h"
 #include "pg/scan/aggregate.h"
+#include "pg/scan/custom_scan.h"
 
 typedef struct NtsAggregateNode
 {
@@ -42,9 +43,19 @@ typedef struct NtsAggregateNode
 	uint64		selections;
 	uint64		rows;
 	NtsScanChooser chooser;		/* set if statistics may suffice */
+	uint64		answered;		/* row groups and vectors that they sufficed for, */
+	uint64		unanswered;		/* and not */
 } NtsAggregateNode;
 
 /* ---- reading ---- */
+
+static void
+start_group(NtsAggregateNode *node, NtsAggGroup *group)
+{
+	for (int a = 0; a < node->aggregate_count; a++)
+		if (node->aggregates[a].state == a)
+			nts_agg_start(&node->aggregates[a], &group->states[a]);
+}
 
 static NtsAggGroup *
 group_of_row(NtsAggregateNode *node, uint32 row)
@@ -53,9 +64,7 @@ group_of_row(NtsAggregateNode *node, uint32 row)
 	NtsAggGroup *group = nts_agg_table_group(node->table, &node->vectors, row, &is_new);
 
 	if (is_new)
-		for (int a = 0; a < node->aggregate_count; a++)
-			if (node->aggregates[a].state == a)
-				nts_agg_start(&node->aggregates[a], &group->states[a]);
+		start_group(node, group);
 	return group;
 }
 
@@ -83,29 +92,53 @@ take_selection(NtsAggregateNode *node, const NtsSelection *selection)
 	node->rows += selection->count;
 }
 
-/* The only group there is without keys. */
+/* Asking costs something, too: where it was mostly in vain, it is given up. */
 static bool
-answer(NtsAggregateNode *node, uint32 rows, const NtsStatistics *(*statistics) (void *scan, int column), void *scan)
+is_worth_asking(const NtsAggregateNode *node)
 {
-	NtsAggGroup *group = group_of_row(node, 0);
+	return node->key_count == 0 || node->unanswered < 128 + 8 * node->answered;
+}
 
-	if (!nts_agg_fold_statistics(node->aggregates, node->aggregate_count, &node->vectors, group->states, rows,
-								 statistics, scan))
+static bool
+answer(NtsAggregateNode *node, const NtsAggFacts *facts)
+{
+	Datum		keys[NTS_AGG_MAX_KEYS];
+	uint64		nulls;
+	bool		is_new;
+	NtsAggGroup *group;
+
+	if (!is_worth_asking(node))
 		return false;
-	node->rows += rows;
+	if (!nts_agg_constant_keys(&node->vectors, node->keys, node->key_count, facts, keys, &nulls) ||
+		!nts_agg_statistics_known(node->aggregates, node->aggregate_count, &node->vectors, facts))
+	{
+		node->unanswered++;
+		return false;
+	}
+	nts_agg_table_forget_addresses(node->table);
+	group = nts_agg_table_find(node->table, &node->vectors, keys, nulls, &is_new);
+	if (is_new)
+		start_group(node, group);
+	nts_agg_fold_statistics(node->aggregates, node->aggregate_count, &node->vectors, group->states, facts);
+	node->rows += facts->rows;
+	node->answered++;
 	return true;
 }
 
 static bool
 answer_group(void *arg, struct NtsScanState *scan, bool all)
 {
-	return all && answer(arg, nts_scan_group_rows(scan), nts_scan_group_statistics, scan);
+	NtsAggFacts facts = {nts_scan_group_rows(scan), nts_scan_group_statistics, NULL, scan};
+
+	return all && answer(arg, &facts);
 }
 
 static bool
 answer_vector(void *arg, struct NtsScanState *scan, bool all)
 {
-	return all && answer(arg, nts_scan_vector_rows(scan), nts_scan_vector_statistics, scan);
+	NtsAggFacts facts = {nts_scan_vector_rows(scan), nts_scan_vector_statistics, nts_scan_vector_bounds, scan};
+
+	return all && answer(arg, &facts);
 }
 
 static void
@@ -242,7 +275,8 @@ begin_aggregate(CustomScanState *css, EState *estate, int eflags)
 			add_aggregate(node, castNode(Aggref, expr));
 		i++;
 	}
-	if (node->key_count == 0 && nts_enable_statistics_aggregate &&
+	if (nts_enable_statistics_aggregate &&
+		nts_agg_keys_may_be_constant(&node->vectors, node->keys, node->key_count) &&
 		nts_agg_statistics_suffice(node->aggregates, node->aggregate_count, &node->vectors))
 	{
 		node->chooser.skip_group = answer_group;

@@ -84,6 +84,9 @@ extern Var *nts_bucket_input(const struct NtsBucket *bucket);
 extern void nts_bucket_prepare(NtsAggVectors *vectors, NtsAggVector *vector);
 /* Fills vector->own_values and own_nulls from the column. */
 extern void nts_bucket_fill(NtsAggVectors *vectors, NtsAggVector *vector, const NtsAggVector *input, uint32 count);
+/* Do all inputs from min to max give the same, *value? */
+extern bool nts_bucket_constant(NtsAggVectors *vectors, NtsAggVector *vector, int64 min, int64 max, Datum *value,
+								bool *isnull);
 
 /* ---- aggregate_state.c: one aggregate ---- */
 
@@ -221,6 +224,11 @@ extern NtsAggTable *nts_agg_table_make(MemoryContext context, const NtsAggVector
 extern int	nts_agg_table_runs(NtsAggTable *table, const NtsAggVectors *vectors, uint32 count, uint32 **starts);
 /* The group of a row of the selection; *is_new: its states are still to be started. */
 extern NtsAggGroup *nts_agg_table_group(NtsAggTable *table, const NtsAggVectors *vectors, uint32 row, bool *is_new);
+/* The group of these keys (NULL: a bit of `nulls`). */
+extern NtsAggGroup *nts_agg_table_find(NtsAggTable *table, const NtsAggVectors *vectors, const Datum *values,
+									   uint64 nulls, bool *is_new);
+/* Values by reference that are looked for from now on lie where others did. (nts_agg_table_runs does that, too.) */
+extern void nts_agg_table_forget_addresses(NtsAggTable *table);
 extern NtsAggGroup *nts_agg_table_first(NtsAggTable *table);
 extern uint64 nts_agg_table_count(const NtsAggTable *table);
 extern Size nts_agg_group_size(int key_count, int state_count);
@@ -229,10 +237,27 @@ extern Size nts_agg_group_size(int key_count, int state_count);
 
 /* May all of them be answered so, where statistics are stored? */
 extern bool nts_agg_statistics_suffice(const NtsAggregate *aggregates, int count, const NtsAggVectors *vectors);
-/* Folds what is known of `rows` rows into the states; false: that does not do, and nothing was changed. */
-extern bool nts_agg_fold_statistics(const NtsAggregate *aggregates, int count, const NtsAggVectors *vectors,
-									NtsAggState *states, uint32 rows,
-									const NtsStatistics *(*statistics) (void *scan, int column), void *scan);
+/* What is stored of some rows. */
+struct NtsKeyBounds;
+typedef struct NtsAggFacts
+{
+	uint32		rows;
+	const NtsStatistics *(*statistics) (void *scan, int column);
+	const struct NtsKeyBounds *(*bounds) (void *scan, int column);	/* or NULL */
+	void	   *scan;
+} NtsAggFacts;
+
+/* Do they say what all of the aggregates need? */
+extern bool nts_agg_statistics_known(const NtsAggregate *aggregates, int count, const NtsAggVectors *vectors,
+									 const NtsAggFacts *facts);
+/* Folds them into the states. REQUIRES nts_agg_statistics_known. */
+extern void nts_agg_fold_statistics(const NtsAggregate *aggregates, int count, const NtsAggVectors *vectors,
+									NtsAggState *states, const NtsAggFacts *facts);
+/* May statistics tell that keys are the same in all rows? */
+extern bool nts_agg_keys_may_be_constant(const NtsAggVectors *vectors, const int *keys, int key_count);
+/* Do they? Sets values[key_count], good until the next selection, and bits of *nulls. */
+extern bool nts_agg_constant_keys(NtsAggVectors *vectors, const int *keys, int key_count, const NtsAggFacts *facts,
+								  Datum *values, uint64 *nulls);
 
 /* ---- aggregate_path.c: the planner's side ---- */
 

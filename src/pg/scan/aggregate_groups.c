@@ -384,11 +384,16 @@ is_group(const NtsAggTable *table, const NtsAggGroup *group, uint64 hash, uint64
 	return true;
 }
 
+void
+nts_agg_table_forget_addresses(NtsAggTable *table)
+{
+	table->selection++;
+}
+
 NtsAggGroup *
-nts_agg_table_group(NtsAggTable *table, const NtsAggVectors *vectors, uint32 row, bool *is_new)
+nts_agg_table_find(NtsAggTable *table, const NtsAggVectors *vectors, const Datum *values, uint64 nulls, bool *is_new)
 {
 	uint64		hash = 0;
-	uint64		nulls = 0;
 	uint64		place;
 	MemoryContext old = MemoryContextSwitchTo(vectors->econtext->ecxt_per_tuple_memory);
 
@@ -396,13 +401,10 @@ nts_agg_table_group(NtsAggTable *table, const NtsAggVectors *vectors, uint32 row
 	for (int k = 0; k < table->key_count; k++)
 	{
 		const NtsAggVector *vector = &vectors->vectors[table->keys[k]];
-		Datum		value = vector->values[row];
+		Datum		value = values[k];
 
-		if (vector->nulls != NULL && vector->nulls[row])
-		{
-			nulls |= UINT64CONST(1) << k;
+		if ((nulls >> k) & 1)
 			value = (Datum) 0;
-		}
 		else if (table->interners[k] != NULL)
 			value = intern(table, table->interners[k], value, vector);
 		else
@@ -419,6 +421,23 @@ nts_agg_table_group(NtsAggTable *table, const NtsAggVectors *vectors, uint32 row
 			return table->previous = table->slots[place];
 	*is_new = true;
 	return table->previous = add_group(table, place, hash, nulls);
+}
+
+NtsAggGroup *
+nts_agg_table_group(NtsAggTable *table, const NtsAggVectors *vectors, uint32 row, bool *is_new)
+{
+	Datum		values[NTS_AGG_MAX_KEYS];
+	uint64		nulls = 0;
+
+	for (int k = 0; k < table->key_count; k++)
+	{
+		const NtsAggVector *vector = &vectors->vectors[table->keys[k]];
+
+		values[k] = vector->values[row];
+		if (vector->nulls != NULL && vector->nulls[row])
+			nulls |= UINT64CONST(1) << k;
+	}
+	return nts_agg_table_find(table, vectors, values, nulls, is_new);
 }
 
 NtsAggGroup *

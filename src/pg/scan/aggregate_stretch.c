@@ -320,3 +320,15 @@ nts_bucket_fill(NtsAggVectors *vectors, NtsAggVector *vector, const NtsAggVector
 		i++;
 	}
 }
+
+bool
+nts_bucket_constant(NtsAggVectors *vectors, NtsAggVector *vector, int64 min, int64 max, Datum *value, bool *isnull)
+{
+	NtsBucket  *bucket = vector->bucket;
+
+	if (!vector->typbyval || min < bucket->begin || min >= bucket->end)
+		evaluate(vectors, vector, min);
+	*value = bucket->value;
+	*isnull = bucket->isnull;
+	return min == max || (min >= bucket->begin && max < bucket->end);
+}
