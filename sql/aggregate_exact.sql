@@ -15,7 +15,7 @@ INSERT INTO h SELECT i % 10, '2026-01-01'::timestamptz + i * interval '1 s', i %
   round((random() * 1e8 - 5e7)::numeric, 2), round((random() * 1e6 - 5e5)::numeric, i % 9),
   CASE i % 10 WHEN 0 THEN NULL WHEN 1 THEN (i::numeric * 12345678901234567890.123456789) WHEN 2 THEN 1e-30 * i WHEN 3 THEN i * 1e25
     WHEN 4 THEN 10 ^ (i % 37) * 1.000 WHEN 5 THEN (i % 7)::numeric(30, 20) WHEN 6 THEN 922337203685477580.7 WHEN 7 THEN -9223372036854775807 ELSE i / 8.0 END
-FROM generate_series(1, 8000) i;
+FROM generate_series(1, 3000) i;
 -- of each kind one group: infinities, NaN, both, one value, NULL only, -0.00, squares beyond 128 bits
 INSERT INTO h (g, wild, i8, n) VALUES (20, 'Infinity', 1, 1), (20, 5, 2, 2), (21, '-Infinity', 3, 3), (21, 'Infinity', 4, 1), (22, 'NaN', 5, 1), (22, 1, 6, 1.0), (23, 7.50, 7, 1.00),
   (24, NULL, NULL, NULL), (25, 0.00, 0, 0.000), (25, -0.0, 0, 0), (26, 9223372036854775807, -9223372036854775808, 5), (26, -9223372036854775807, -9223372036854775808, 5),
@@ -55,8 +55,9 @@ BEGIN
   DROP TABLE a, b;
   RETURN nullif(wrong, 0) || ' rows differ';
 END $$;
-CREATE TABLE lists AS SELECT format('%s(%s)', f, a) AS list
-FROM unnest('{sum,avg,variance,var_pop,var_samp,stddev,stddev_pop,stddev_samp,min,max}'::text[]) f, unnest('{i2,i4,i8,money,n,wild,late,n * 2,i4 + 1,-wild}'::text[]) a;
+CREATE TABLE lists AS SELECT string_agg(format('%s(%s)', f, a), ', ') AS list
+FROM unnest('{sum,avg,variance,var_pop,var_samp,stddev,stddev_pop,stddev_samp}'::text[]) f, unnest('{i2,i4,i8,money,n,wild,late,n * 2,i4 + 1,-wild}'::text[]) a GROUP BY a
+UNION ALL VALUES ('min(i2), max(money), min(n), max(n), min(wild), max(wild), min(late), max(n * 2), min(-wild)');
 INSERT INTO lists VALUES ('sum(n), avg(n), variance(n), stddev(n), count(n)'), ('avg(wild), sum(wild) FILTER (WHERE g % 2 = 0), stddev(wild) FILTER (WHERE i4 > 0)'),
   ('variance(i8), stddev_pop(i8), var_pop(i8) FILTER (WHERE i8 > 0)'), ('variance(i2), stddev(i2), sum(i2)');
 SELECT list, rest, problem FROM lists, unnest('{"","WHERE g = 3","WHERE g IN (1, 5, 8)","WHERE g > 22","WHERE g = 24","WHERE i4 % 2 = 0"}'::text[]) rest,

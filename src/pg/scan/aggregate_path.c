@@ -42,6 +42,7 @@ typedef struct Grouping
 	List	   *keys;			/* expressions */
 	List	   *aggregates;		/* Aggrefs, each once */
 	List	   *having;
+	List	   *evaluated;		/* expressions whose cost was counted: each is evaluated once a row */
 	Bitmapset  *transitions;	/* of the aggregates whose cost was counted: others share their state */
 	double		call_cost;		/* per row: expressions and functions that the executor calls */
 	Size		state_bytes;	/* per group, beside what the node keeps itself */
@@ -79,8 +80,10 @@ is_evaluable(PlannerInfo *root, Expr *expr, Grouping *grouping)
 	if (is_foreign((Node *) expr, grouping) || contain_volatile_functions((Node *) expr) ||
 		expression_returns_set((Node *) expr))
 		return false;
-	if (!IsA(expr, Var) && nts_bucket_recognize(expr, CurrentMemoryContext) == NULL)
+	if (!IsA(expr, Var) && !list_member(grouping->evaluated, expr) &&
+		nts_bucket_recognize(expr, CurrentMemoryContext) == NULL)
 	{
+		grouping->evaluated = lappend(grouping->evaluated, expr);
 		cost_qual_eval_node(&cost, (Node *) expr, root);
 		grouping->call_cost += cost.per_tuple;
 	}
