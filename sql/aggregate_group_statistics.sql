@@ -59,5 +59,16 @@ SELECT query, c.* FROM queries, compare(query) c WHERE different <> 0 OR some_sk
 RESET nodedb_ts.enable_statistics_aggregate;
 -- a parameter that changes
 SELECT x, y.* FROM generate_series(0, 3) x, LATERAL (SELECT host, count(*), max(i4) FROM t WHERE rack = x % 2 AND ts < '2026-01-02' GROUP BY host) y ORDER BY 1, 2;
+-- parameters of a generic plan are known when the node starts
+SET plan_cache_mode = force_generic_plan;
+PREPARE p (interval, numeric) AS SELECT time_bucket($1, ts) AS time, floor(extract(epoch from ts) / $2) AS day, count(*), max(i4) FROM t GROUP BY 1, 2 ORDER BY 1, 2;
+EXECUTE p ('1 day', 86400);
+SELECT vectors_skipped('EXECUTE p (''1 day'', 86400)') > 0 AS some_skipped;
+EXECUTE p ('1 month', 86400000);
+EXECUTE p (NULL, 864000000);
+EXECUTE p ('-1 day', 86400);
+EXECUTE p ('1 day', 0);
+DEALLOCATE p;
+RESET plan_cache_mode;
 SET client_min_messages = warning;
 DROP SCHEMA aggregate_group_statistics CASCADE;

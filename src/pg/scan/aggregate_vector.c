@@ -12,6 +12,8 @@
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
@@ -73,6 +75,44 @@ prepare_expression(NtsAggVectors *vectors, NtsAggVector *vector)
 		nts_bucket_prepare(vectors, vector);
 }
 
+/* The copy of an expression that has the statement's parameters as constants, as plans made for their values do. */
+static Node *
+bind_parameters(Node *node, ParamListInfo params)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXTERN)
+	{
+		Param	   *param = (Param *) node;
+		ParamExternData workspace;
+		ParamExternData *data;
+		int16		typlen;
+		bool		typbyval;
+
+		if (params == NULL || param->paramid <= 0 || param->paramid > params->numParams)
+			return node;
+		data = params->paramFetch != NULL ? params->paramFetch(params, param->paramid, false, &workspace) :
+			&params->params[param->paramid - 1];
+		if (data->ptype != param->paramtype)
+			return node;
+		get_typlenbyval(param->paramtype, &typlen, &typbyval);
+		return (Node *) makeConst(param->paramtype, param->paramtypmod, param->paramcollid, typlen,
+								  data->isnull ? (Datum) 0 : datumCopy(data->value, typbyval, typlen),
+								  data->isnull, typbyval);
+	}
+	return expression_tree_mutator(node, bind_parameters, params);
+}
+
+static struct NtsBucket *
+find_bucket(NtsAggVectors *vectors, Expr *expr)
+{
+	ParamListInfo params = vectors->parent->state->es_param_list_info;
+
+	if (params != NULL)
+		expr = (Expr *) eval_const_expressions(NULL, bind_parameters((Node *) expr, params));
+	return nts_bucket_recognize(expr, vectors->context);
+}
+
 int
 nts_agg_vectors_add(NtsAggVectors *vectors, Expr *expr, int filter)
 {
@@ -89,7 +129,7 @@ nts_agg_vectors_add(NtsAggVectors *vectors, Expr *expr, int filter)
 			return i;
 	old = MemoryContextSwitchTo(vectors->context);
 	if (!is_column && filter < 0)
-		bucket = nts_bucket_recognize(expr, vectors->context);
+		bucket = find_bucket(vectors, expr);
 	if (bucket != NULL)
 		input = nts_agg_vectors_add(vectors, (Expr *) nts_bucket_input(bucket), -1);
 	if (vectors->count == vectors->room)
