@@ -611,6 +611,34 @@ uint64_t	nts_max_float4(const uint64_t *words, const uint8_t *nulls, size_t coun
 /* Are all float8 words, NULL or not, finite and below 1e100 in size, so that no sum of their squares overflows? */
 bool		nts_moderate_float8(const uint64_t *words, size_t count) NTS_NOEXCEPT;
 
+/* The bytes of a PostgreSQL numeric, behind the length word. */
+typedef struct NtsSlice
+{
+	const uint8_t *bytes;
+	size_t		length;
+} NtsSlice;
+
+/* Sums of numbers k / 10^scale, and of their squares, in 128 bits; all zero at first. */
+typedef struct NtsExactSums
+{
+	NtsWideSum	sum;			/* of k */
+	NtsWideSum	squares;		/* of k^2, at twice the scale */
+	uint64_t	count;
+	uint64_t	scale_count;	/* numbers that have the scale themselves; the others' is smaller */
+	uint32_t	scale;
+} NtsExactSums;
+
+/*
+ * Each stops before a number that it cannot take (NaN, too many digits, a sum that would overflow) and returns how many
+ * it took. Greatest or least of numerics: of equal ones the last; *place is set if the result is not 0.
+ */
+size_t		nts_sum_numerics(const NtsSlice *numerics, size_t count, bool with_squares,
+							 NtsExactSums *sums) NTS_NOEXCEPT;
+size_t		nts_sum_squares(const uint64_t *words, const uint8_t *nulls, size_t count,
+							NtsExactSums *sums) NTS_NOEXCEPT;
+size_t		nts_extreme_numeric(const NtsSlice *numerics, size_t count, bool greatest,
+								size_t *place) NTS_NOEXCEPT;
+
 /* out[i] = words[rows[i]]; the same for bytes. */
 void		nts_gather_words(const uint64_t *words, const uint32_t *rows, size_t count, uint64_t *out) NTS_NOEXCEPT;
 void		nts_gather_bytes(const uint8_t *bytes, const uint32_t *rows, size_t count, uint8_t *out) NTS_NOEXCEPT;

@@ -1,5 +1,6 @@
 // exec_capi.cpp - the part of core.h that works on decoded vectors: conditions, aggregates. Nothing here can fail.
 #include "exec/aggregate.h"
+#include "exec/exact.h"
 #include "exec/filter.h"
 #include "exec/runs_of_rows.h"
 #include "nodedb_ts/core.h"
@@ -70,6 +71,18 @@ uint64_t nts_max_float4(const uint64_t* words, const uint8_t* nulls, size_t coun
 }
 
 bool nts_moderate_float8(const uint64_t* words, size_t count) noexcept { return exec::ModerateFloat8(words, count); }
+
+size_t nts_sum_numerics(const NtsSlice* numerics, size_t count, bool with_squares, NtsExactSums* sums) noexcept {
+  return exec::SumNumerics({numerics, count}, with_squares, sums);
+}
+
+size_t nts_sum_squares(const uint64_t* words, const uint8_t* nulls, size_t count, NtsExactSums* sums) noexcept {
+  return exec::SumSquares(words, nulls, count, sums);
+}
+
+size_t nts_extreme_numeric(const NtsSlice* numerics, size_t count, bool greatest, size_t* place) noexcept {
+  return exec::ExtremeNumeric({numerics, count}, greatest, place);
+}
 
 void nts_gather_words(const uint64_t* words, const uint32_t* rows, size_t count, uint64_t* out) noexcept {
   exec::Gather(words, rows, count, out);

@@ -137,4 +137,17 @@ typedef int NtsInsertOptions;
 /* Do sums of int8 go to other processes as numeric (int8_avg_serialize)? */
 #define NTS_HAS_NUMERIC_SUM_STATE (PG_VERSION_NUM < 190000)
 
+/* What a name in lower case is among the abbreviations of zones; needs utils/datetime.h. */
+#if PG_VERSION_NUM >= 160000
+#define NTS_DECODE_ZONE_ABBREVIATION(name, type, offset, zone) \
+	do { \
+		DateTimeErrorExtra extra_; \
+		if (DecodeTimezoneAbbrev(0, name, type, offset, zone, &extra_) != 0) \
+			*(type) = DYNTZ; \
+	} while (0)
+#else
+#define NTS_DECODE_ZONE_ABBREVIATION(name, type, offset, zone) \
+	(*(type) = DecodeTimezoneAbbrev(0, name, offset, zone))
+#endif
+
 #endif							/* NTS_PG_COMPAT_H */

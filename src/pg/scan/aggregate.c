@@ -29,6 +29,7 @@
 #include "pg/guc.h"
 #include "pg/scan/aggregate.h"
 #include "pg/scan/early_stop.h"
+#include "pg/scan/custom_scan.h"
 
 typedef struct NtsAggregateNode
 {
@@ -45,12 +46,21 @@ typedef struct NtsAggregateNode
 	uint64		selections;
 	uint64		rows;
 	NtsScanChooser chooser;		/* set if statistics may suffice */
-	Datum	   *key_values;		/* of a vector that has one group */
 	NtsEarlyStop *stop;			/* groups come in the order of a bucket, or NULL */
 	uint64		shown;			/* of its groups */
+	uint64		answered;		/* row groups and vectors that they sufficed for, */
+	uint64		unanswered;		/* and not */
 } NtsAggregateNode;
 
 /* ---- reading ---- */
+
+static void
+start_group(NtsAggregateNode *node, NtsAggGroup *group)
+{
+	for (int a = 0; a < node->aggregate_count; a++)
+		if (node->aggregates[a].state == a)
+			nts_agg_start(&node->aggregates[a], &group->states[a]);
+}
 
 static NtsAggGroup *
 group_of_row(NtsAggregateNode *node, uint32 row)
@@ -59,9 +69,7 @@ group_of_row(NtsAggregateNode *node, uint32 row)
 	NtsAggGroup *group = nts_agg_table_group(node->table, &node->vectors, row, &is_new);
 
 	if (is_new)
-		for (int a = 0; a < node->aggregate_count; a++)
-			if (node->aggregates[a].state == a)
-				nts_agg_start(&node->aggregates[a], &group->states[a]);
+		start_group(node, group);
 	return group;
 }
 
@@ -89,56 +97,53 @@ take_selection(NtsAggregateNode *node, const NtsSelection *selection)
 	node->rows += selection->count;
 }
 
-/* Folds statistics into the group whose keys stand where a selection's first row has them. */
+/* Asking costs something, too: where it was mostly in vain, it is given up. */
 static bool
-answer(NtsAggregateNode *node, uint32 rows, const NtsStatistics *(*statistics) (void *scan, int column), void *scan)
+is_worth_asking(const NtsAggregateNode *node)
 {
-	NtsAggGroup *group = group_of_row(node, 0);
+	return node->key_count == 0 || node->unanswered < 128 + 8 * node->answered;
+}
 
-	if (!nts_agg_fold_statistics(node->aggregates, node->aggregate_count, &node->vectors, group->states, rows,
-								 statistics, scan))
+static bool
+answer(NtsAggregateNode *node, const NtsAggFacts *facts)
+{
+	Datum		keys[NTS_AGG_MAX_KEYS];
+	uint64		nulls;
+	bool		is_new;
+	NtsAggGroup *group;
+
+	if (!is_worth_asking(node))
 		return false;
-	node->rows += rows;
+	if (!nts_agg_constant_keys(&node->vectors, node->keys, node->key_count, facts, keys, &nulls) ||
+		!nts_agg_statistics_known(node->aggregates, node->aggregate_count, &node->vectors, facts))
+	{
+		node->unanswered++;
+		return false;
+	}
+	nts_agg_table_forget_addresses(node->table);
+	group = nts_agg_table_find(node->table, &node->vectors, keys, nulls, &is_new);
+	if (is_new)
+		start_group(node, group);
+	nts_agg_fold_statistics(node->aggregates, node->aggregate_count, &node->vectors, group->states, facts);
+	node->rows += facts->rows;
+	node->answered++;
 	return true;
 }
 
-/* Puts the keys of all the vector's rows where a selection has them; false: they are not known to be the same. */
-static bool
-place_keys(NtsAggregateNode *node, struct NtsScanState *scan)
-{
-	MemoryContext old;
-	bool		same = true;
-
-	if (node->key_count == 0)
-		return true;
-	ResetExprContext(node->vectors.econtext);
-	old = MemoryContextSwitchTo(node->vectors.econtext->ecxt_per_tuple_memory);
-	for (int k = 0; k < node->key_count && same; k++)
-	{
-		NtsAggVector *vector = &node->vectors.vectors[node->keys[k]];
-
-		same = nts_scan_vector_value(scan, vector->column, &node->key_values[k]);
-		vector->values = &node->key_values[k];
-		vector->nulls = NULL;
-	}
-	MemoryContextSwitchTo(old);
-	nts_agg_table_forget(node->table);
-	return same;
-}
-
-/* A row group is of one group of rows only where there are no keys. */
 static bool
 answer_group(void *arg, struct NtsScanState *scan, bool all)
 {
-	NtsAggregateNode *node = arg;
+	NtsAggFacts facts = {nts_scan_group_rows(scan), nts_scan_group_statistics, NULL, scan};
 
-	return all && node->key_count == 0 && answer(node, nts_scan_group_rows(scan), nts_scan_group_statistics, scan);
+	return all && answer(arg, &facts);
 }
 
 static bool
 answer_vector(void *arg, struct NtsScanState *scan, bool all)
 {
-	return all && place_keys(arg, scan) && answer(arg, nts_scan_vector_rows(scan), nts_scan_vector_statistics, scan);
+	NtsAggFacts facts = {nts_scan_vector_rows(scan), nts_scan_vector_statistics, nts_scan_vector_bounds, scan};
+
+	return all && answer(arg, &facts);
 }
 
 static void
@@ -293,15 +298,6 @@ share_states(NtsAggregateNode *node)
 	}
 }
 
-static bool
-has_column_keys(const NtsAggregateNode *node)
-{
-	for (int k = 0; k < node->key_count; k++)
-		if (node->vectors.vectors[node->keys[k]].column < 0)
-			return false;
-	return true;
-}
-
 static void
 begin_aggregate(CustomScanState *css, EState *estate, int eflags)
 {
@@ -338,10 +334,10 @@ begin_aggregate(CustomScanState *css, EState *estate, int eflags)
 		i++;
 	}
 	share_states(node);
-	if (nts_enable_statistics_aggregate && has_column_keys(node) &&
+	if (nts_enable_statistics_aggregate &&
+		nts_agg_keys_may_be_constant(&node->vectors, node->keys, node->key_count) &&
 		nts_agg_statistics_suffice(node->aggregates, node->aggregate_count, &node->vectors))
 	{
-		node->key_values = palloc(sizeof(Datum) * Max(node->key_count, 1));
 		node->chooser.skip_group = answer_group;
 		node->chooser.skip_vector = answer_vector;
 		node->chooser.arg = node;

@@ -28,10 +28,11 @@ typedef struct NtsAggVector
 	Expr	   *expr;
 	int			filter;			/* an expression is evaluated only where this (boolean) vector is true; or -1 */
 	int			column;			/* index of a column, or -1: an expression */
+	Oid			type;			/* of a domain: its base */
 	int16		typlen;
 	bool		typbyval;
-	struct NtsBucket *bucket;	/* an expression that cuts time into buckets, or NULL */
-	int			time;			/* bucket: the vector of its column */
+	struct NtsBucket *bucket;	/* an expression that cuts a column into buckets, or NULL */
+	int			input;			/* bucket: the vector of its column */
 	/* how an expression is evaluated */
 	ExprState  *state;
 	TupleTableSlot *slot;		/* of the columns that it needs */
@@ -63,25 +64,40 @@ typedef struct NtsAggVectors
 extern int	nts_agg_vectors_add(NtsAggVectors *vectors, Expr *expr, int filter);
 /* Fills all of them. */
 extern void nts_agg_vectors_load(NtsAggVectors *vectors, const NtsSelection *selection);
-/* One value by the executor, for buckets: the expression with `value` in place of its only column. */
-extern Datum nts_agg_vector_evaluate(NtsAggVectors *vectors, NtsAggVector *vector, Datum value, bool *isnull);
+/* An expression over the vector's columns, for nts_agg_vector_evaluate. */
+extern ExprState *nts_agg_vector_compile(NtsAggVectors *vectors, NtsAggVector *vector, Expr *expr);
+/* One value by the executor, for buckets: `state` with `value` in place of its only column. */
+extern Datum nts_agg_vector_evaluate(NtsAggVectors *vectors, NtsAggVector *vector, ExprState *state, Datum value,
+									 bool value_isnull, bool *isnull);
 
-/* ---- aggregate_bucket.c: date_bin, date_trunc ---- */
+/* ---- aggregate_bucket.c: which expressions cut a column into buckets ---- */
 
-/* NULL: no function of one time column that is known. */
+/* NULL: nothing that is known. */
 extern struct NtsBucket *nts_bucket_recognize(Expr *expr, MemoryContext context);
-/* Microseconds; of the shortest bucket, where they differ. */
+/* Of the shortest bucket, in the column's unit. */
 extern int64 nts_bucket_width(const struct NtsBucket *bucket);
 /*
- * What is to be added to a time so that the bucket of the sum is at least that of every time before it: 0 where buckets
+ * Is the expression a function of a time that gives the start of its bucket, so that buckets are ordered as times are (but
+ * for the slack below)?
+ */
+extern bool nts_bucket_is_ordered(const struct NtsBucket *bucket);
+/*
+ * REQUIRES nts_bucket_is_ordered. What is to be added to a time so that the bucket of the sum is at least that of every time before it: 0 where buckets
  * grow with the time. As the session's time zone is.
  */
 extern int64 nts_bucket_slack(const struct NtsBucket *bucket);
-/* The time column's Var. */
+/* The column's Var. */
 extern Var *nts_bucket_input(const struct NtsBucket *bucket);
-/* Fills vector->own_values from the times (NULLs: left alone, their word is 0). */
-extern void nts_bucket_fill(NtsAggVectors *vectors, NtsAggVector *vector, const Datum *times, const uint8 *nulls,
-							uint32 count);
+
+/* ---- aggregate_stretch.c: their values ---- */
+
+/* Once the vector's expression is compiled. */
+extern void nts_bucket_prepare(NtsAggVectors *vectors, NtsAggVector *vector);
+/* Fills vector->own_values and own_nulls from the column. */
+extern void nts_bucket_fill(NtsAggVectors *vectors, NtsAggVector *vector, const NtsAggVector *input, uint32 count);
+/* Do all inputs from min to max give the same, *value? */
+extern bool nts_bucket_constant(NtsAggVectors *vectors, NtsAggVector *vector, int64 min, int64 max, Datum *value,
+								bool *isnull);
 
 /* ---- aggregate_state.c: one aggregate ---- */
 
@@ -106,6 +122,10 @@ typedef enum NtsAggKind
 	NTS_AGG_VAR_SAMP,
 	NTS_AGG_STDDEV_POP,
 	NTS_AGG_STDDEV_SAMP,
+	NTS_AGG_SUM_NUMERIC,		/* sum, avg */
+	NTS_AGG_SQUARES_NUMERIC,	/* variance, stddev */
+	NTS_AGG_SQUARES_INT,		/* of int2, int4 */
+	NTS_AGG_SQUARES_INT8,
 	NTS_AGG_CALL				/* by the aggregate's own functions, a row at a time */
 } NtsAggKind;
 
@@ -116,6 +136,7 @@ typedef struct NtsAggState
 	union
 	{
 		NtsWideSum	sum;
+		struct NtsAggExact *exact;
 		int64		extreme;
 		double		float8;
 		float		float4;
@@ -144,7 +165,10 @@ typedef struct NtsAggregate
 	int			filter;			/* vector, or -1 */
 	int			nargs;
 	int		   *args;			/* [nargs] vectors */
-	struct NtsAggCall *call;	/* NTS_AGG_CALL */
+	struct NtsAggCall *call;	/* NTS_AGG_CALL, and the exact kinds */
+	bool		is_numeric_extreme; /* NTS_AGG_CALL: min, max of numeric */
+	bool		is_greatest;
+	MemoryContext memory;		/* of the groups */
 	/* of the current selection: which rows count. NULL: all */
 	uint8	   *skip;			/* its argument is NULL, or the filter not true */
 	uint8	   *own_skip;
@@ -188,6 +212,20 @@ extern void nts_agg_call_advance(const NtsAggregate *aggregate, const NtsAggVect
 								 uint32 first, uint32 count);
 extern Datum nts_agg_call_finish(struct NtsAggCall *call, NtsAggState *state, bool *isnull);
 
+/* See there; `serialized` is that of the aggregate's serialization function. */
+extern Datum nts_agg_call_restore(struct NtsAggCall *call, bytea *serialized, const NtsAggState *rest);
+
+/* ---- aggregate_exact.c: sums and squares in 128 bits ---- */
+
+extern bool nts_agg_is_exact(NtsAggKind kind);
+extern Size nts_agg_exact_size(void);
+extern void nts_agg_exact_start(const NtsAggregate *aggregate, NtsAggState *state);
+extern void nts_agg_exact_advance(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state,
+								  uint32 first, uint32 count);
+extern Datum nts_agg_exact_finish(NtsAggregate *aggregate, const NtsAggState *state, bool *isnull);
+extern void nts_agg_extreme_advance(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state,
+									uint32 first, uint32 count);
+
 /* ---- aggregate_groups.c: runs and groups ---- */
 
 typedef struct NtsAggGroup
@@ -210,8 +248,11 @@ extern NtsAggTable *nts_agg_table_make(MemoryContext context, const NtsAggVector
 extern int	nts_agg_table_runs(NtsAggTable *table, const NtsAggVectors *vectors, uint32 count, uint32 **starts);
 /* The group of a row of the selection; *is_new: its states are still to be started. */
 extern NtsAggGroup *nts_agg_table_group(NtsAggTable *table, const NtsAggVectors *vectors, uint32 row, bool *is_new);
-/* The vectors' values are not those of the last selection any more: what is known of addresses is forgotten. */
-extern void nts_agg_table_forget(NtsAggTable *table);
+/* The group of these keys (NULL: a bit of `nulls`). */
+extern NtsAggGroup *nts_agg_table_find(NtsAggTable *table, const NtsAggVectors *vectors, const Datum *values,
+									   uint64 nulls, bool *is_new);
+/* Values by reference that are looked for from now on lie where others did. (nts_agg_table_runs does that, too.) */
+extern void nts_agg_table_forget_addresses(NtsAggTable *table);
 extern NtsAggGroup *nts_agg_table_first(NtsAggTable *table);
 extern uint64 nts_agg_table_count(const NtsAggTable *table);
 extern Size nts_agg_group_size(int key_count, int state_count);
@@ -222,10 +263,27 @@ extern Size nts_agg_group_size(int key_count, int state_count);
 extern bool nts_agg_statistics_may_answer(const Aggref *aggref);
 /* May all of them be answered so, where statistics are stored? */
 extern bool nts_agg_statistics_suffice(const NtsAggregate *aggregates, int count, const NtsAggVectors *vectors);
-/* Folds what is known of `rows` rows into the states; false: that does not do, and nothing was changed. */
-extern bool nts_agg_fold_statistics(const NtsAggregate *aggregates, int count, const NtsAggVectors *vectors,
-									NtsAggState *states, uint32 rows,
-									const NtsStatistics *(*statistics) (void *scan, int column), void *scan);
+/* What is stored of some rows. */
+struct NtsKeyBounds;
+typedef struct NtsAggFacts
+{
+	uint32		rows;
+	const NtsStatistics *(*statistics) (void *scan, int column);
+	const struct NtsKeyBounds *(*bounds) (void *scan, int column);	/* or NULL */
+	void	   *scan;
+} NtsAggFacts;
+
+/* Do they say what all of the aggregates need? */
+extern bool nts_agg_statistics_known(const NtsAggregate *aggregates, int count, const NtsAggVectors *vectors,
+									 const NtsAggFacts *facts);
+/* Folds them into the states. REQUIRES nts_agg_statistics_known. */
+extern void nts_agg_fold_statistics(const NtsAggregate *aggregates, int count, const NtsAggVectors *vectors,
+									NtsAggState *states, const NtsAggFacts *facts);
+/* May statistics tell that keys are the same in all rows? */
+extern bool nts_agg_keys_may_be_constant(const NtsAggVectors *vectors, const int *keys, int key_count);
+/* Do they? Sets values[key_count], good until the next selection, and bits of *nulls. */
+extern bool nts_agg_constant_keys(NtsAggVectors *vectors, const int *keys, int key_count, const NtsAggFacts *facts,
+								  Datum *values, uint64 *nulls);
 
 /* ---- aggregate_path.c: the planner's side ---- */
 

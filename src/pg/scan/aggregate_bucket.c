@@ -1,59 +1,82 @@
 /*
- * aggregate_bucket.c - group keys that cut time into buckets: date_bin, date_trunc and time_bucket of a column.
+ * aggregate_bucket.c - which expressions cut a time or integer column into buckets.
  *
- * The value is what PostgreSQL's own function gives, at one time; from what is known of the function follows a *stretch*
- * of times around it that give the same. A stretch may be shorter than the bucket, never longer: leap days, changes of
- * a zone's offset and the ends of months bound it. date_bin of times from its origin on needs no call at all.
+ * A *step* is a function of the column that is known to be constant over intervals: date_bin, date_trunc, time_bucket,
+ * a date or a field of a time, floor or an integer of the seconds since 1970 divided by something, an integer division.
+ * An expression that uses the column in steps only is constant wherever they are, whatever is made of them:
+ * to_timestamp(floor(extract(epoch from t) / 60) * 60) as well as to_char(date_trunc('month', t), 'YYYY-MM').
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/transam.h"
 #include "catalog/pg_type.h"
-#include "nodes/primnodes.h"
+#include "common/int.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/scansup.h"
 #include "pgtime.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
 #include "utils/timestamp.h"
 
+#include "pg/compat.h"
 #include "pg/functions/functions.h"
 #include "pg/scan/aggregate.h"
+#include "pg/scan/aggregate_bucket.h"
 
-typedef struct NtsBucket
-{
-	Var		   *input;
-	bool		is_bin;			/* date_bin, time_bucket; otherwise date_trunc */
-	bool		zoned;			/* date_trunc in the session's time zone */
-	int64		origin;			/* date_bin */
-	int64		width;			/* microseconds: of every bucket (date_trunc: at least; of local time) */
-	bool		fixed;			/* date_trunc: all have this width */
-	/* the stretch of the last call: times in [begin, end) give `value`; empty at first */
-	int64		begin;
-	int64		end;
-	int64		value;
-} NtsBucket;
-
-/* ---- recognition ---- */
+#define UNIX_EPOCH ((int64) (UNIX_EPOCH_JDATE - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY)
+#define MONDAY (2 * USECS_PER_DAY)	/* 2000-01-03 */
+#define SHORTEST_MONTH (27 * USECS_PER_DAY) /* of 28 days, less a change of the offset */
+/* far away sums might overflow */
+#define FIRST_TIME (MIN_TIMESTAMP / 2)
+#define TIME_LIMIT (END_TIMESTAMP / 2)
 
 typedef struct Unit
 {
 	const char *name;
-	int64		width;			/* not fixed: a day less than the shortest */
-	bool		fixed;
+	int64		width;			/* 0: months */
 } Unit;
 
 static const Unit units[] = {
-	{"millisecond", 1000, true},
-	{"milliseconds", 1000, true},
-	{"second", USECS_PER_SEC, true},
-	{"minute", USECS_PER_MINUTE, true},
-	{"hour", USECS_PER_HOUR, true},
-	{"day", USECS_PER_DAY, true},
-	{"week", 7 * USECS_PER_DAY, true},
-	{"month", 27 * USECS_PER_DAY, false},
-	{"quarter", 89 * USECS_PER_DAY, false},
-	{"year", 364 * USECS_PER_DAY, false},
+	{"millisecond", 1000},
+	{"milliseconds", 1000},
+	{"second", USECS_PER_SEC},
+	{"minute", USECS_PER_MINUTE},
+	{"hour", USECS_PER_HOUR},
+	{"day", USECS_PER_DAY},
+	{"week", 7 * USECS_PER_DAY},
+	{"month", 0},
+	{"quarter", 0},
+	{"year", 0},
+	{"decade", 0},
+	{"century", 0},
+	{"millennium", 0},
 };
+
+/* Fields of a time that change with nothing smaller than this. */
+static const Unit fields[] = {
+	{"minute", USECS_PER_MINUTE},
+	{"hour", USECS_PER_HOUR},
+	{"day", USECS_PER_DAY},
+	{"dow", USECS_PER_DAY},
+	{"isodow", USECS_PER_DAY},
+	{"doy", USECS_PER_DAY},
+	{"week", USECS_PER_DAY},
+	{"isoyear", USECS_PER_DAY},
+	{"month", 0},
+	{"quarter", 0},
+	{"year", 0},
+	{"decade", 0},
+	{"century", 0},
+	{"millennium", 0},
+};
+
+/* ---- parts of expressions ---- */
 
 static bool
 is_plain_const(Node *node)
@@ -61,93 +84,543 @@ is_plain_const(Node *node)
 	return IsA(node, Const) && !((Const *) node)->constisnull;
 }
 
-static bool
-recognize_bin(NtsBucket *bucket, List *args)
+/* The function that a call or an operator calls, and its arguments; InvalidOid: it is neither. */
+static Oid
+called_function(Node *node, List **args)
 {
-	Const	   *width = linitial(args);
-	Const	   *origin = lthird(args);
-	const Interval *interval;
+	if (IsA(node, FuncExpr))
+	{
+		*args = ((FuncExpr *) node)->args;
+		return ((FuncExpr *) node)->funcid;
+	}
+	if (IsA(node, OpExpr))
+	{
+		*args = ((OpExpr *) node)->args;
+		return get_opcode(((OpExpr *) node)->opno);
+	}
+	*args = NIL;
+	return InvalidOid;
+}
 
-	if (!is_plain_const((Node *) width) || !is_plain_const((Node *) origin) || !IsA(lsecond(args), Var))
+static const Unit *
+find_unit(const Unit *list, int count, Node *name)
+{
+	char	   *unit;
+
+	if (!is_plain_const(name))
+		return NULL;
+	unit = TextDatumGetCString(((Const *) name)->constvalue);
+	for (int i = 0; i < count; i++)
+		if (pg_strcasecmp(unit, list[i].name) == 0)
+			return &list[i];
+	return NULL;
+}
+
+/* The zone that functions take a text for. Abbreviations that stand for several offsets are not understood. */
+static bool
+understand_zone(NtsStep *step, Node *node)
+{
+	char		name[TZ_STRLEN_MAX + 1];
+	char	   *lower;
+	int			type;
+	int			offset;
+	pg_tz	   *zone;
+
+	if (!is_plain_const(node))
 		return false;
-	interval = DatumGetIntervalP(width->constvalue);
-	bucket->origin = DatumGetTimestamp(origin->constvalue);
-	/* the rest is for the function to refuse */
-	if (interval->month != 0 || TIMESTAMP_NOT_FINITE(bucket->origin) ||
-		pg_mul_s64_overflow(interval->day, USECS_PER_DAY, &bucket->width) ||
-		pg_add_s64_overflow(bucket->width, interval->time, &bucket->width) || bucket->width <= 0)
+	text_to_cstring_buffer(DatumGetTextPP(((Const *) node)->constvalue), name, sizeof(name));
+	lower = downcase_truncate_identifier(name, strlen(name), false);
+	NTS_DECODE_ZONE_ABBREVIATION(lower, &type, &offset, &zone);
+	if (type == DYNTZ)
 		return false;
-	bucket->is_bin = true;
-	bucket->input = lsecond(args);
+	step->zone = type == TZ || type == DTZ ? pg_tzset_offset(-offset) : pg_tzset(name);
+	step->zoned = true;
+	return step->zone != NULL;
+}
+
+static bool
+understand_column(NtsStep *step, Node *node)
+{
+	if (!IsA(node, Var))
+		return false;
+	step->input = (Var *) node;
 	return true;
 }
 
-/* time_bucket of timestamps, by its C function: whatever its schema and name. Days begin on Monday, 2000-01-03. */
+/* A column, or its local time. */
 static bool
-recognize_time_bucket(NtsBucket *bucket, const FuncExpr *call)
+understand_time(NtsStep *step, Node *node)
 {
-	static Const monday = {.xpr = {.type = T_Const},.constvalue = (Datum) (2 * USECS_PER_DAY)};
-	FmgrInfo	function;
-	int			args = list_length(call->args);
+	List	   *args;
 
-	if (args < 2 || args > 3 || call->funcid < FirstNormalObjectId || !nts_agg_is_known_function(call->funcid))
+	switch (called_function(node, &args))
+	{
+		case F_TIMEZONE_TEXT_TIMESTAMPTZ:
+			return understand_zone(step, linitial(args)) && understand_column(step, lsecond(args));
+		case F_TIMESTAMP_TIMESTAMPTZ:
+			step->zoned = true;
+			return understand_column(step, linitial(args));
+		default:
+			return understand_column(step, node);
+	}
+}
+
+static void
+set_months(NtsStep *step, int64 origin)
+{
+	step->kind = NTS_STEP_MONTHS;
+	step->origin = origin;
+	step->width = SHORTEST_MONTH;
+}
+
+/* ---- functions of times ---- */
+
+/* A width and an origin as date_bin and time_bucket take them. */
+static bool
+understand_bins(NtsStep *step, Node *width, Node *origin, int64 default_origin)
+{
+	const Interval *interval;
+
+	if (!is_plain_const(width) || (origin != NULL && !is_plain_const(origin)))
 		return false;
-	fmgr_info(call->funcid, &function);
-	if (function.fn_addr != nts_time_bucket_timestamp)
-		return false;
-	return recognize_bin(bucket, list_make3(linitial(call->args), lsecond(call->args),
-											args == 3 ? lthird(call->args) : (void *) &monday));
+	interval = DatumGetIntervalP(((Const *) width)->constvalue);
+	step->origin = origin == NULL ? default_origin : DatumGetTimestamp(((Const *) origin)->constvalue);
+	/* the rest is for the function to refuse */
+	return !TIMESTAMP_NOT_FINITE(step->origin) && interval->month == 0 &&
+		!pg_mul_s64_overflow(interval->day, USECS_PER_DAY, &step->width) &&
+		!pg_add_s64_overflow(step->width, interval->time, &step->width) && step->width > 0 &&
+		step->width < TIME_LIMIT;
 }
 
 static bool
-recognize_trunc(NtsBucket *bucket, List *args, bool zoned)
+understand_date_bin(NtsStep *step, List *args)
 {
-	Const	   *unit = linitial(args);
-	char	   *name;
-
-	if (!is_plain_const((Node *) unit) || !IsA(lsecond(args), Var))
+	step->gives_start = true;
+	step->border_unsure = true;
+	if (!understand_bins(step, linitial(args), lthird(args), 0) || !understand_time(step, lsecond(args)))
 		return false;
-	name = text_to_cstring(DatumGetTextPP(unit->constvalue));
-	for (int i = 0; i < (int) lengthof(units); i++)
-		if (pg_strcasecmp(name, units[i].name) == 0)
-		{
-			bucket->width = units[i].width;
-			bucket->fixed = units[i].fixed;
-			bucket->zoned = zoned;
-			bucket->input = lsecond(args);
+	/* local times go back where clocks do */
+	step->ordered = !step->zoned;
+	return true;
+}
+
+static bool
+is_months(Node *width)
+{
+	const Interval *interval;
+
+	if (!is_plain_const(width))
+		return false;
+	interval = DatumGetIntervalP(((Const *) width)->constvalue);
+	return interval->month > 0 && interval->day == 0 && interval->time == 0;
+}
+
+static bool
+understand_time_bucket(NtsStep *step, List *args)
+{
+	Node	   *origin = list_length(args) > 2 ? lthird(args) : NULL;
+
+	if (!understand_time(step, lsecond(args)))
+		return false;
+	step->ordered = !step->zoned;
+	if (is_months(linitial(args)))
+	{
+		if (origin != NULL && !is_plain_const(origin))
+			return false;
+		set_months(step, origin == NULL ? 0 : DatumGetTimestamp(((Const *) origin)->constvalue));
+		return !TIMESTAMP_NOT_FINITE(step->origin);
+	}
+	step->gives_start = true;
+	return understand_bins(step, linitial(args), origin, MONDAY);
+}
+
+/* With a zone: the origin is a moment, of which the local time counts. */
+static bool
+understand_time_bucket_zone(NtsStep *step, List *args)
+{
+	Node	   *origin = list_length(args) > 3 ? lfourth(args) : NULL;
+	bool		months = is_months(linitial(args));
+
+	if (!understand_column(step, lsecond(args)) || !understand_zone(step, lthird(args)))
+		return false;
+	if (months)
+		set_months(step, 0);
+	else if (!understand_bins(step, linitial(args), NULL, MONDAY))
+		return false;
+	/* less than a day: where clocks change, the start may depend on the moment */
+	step->check_ends = !months && step->width < USECS_PER_DAY;
+	if (origin == NULL)
+		return true;
+	if (!is_plain_const(origin) || TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(((Const *) origin)->constvalue)))
+		return false;
+	step->origin = DatumGetTimestamp(DirectFunctionCall2(timestamptz_zone, ((Const *) lthird(args))->constvalue,
+														 ((Const *) origin)->constvalue));
+	return true;
+}
+
+static bool
+understand_unit(NtsStep *step, const Unit *unit)
+{
+	if (unit == NULL)
+		return false;
+	if (unit->width == 0)
+		set_months(step, 0);
+	else
+	{
+		step->width = unit->width;
+		step->origin = unit->width == 7 * USECS_PER_DAY ? MONDAY : 0;
+	}
+	return true;
+}
+
+/* date_trunc; of times with a zone, in the session's or the one that is named. */
+static bool
+understand_trunc(NtsStep *step, List *args, bool with_zone)
+{
+	if (!understand_unit(step, find_unit(units, lengthof(units), linitial(args))))
+		return false;
+	if (!with_zone)
+	{
+		if (!understand_time(step, lsecond(args)))
+			return false;
+		step->ordered = !step->zoned;
+		return true;
+	}
+	step->zoned = true;
+	step->ordered = list_length(args) == 2;
+	return understand_column(step, lsecond(args)) &&
+		(list_length(args) < 3 || understand_zone(step, lthird(args)));
+}
+
+static bool
+understand_field(NtsStep *step, List *args, bool with_zone)
+{
+	step->zoned = with_zone;
+	return understand_unit(step, find_unit(fields, lengthof(fields), linitial(args))) &&
+		(with_zone ? understand_column(step, lsecond(args)) : understand_time(step, lsecond(args)));
+}
+
+static bool
+understand_date(NtsStep *step, Node *time, bool with_zone)
+{
+	step->zoned = with_zone;
+	step->width = USECS_PER_DAY;
+	return with_zone ? understand_column(step, time) : understand_time(step, time);
+}
+
+/* ---- seconds since 1970 ---- */
+
+static bool
+is_epoch(Node *name)
+{
+	return is_plain_const(name) && pg_strcasecmp(TextDatumGetCString(((Const *) name)->constvalue), "epoch") == 0;
+}
+
+/* Microseconds that so many seconds are, if they are whole ones and not too many. */
+static bool
+whole_microseconds(const Const *seconds, int64 *result)
+{
+	Datum		number = seconds->constvalue;
+	double		checked;
+
+	if (seconds->constisnull)
+		return false;
+	if (seconds->consttype == FLOAT8OID)
+		checked = DatumGetFloat8(number) * USECS_PER_SEC;
+	else if (seconds->consttype == NUMERICOID && !numeric_is_nan(DatumGetNumeric(number)) &&
+			 !numeric_is_inf(DatumGetNumeric(number)))
+	{
+		Datum		scaled = DirectFunctionCall2(numeric_mul, number,
+												 NumericGetDatum(int64_to_numeric(USECS_PER_SEC)));
+
+		if (!DatumGetBool(DirectFunctionCall2(numeric_eq, scaled,
+											  DirectFunctionCall1(numeric_floor, scaled))))
+			return false;
+		checked = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, scaled));
+	}
+	else
+		return false;
+	/* exact as a double, in either case */
+	if (!(checked >= 1 && checked < 1e15 && checked == floor(checked)))
+		return false;
+	*result = (int64) checked;
+	return true;
+}
+
+/*
+ * Seconds, numeric or float8, perhaps divided by a constant: sets the width to the microseconds of one unit.
+ *
+ * numeric: extract is exact, and a quotient q is rounded by less than q / 10^16 (select_div_scale keeps 16 digits).
+ * From a whole or half number above, q is away by half a microsecond divided by the divisor, or more; so rounding
+ * does not reach it as long as there are fewer than 10^10 seconds, of either sign. float8: every operation is monotone,
+ * and the ends of an interval are looked at.
+ */
+static bool
+understand_seconds(NtsStep *step, Node *node)
+{
+	List	   *args;
+
+	switch (called_function(node, &args))
+	{
+		case F_NUMERIC_DIV:
+		case F_FLOAT8DIV:
+			return IsA(lsecond(args), Const) && understand_seconds(step, linitial(args)) &&
+				step->width == USECS_PER_SEC && whole_microseconds(lsecond(args), &step->width);
+		case F_FLOAT8_NUMERIC:
+			step->check_ends = true;
+			return understand_seconds(step, linitial(args));
+		case F_DATE_PART_TEXT_TIMESTAMP:
+		case F_DATE_PART_TEXT_TIMESTAMPTZ:
+			step->check_ends = true;
+			/* FALLTHROUGH */
+		case F_EXTRACT_TEXT_TIMESTAMP:
+		case F_EXTRACT_TEXT_TIMESTAMPTZ:
+			step->width = USECS_PER_SEC;
+			step->origin = UNIX_EPOCH;
+			/* half a bucket later what is rounded to the nearest begins; before 1970 that goes the other way */
+			step->from = UNIX_EPOCH;
+			step->to = UNIX_EPOCH + INT64CONST(10000000000) * USECS_PER_SEC;
+			return is_epoch(linitial(args)) && understand_time(step, lsecond(args));
+		default:
+			return false;
+	}
+}
+
+static bool
+int_const(Node *node, int64 *value)
+{
+	Const	   *number = (Const *) node;
+
+	if (!is_plain_const(node))
+		return false;
+	switch (number->consttype)
+	{
+		case INT2OID:
+			*value = DatumGetInt16(number->constvalue);
 			return true;
+		case INT4OID:
+			*value = DatumGetInt32(number->constvalue);
+			return true;
+		case INT8OID:
+			*value = DatumGetInt64(number->constvalue);
+			return true;
+		default:
+			return false;
+	}
+}
+
+static bool
+is_int_division(Oid function)
+{
+	switch (function)
+	{
+		case F_INT2DIV:
+		case F_INT24DIV:
+		case F_INT28DIV:
+		case F_INT4DIV:
+		case F_INT42DIV:
+		case F_INT48DIV:
+		case F_INT8DIV:
+		case F_INT82DIV:
+		case F_INT84DIV:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* floor of seconds, an integer that they are rounded to, or either of them divided by an integer. */
+static bool
+understand_epoch(NtsStep *step, Node *node)
+{
+	List	   *args;
+	Oid			function = called_function(node, &args);
+	List	   *inner_args;
+	Oid			inner;
+	bool		is_floor;
+	int64		divisor;
+
+	switch (function)
+	{
+		case F_FLOOR_NUMERIC:
+		case F_FLOOR_FLOAT8:
+			return understand_seconds(step, linitial(args));
+		case F_INT4_NUMERIC:
+		case F_INT8_NUMERIC:
+		case F_INT4_FLOAT8:
+		case F_INT8_FLOAT8:
+			inner = called_function(linitial(args), &inner_args);
+			is_floor = inner == F_FLOOR_NUMERIC || inner == F_FLOOR_FLOAT8;
+			if (!understand_seconds(step, is_floor ? linitial(inner_args) : linitial(args)) ||
+				step->width % 2 != 0)
+				return false;
+			if (!is_floor)
+				step->origin -= step->width / 2;
+			/* what both ends of an interval are asked for does not overflow */
+			if ((function == F_INT4_NUMERIC || function == F_INT4_FLOAT8) &&
+				step->width < (step->to - step->from) / PG_INT32_MAX)
+				step->to = step->from + step->width * PG_INT32_MAX;
+			return true;
+		default:
+			return is_int_division(function) && int_const(lsecond(args), &divisor) && divisor > 0 &&
+				understand_epoch(step, linitial(args)) && !pg_mul_s64_overflow(step->width, divisor, &step->width) &&
+				step->width < TIME_LIMIT;
+	}
+}
+
+/* ---- integers ---- */
+
+static bool
+is_int_column(Node *node)
+{
+	Oid			type = exprType(node);
+
+	return IsA(node, Var) && (type == INT2OID || type == INT4OID || type == INT8OID);
+}
+
+static bool
+is_int_modulo(Oid function)
+{
+	return function == F_INT2MOD || function == F_INT4MOD || function == F_INT8MOD;
+}
+
+/* x / n, and x - x % n. */
+static bool
+understand_division(NtsStep *step, Oid function, List *args)
+{
+	List	   *inner;
+
+	if (list_length(args) != 2 || !is_int_column(linitial(args)))
+		return false;
+	step->kind = NTS_STEP_DIVIDE;
+	step->from = PG_INT64_MIN;
+	step->to = PG_INT64_MAX;
+	step->input = linitial(args);
+	if (is_int_division(function))
+		return int_const(lsecond(args), &step->width) && step->width > 0;
+	return (function == F_INT2MI || function == F_INT4MI || function == F_INT8MI) &&
+		is_int_modulo(called_function(lsecond(args), &inner)) && equal(linitial(args), linitial(inner)) &&
+		int_const(lsecond(inner), &step->width) && step->width > 0;
+}
+
+static bool
+understand_int_bucket(NtsStep *step, List *args)
+{
+	if (!is_int_column(lsecond(args)) || !int_const(linitial(args), &step->width) || step->width <= 0 ||
+		(list_length(args) > 2 && !int_const(lthird(args), &step->origin)))
+		return false;
+	step->gives_start = true;
+	step->from = PG_INT64_MIN;
+	step->to = PG_INT64_MAX;
+	step->input = lsecond(args);
+	return true;
+}
+
+/* ---- all of them ---- */
+
+/* time_bucket by its C function: whatever its schema and name. */
+static bool
+understand_own_function(NtsStep *step, Oid funcid, List *args)
+{
+	FmgrInfo	function;
+
+	if (funcid < FirstNormalObjectId || list_length(args) < 2 || !nts_agg_is_known_function(funcid))
+		return false;
+	fmgr_info(funcid, &function);
+	if (function.fn_addr == nts_time_bucket_timestamp)
+		return understand_time_bucket(step, args);
+	if (function.fn_addr == nts_time_bucket_timestamptz_zone)
+		return understand_time_bucket_zone(step, args);
+	if (function.fn_addr == nts_time_bucket_int2 || function.fn_addr == nts_time_bucket_int4 ||
+		function.fn_addr == nts_time_bucket_int8)
+		return understand_int_bucket(step, args);
+	return false;
+}
+
+static bool
+understand_time_function(NtsStep *step, Oid function, List *args)
+{
+	switch (function)
+	{
+		case F_DATE_BIN_INTERVAL_TIMESTAMP_TIMESTAMP:
+		case F_DATE_BIN_INTERVAL_TIMESTAMPTZ_TIMESTAMPTZ:
+			return understand_date_bin(step, args);
+		case F_DATE_TRUNC_TEXT_TIMESTAMP:
+			return understand_trunc(step, args, false);
+		case F_DATE_TRUNC_TEXT_TIMESTAMPTZ:
+		case F_DATE_TRUNC_TEXT_TIMESTAMPTZ_TEXT:
+			return understand_trunc(step, args, true);
+		case F_DATE_TIMESTAMP:
+			return understand_date(step, linitial(args), false);
+		case F_DATE_TIMESTAMPTZ:
+			return understand_date(step, linitial(args), true);
+		case F_EXTRACT_TEXT_TIMESTAMP:
+		case F_DATE_PART_TEXT_TIMESTAMP:
+			return understand_field(step, args, false);
+		case F_EXTRACT_TEXT_TIMESTAMPTZ:
+		case F_DATE_PART_TEXT_TIMESTAMPTZ:
+			return understand_field(step, args, true);
+		default:
+			return understand_own_function(step, function, args);
+	}
+}
+
+static bool
+understand_step(NtsStep *step, Node *node)
+{
+	static const NtsStep start = {.from = FIRST_TIME, .to = TIME_LIMIT};
+	List	   *args;
+	Oid			function = called_function(node, &args);
+
+	if (!OidIsValid(function))
+		return false;
+	*step = start;
+	if (!understand_time_function(step, function, args))
+	{
+		*step = start;
+		if (!understand_epoch(step, node))
+		{
+			*step = start;
+			if (!understand_division(step, function, args))
+				return false;
 		}
+	}
+	step->expr = (Expr *) node;
+	return true;
+}
+
+/* True: the column stands somewhere outside of steps, or something changes without it. */
+static bool
+is_no_bucket(Node *node, NtsBucket *bucket)
+{
+	NtsStep		step;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var) || (IsA(node, Param) && ((Param *) node)->paramkind != PARAM_EXTERN))
+		return true;
+	if (!understand_step(&step, node))
+		return expression_tree_walker(node, is_no_bucket, bucket);
+	for (int i = 0; i < bucket->step_count; i++)
+		if (equal(bucket->steps[i].expr, node))
+			return false;
+	if (bucket->step_count == NTS_BUCKET_MAX_STEPS ||
+		(bucket->step_count > 0 && !equal(bucket->input, step.input)))
+		return true;
+	bucket->input = step.input;
+	bucket->steps[bucket->step_count++] = step;
 	return false;
 }
 
 struct NtsBucket *
 nts_bucket_recognize(Expr *expr, MemoryContext context)
 {
-	FuncExpr   *call = (FuncExpr *) expr;
-	NtsBucket	bucket = {0};
-	bool		known = false;
+	NtsBucket	bucket = {.expr = expr};
 	NtsBucket  *result;
 
-	if (!IsA(expr, FuncExpr))
+	if (is_no_bucket((Node *) expr, &bucket) || bucket.step_count == 0)
 		return NULL;
-	switch (call->funcid)
-	{
-		case F_DATE_BIN_INTERVAL_TIMESTAMP_TIMESTAMP:
-		case F_DATE_BIN_INTERVAL_TIMESTAMPTZ_TIMESTAMPTZ:
-			known = recognize_bin(&bucket, call->args);
-			break;
-		case F_DATE_TRUNC_TEXT_TIMESTAMP:
-			known = recognize_trunc(&bucket, call->args, false);
-			break;
-		case F_DATE_TRUNC_TEXT_TIMESTAMPTZ:
-			known = recognize_trunc(&bucket, call->args, true);
-			break;
-		default:
-			known = recognize_time_bucket(&bucket, call);
-			break;
-	}
-	if (!known)
-		return NULL;
+	bucket.is_start = bucket.steps[0].expr == expr && bucket.steps[0].gives_start && !bucket.steps[0].zoned;
 	result = MemoryContextAlloc(context, sizeof(NtsBucket));
 	*result = bucket;
 	return result;
@@ -156,17 +629,29 @@ nts_bucket_recognize(Expr *expr, MemoryContext context)
 int64
 nts_bucket_width(const struct NtsBucket *bucket)
 {
-	return bucket->width;
+	int64		width = bucket->steps[0].width;
+
+	for (int i = 1; i < bucket->step_count; i++)
+		width = Min(width, bucket->steps[i].width);
+	return width;
+}
+
+bool
+nts_bucket_is_ordered(const struct NtsBucket *bucket)
+{
+	return bucket->step_count == 1 && bucket->steps[0].expr == bucket->expr && bucket->steps[0].ordered;
 }
 
 int64
 nts_bucket_slack(const struct NtsBucket *bucket)
 {
-	if (!bucket->zoned)
+	const NtsStep *step = &bucket->steps[0];
+
+	if (!step->zoned)
 		return 0;
 	/* one is never later than its time, and starts less than a width before it */
-	if (bucket->width <= USECS_PER_HOUR)
-		return bucket->width;
+	if (step->width <= USECS_PER_HOUR)
+		return step->width;
 	/* starts of local days: a clock may have been set back by a day, no zone lies further than that from another; a zone
 	 * made up by its rule (it has digits) by a week each way */
 	return strpbrk(pg_get_timezone_name(session_timezone), "0123456789") == NULL ? 2 * USECS_PER_DAY : 15 * USECS_PER_DAY;
@@ -176,117 +661,4 @@ Var *
 nts_bucket_input(const struct NtsBucket *bucket)
 {
 	return bucket->input;
-}
-
-/* ---- stretches ---- */
-
-/* Start of the bucket of a fixed width that a local time lies in; weeks start on Monday: 2000-01-03 is one. */
-static int64
-local_floor(int64 time, int64 width)
-{
-	int64		origin = width == 7 * USECS_PER_DAY ? 2 * USECS_PER_DAY : 0;
-	int64		rest = (time - origin) % width;
-
-	return time - (rest < 0 ? rest + width : rest);
-}
-
-/*
- * The end of the stretch that starts at `time`: of its bucket, as far as its width is known, and of the time for which
- * the zone keeps the offset that it has then.
- */
-static int64
-trunc_stretch_end(const NtsBucket *bucket, int64 time)
-{
-	int64		offset = 0;
-	int64		limit = PG_INT64_MAX;
-	int64		local;
-	int64		start;
-
-	if (bucket->zoned)
-	{
-		pg_time_t	seconds = timestamptz_to_time_t(local_floor(time, USECS_PER_SEC));
-		pg_time_t	boundary;
-		long		before;
-		long		after;
-		int			before_dst;
-		int			after_dst;
-		int			found = pg_next_dst_boundary(&seconds, &before, &before_dst, &boundary, &after, &after_dst,
-												 session_timezone);
-
-		if (found < 0)
-			return time + 1;
-		offset = before * USECS_PER_SEC;
-		if (found > 0)
-			limit = time_t_to_timestamptz(boundary);
-	}
-	local = time + offset;
-	if (bucket->fixed)
-		start = local_floor(local, bucket->width);
-	else
-	{
-		/* a day less than the shortest one's: the offset at its start may have been another */
-		start = bucket->value + offset;
-		if (bucket->zoned && start > local)
-			return time + 1;
-	}
-	if (local - start >= bucket->width)
-		return time + 1;
-	return Min(limit, start + bucket->width - offset);
-}
-
-/* Calls the function and sets the stretch. */
-static void
-evaluate(NtsAggVectors *vectors, NtsAggVector *vector, int64 time)
-{
-	NtsBucket  *bucket = vector->bucket;
-	bool		isnull;
-
-	bucket->value = DatumGetTimestamp(nts_agg_vector_evaluate(vectors, vector, TimestampGetDatum(time), &isnull));
-	bucket->begin = time;
-	bucket->end = TIMESTAMP_NOT_FINITE(time) ? time : time + 1;
-	/* far away: sums might overflow */
-	if (time <= MIN_TIMESTAMP / 2 || time >= END_TIMESTAMP / 2 || bucket->width >= END_TIMESTAMP / 2)
-		return;
-	if (!bucket->is_bin)
-	{
-		bucket->end = trunc_stretch_end(bucket, time);
-		return;
-	}
-	/* before the origin, versions differ in which bucket a time on the border of two lies */
-	if (bucket->value < time && time - bucket->value < bucket->width)
-	{
-		bucket->begin = bucket->value + 1;
-		bucket->end = bucket->value + bucket->width;
-	}
-}
-
-void
-nts_bucket_fill(NtsAggVectors *vectors, NtsAggVector *vector, const Datum *times, const uint8 *nulls, uint32 count)
-{
-	NtsBucket  *bucket = vector->bucket;
-	uint32		i = 0;
-
-	while (i < count)
-	{
-		int64		time;
-
-		if (bucket->is_bin)
-		{
-			/* infinity stays what it is; the words of NULLs do no harm */
-			i += nts_floor_buckets((const uint64 *) times + i, count - i, bucket->origin, END_TIMESTAMP, bucket->width,
-								   (uint64 *) vector->own_values + i);
-			if (i == count)
-				break;
-		}
-		time = DatumGetTimestamp(times[i]);
-		if (nulls != NULL && nulls[i])
-			vector->own_values[i] = (Datum) 0;
-		else
-		{
-			if (time < bucket->begin || time >= bucket->end)
-				evaluate(vectors, vector, time);
-			vector->own_values[i] = TimestampGetDatum(bucket->value);
-		}
-		i++;
-	}
 }

@@ -31,6 +31,11 @@ typedef struct NtsAggCall
 	FmgrInfo	finalfn;		/* fn_oid is invalid: the state is the result */
 	FunctionCallInfo transcall;
 	FunctionCallInfo finalcall;
+	Oid			combine;
+	Oid			deserialize;
+	FunctionCallInfo combinecall;	/* NULL: not needed yet */
+	FunctionCallInfo deserializecall;
+	AggState   *caller;			/* what functions see of the node */
 	int			nargs;			/* of the aggregate */
 	bool		idempotent;		/* min, max: the same value again changes nothing */
 	Datum		initial;
@@ -108,6 +113,9 @@ nts_agg_call_init(Aggref *aggref, PlanState *parent, ExprContext *aggcontext, Ex
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for aggregate %u", aggref->aggfnoid);
 	form = (Form_pg_aggregate) GETSTRUCT(tuple);
+	call->caller = caller;
+	call->combine = form->aggcombinefn;
+	call->deserialize = form->aggdeserialfn;
 	caller->ss.ps.state = parent->state;
 	caller->curaggcontext = aggcontext;
 	caller->tmpcontext = tmpcontext;
@@ -234,6 +242,50 @@ nts_agg_call_advance(const NtsAggregate *aggregate, const NtsAggVectors *vectors
 		advance_row(call, state);
 	}
 	MemoryContextSwitchTo(old);
+}
+
+/* ---- serialized states ---- */
+
+static FunctionCallInfo
+call_of_two(NtsAggCall *call, Oid function)
+{
+	MemoryContext old = MemoryContextSwitchTo(GetMemoryChunkContext(call));
+	FmgrInfo   *info = palloc(sizeof(FmgrInfo));
+	FunctionCallInfo fcinfo = palloc0(SizeForFunctionCallInfo(2));
+
+	fmgr_info(function, info);
+	InitFunctionCallInfoData(*fcinfo, info, 2, InvalidOid, (Node *) call->caller, NULL);
+	MemoryContextSwitchTo(old);
+	return fcinfo;
+}
+
+/*
+ * The state (of type internal) that was serialized so, combined with that of `rest` unless it is NULL; in the current
+ * memory context. For aggregates of PostgreSQL that have such functions.
+ */
+Datum
+nts_agg_call_restore(struct NtsAggCall *call, bytea *serialized, const NtsAggState *rest)
+{
+	FunctionCallInfo fcinfo;
+	Datum		state;
+
+	if (call->deserializecall == NULL)
+	{
+		call->deserializecall = call_of_two(call, call->deserialize);
+		call->combinecall = call_of_two(call, call->combine);
+	}
+	fcinfo = call->deserializecall;
+	fcinfo->args[0].value = PointerGetDatum(serialized);
+	fcinfo->isnull = false;
+	state = FunctionCallInvoke(fcinfo);
+	if (rest == NULL)
+		return state;
+	fcinfo = call->combinecall;
+	fcinfo->args[0].value = state;
+	fcinfo->args[1].value = rest->call.value;
+	fcinfo->args[1].isnull = rest->call.isnull;
+	fcinfo->isnull = false;
+	return FunctionCallInvoke(fcinfo);
 }
 
 /* ---- results ---- */

@@ -3,12 +3,18 @@
  *
  * Rows of one group lie side by side where data is sorted by series and time; so the selection is cut into runs of
  * equal keys first, and a group is looked up once a run. Keys are compared as images: only types are let in for which
- * that is what equality means. A key by reference is *interned*: its bytes are kept once, and groups hold, hash and
- * compare the address of that copy.
+ * that is what equality means, and floats and numerics, which have a normal form (0 for -0, one NaN; no zeros at the
+ * end). A key by reference is *interned*: its bytes are kept once, and groups hold, hash and compare the address of
+ * that copy. A group of numerics shows the value that came first.
  */
 #include "postgres.h"
 
+#include <math.h>
+
+#include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "utils/float.h"
+#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 
 #include "pg/scan/aggregate.h"
@@ -20,6 +26,7 @@ typedef struct Interned
 {
 	uint32		hash;
 	Size		size;			/* of the content */
+	Datum		content;		/* what is compared: the value, or its normal form */
 	Datum		value;
 } Interned;
 
@@ -157,17 +164,32 @@ grow_interner(NtsAggTable *table, Interner *interner)
 	interner->mask = mask;
 }
 
-/* The kept copy of these bytes. */
 static Datum
-intern_content(NtsAggTable *table, Interner *interner, Datum value, int16 typlen)
+copy_reference(NtsAggTable *table, Datum value, int16 typlen)
 {
 	Size		size;
 	const char *content = content_of(value, typlen, &size);
+	char	   *copy = take(table, typlen > 0 ? size : size + VARHDRSZ);
+
+	if (typlen > 0)
+		memcpy(copy, content, size);
+	else
+	{
+		SET_VARSIZE(copy, size + VARHDRSZ);
+		memcpy(VARDATA(copy), content, size);
+	}
+	return PointerGetDatum(copy);
+}
+
+/* The kept copy of a value that has this normal form. */
+static Datum
+intern_content(NtsAggTable *table, Interner *interner, Datum value, Datum normal, int16 typlen)
+{
+	Size		size;
+	const char *content = content_of(normal, typlen, &size);
 	uint32		hash = hash_bytes((const unsigned char *) content, (int) size);
 	uint32		place = hash & interner->mask;
-	Size		whole = typlen > 0 ? size : size + VARHDRSZ;
 	Interned   *made;
-	char	   *copy;
 
 	for (; interner->slots[place] != NULL; place = (place + 1) & interner->mask)
 	{
@@ -175,21 +197,14 @@ intern_content(NtsAggTable *table, Interner *interner, Datum value, int16 typlen
 		Size		have_size;
 
 		if (have->hash == hash && have->size == size &&
-			memcmp(content_of(have->value, typlen, &have_size), content, size) == 0)
+			memcmp(content_of(have->content, typlen, &have_size), content, size) == 0)
 			return have->value;
 	}
-	made = take(table, sizeof(Interned) + whole);
-	copy = (char *) (made + 1);
-	if (typlen > 0)
-		memcpy(copy, content, size);
-	else
-	{
-		SET_VARSIZE(copy, whole);
-		memcpy(VARDATA(copy), content, size);
-	}
+	made = take(table, sizeof(Interned));
 	made->hash = hash;
 	made->size = size;
-	made->value = PointerGetDatum(copy);
+	made->content = copy_reference(table, normal, typlen);
+	made->value = value == normal ? made->content : copy_reference(table, value, typlen);
 	interner->slots[place] = made;
 	if (++interner->count > interner->mask / 2)
 		grow_interner(table, interner);
@@ -197,13 +212,16 @@ intern_content(NtsAggTable *table, Interner *interner, Datum value, int16 typlen
 }
 
 static inline Datum
-intern(NtsAggTable *table, Interner *interner, Datum value, int16 typlen)
+intern(NtsAggTable *table, Interner *interner, Datum value, const NtsAggVector *vector)
 {
 	uint32		place = (uint32) (((uint64) value * UINT64CONST(0x9E3779B97F4A7C15)) >> 32) & (RECENT_SLOTS - 1);
+	Datum		normal = value;
 
 	if (interner->recent[place].selection == table->selection && interner->recent[place].address == value)
 		return interner->recent[place].value;
-	interner->recent[place].value = intern_content(table, interner, value, typlen);
+	if (vector->type == NUMERICOID)
+		normal = DirectFunctionCall1(numeric_trim_scale, value);
+	interner->recent[place].value = intern_content(table, interner, value, normal, vector->typlen);
 	interner->recent[place].address = value;
 	interner->recent[place].selection = table->selection;
 	return interner->recent[place].value;
@@ -236,18 +254,12 @@ mark_references(const NtsAggVector *vector, uint32 count, uint8 *marks)
 	}
 }
 
-void
-nts_agg_table_forget(NtsAggTable *table)
-{
-	table->selection++;
-}
-
 int
 nts_agg_table_runs(NtsAggTable *table, const NtsAggVectors *vectors, uint32 count, uint32 **starts)
 {
 	size_t		runs;
 
-	nts_agg_table_forget(table);
+	nts_agg_table_forget_addresses(table);
 	if (table->room < count)
 	{
 		table->room = Max(count, 1024);
@@ -284,6 +296,25 @@ mix(uint64 word)
 	word ^= word >> 27;
 	word *= UINT64CONST(0x94D049BB133111EB);
 	return word ^ (word >> 31);
+}
+
+/* The word that all equal values have in common. */
+static inline Datum
+normal_word(Datum value, const NtsAggVector *vector)
+{
+	if (vector->type == FLOAT8OID)
+	{
+		float8		number = DatumGetFloat8(value);
+
+		return Float8GetDatum(isnan(number) ? get_float8_nan() : number == 0 ? 0.0 : number);
+	}
+	if (vector->type == FLOAT4OID)
+	{
+		float4		number = DatumGetFloat4(value);
+
+		return Float4GetDatum(isnan(number) ? get_float4_nan() : number == 0 ? 0.0f : number);
+	}
+	return nts_normal_word(value, vector->typlen);
 }
 
 static void
@@ -340,31 +371,35 @@ is_group(const NtsAggTable *table, const NtsAggGroup *group, uint64 hash, uint64
 	return true;
 }
 
+void
+nts_agg_table_forget_addresses(NtsAggTable *table)
+{
+	table->selection++;
+}
+
 NtsAggGroup *
-nts_agg_table_group(NtsAggTable *table, const NtsAggVectors *vectors, uint32 row, bool *is_new)
+nts_agg_table_find(NtsAggTable *table, const NtsAggVectors *vectors, const Datum *values, uint64 nulls, bool *is_new)
 {
 	uint64		hash = 0;
-	uint64		nulls = 0;
 	uint64		place;
+	MemoryContext old = MemoryContextSwitchTo(vectors->econtext->ecxt_per_tuple_memory);
 
 	*is_new = false;
 	for (int k = 0; k < table->key_count; k++)
 	{
 		const NtsAggVector *vector = &vectors->vectors[table->keys[k]];
-		Datum		value = vector->values[row];
+		Datum		value = values[k];
 
-		if (vector->nulls != NULL && vector->nulls[row])
-		{
-			nulls |= UINT64CONST(1) << k;
+		if ((nulls >> k) & 1)
 			value = (Datum) 0;
-		}
 		else if (table->interners[k] != NULL)
-			value = intern(table, table->interners[k], value, vector->typlen);
+			value = intern(table, table->interners[k], value, vector);
 		else
-			value = nts_normal_word(value, vector->typlen);
+			value = normal_word(value, vector);
 		table->probe[k] = value;
 		hash = mix(hash ^ (uint64) value) + (uint64) k;
 	}
+	MemoryContextSwitchTo(old);
 	hash ^= nulls;
 	if (table->previous != NULL && is_group(table, table->previous, hash, nulls))
 		return table->previous;
@@ -373,6 +408,23 @@ nts_agg_table_group(NtsAggTable *table, const NtsAggVectors *vectors, uint32 row
 			return table->previous = table->slots[place];
 	*is_new = true;
 	return table->previous = add_group(table, place, hash, nulls);
+}
+
+NtsAggGroup *
+nts_agg_table_group(NtsAggTable *table, const NtsAggVectors *vectors, uint32 row, bool *is_new)
+{
+	Datum		values[NTS_AGG_MAX_KEYS];
+	uint64		nulls = 0;
+
+	for (int k = 0; k < table->key_count; k++)
+	{
+		const NtsAggVector *vector = &vectors->vectors[table->keys[k]];
+
+		values[k] = vector->values[row];
+		if (vector->nulls != NULL && vector->nulls[row])
+			nulls |= UINT64CONST(1) << k;
+	}
+	return nts_agg_table_find(table, vectors, values, nulls, is_new);
 }
 
 NtsAggGroup *

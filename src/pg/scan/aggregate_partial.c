@@ -93,6 +93,11 @@ static const MakeState make_state[] = {
 	[NTS_AGG_VAR_SAMP] = state_of_moments,
 	[NTS_AGG_STDDEV_POP] = state_of_moments,
 	[NTS_AGG_STDDEV_SAMP] = state_of_moments,
+	/* these finish by their own functions, too */
+	[NTS_AGG_SUM_NUMERIC] = nts_agg_finish,
+	[NTS_AGG_SQUARES_NUMERIC] = nts_agg_finish,
+	[NTS_AGG_SQUARES_INT] = nts_agg_finish,
+	[NTS_AGG_SQUARES_INT8] = nts_agg_finish,
 	[NTS_AGG_CALL] = nts_agg_finish /* its final function is then the one that serializes */
 };
 

@@ -2,7 +2,7 @@
  * aggregate_path.c - when the planner may aggregate by our node, and what that costs.
  *
  * The query must be one that the node can do wholly: one table of ours below (through a scan path of ours), keys whose
- * equality is that of their bytes, aggregates without DISTINCT and ORDER BY that have a loop of their own or consist of
+ * equality is that of their bytes or normal forms, aggregates without DISTINCT and ORDER BY that have a loop of their own or consist of
  * PostgreSQL's own functions or this extension's. Whatever is not recognized leaves PostgreSQL's own paths alone.
  */
 #include "postgres.h"
@@ -28,6 +28,7 @@
 #include "optimizer/planner.h"
 #include "optimizer/tlist.h"
 #include "parser/parsetree.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/selfuncs.h"
@@ -72,8 +73,10 @@ is_evaluable(PlannerInfo *root, Expr *expr, NtsGrouping *grouping)
 	if (is_foreign((Node *) expr, grouping) || contain_volatile_functions((Node *) expr) ||
 		expression_returns_set((Node *) expr))
 		return false;
-	if (!IsA(expr, Var) && nts_bucket_recognize(expr, CurrentMemoryContext) == NULL)
+	if (!IsA(expr, Var) && !list_member(grouping->evaluated, expr) &&
+		nts_bucket_recognize(expr, CurrentMemoryContext) == NULL)
 	{
+		grouping->evaluated = lappend(grouping->evaluated, expr);
 		cost_qual_eval_node(&cost, (Node *) expr, root);
 		grouping->call_cost += cost.per_tuple;
 	}
@@ -100,6 +103,16 @@ nts_is_image_equal(Oid type, Oid equality, Oid collation)
 		DatumGetBool(OidFunctionCall1Coll(function, collation, ObjectIdGetDatum(entry->btree_opintype)));
 }
 
+/* The same, or if their normal forms are (aggregate_groups.c). */
+static bool
+is_groupable(const Expr *expr, Oid equality)
+{
+	Oid			function = get_opcode(equality);
+
+	return function == F_NUMERIC_EQ || function == F_FLOAT8EQ || function == F_FLOAT4EQ ||
+		nts_is_image_equal(exprType((const Node *) expr), equality, exprCollation((const Node *) expr));
+}
+
 static bool
 understand_keys(PlannerInfo *root, NtsGrouping *grouping, List *target_list)
 {
@@ -111,7 +124,7 @@ understand_keys(PlannerInfo *root, NtsGrouping *grouping, List *target_list)
 		Expr	   *expr = get_sortgroupclause_tle(clause, target_list)->expr;
 
 		if (IsA(expr, Const) || !is_evaluable(root, expr, grouping) ||
-			!nts_is_image_equal(exprType((Node *) expr), clause->eqop, exprCollation((Node *) expr)))
+			!is_groupable(expr, clause->eqop))
 			return false;
 		grouping->keys = lappend(grouping->keys, expr);
 	}
@@ -178,7 +191,11 @@ understand_aggregate(PlannerInfo *root, Aggref *aggref, NtsGrouping *grouping)
 			return false;
 	if (aggref->aggfilter != NULL && !is_evaluable(root, aggref->aggfilter, grouping))
 		return false;
-	return nts_agg_kind(aggref) != NTS_AGG_CALL || may_be_called(aggref, grouping);
+	if (nts_agg_kind(aggref) == NTS_AGG_CALL)
+		return may_be_called(aggref, grouping);
+	if (nts_agg_is_exact(nts_agg_kind(aggref)))
+		grouping->state_bytes += nts_agg_exact_size();
+	return true;
 }
 
 typedef struct Cover

@@ -16,6 +16,7 @@ typedef struct NtsGrouping
 	List	   *keys;			/* expressions */
 	List	   *aggregates;		/* Aggrefs, each once */
 	List	   *having;
+	List	   *evaluated;		/* expressions whose cost was counted: each is evaluated once a row */
 	Bitmapset  *transitions;	/* of the aggregates whose cost was counted: others share their state */
 	double		call_cost;		/* per row: expressions and functions that the executor calls */
 	Size		state_bytes;	/* per group, beside what the node keeps itself */

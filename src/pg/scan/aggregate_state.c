@@ -73,6 +73,32 @@ static const Known known[] = {
 	{F_STDDEV_SAMP_FLOAT8, NTS_AGG_STDDEV_SAMP},
 	{F_STDDEV_FLOAT4, NTS_AGG_STDDEV_SAMP},
 	{F_STDDEV_FLOAT8, NTS_AGG_STDDEV_SAMP},
+	{F_SUM_NUMERIC, NTS_AGG_SUM_NUMERIC},
+	{F_AVG_NUMERIC, NTS_AGG_SUM_NUMERIC},
+	{F_VAR_POP_INT2, NTS_AGG_SQUARES_INT},
+	{F_VAR_POP_INT4, NTS_AGG_SQUARES_INT},
+	{F_VAR_POP_INT8, NTS_AGG_SQUARES_INT8},
+	{F_VAR_POP_NUMERIC, NTS_AGG_SQUARES_NUMERIC},
+	{F_VAR_SAMP_INT2, NTS_AGG_SQUARES_INT},
+	{F_VAR_SAMP_INT4, NTS_AGG_SQUARES_INT},
+	{F_VAR_SAMP_INT8, NTS_AGG_SQUARES_INT8},
+	{F_VAR_SAMP_NUMERIC, NTS_AGG_SQUARES_NUMERIC},
+	{F_VARIANCE_INT2, NTS_AGG_SQUARES_INT},
+	{F_VARIANCE_INT4, NTS_AGG_SQUARES_INT},
+	{F_VARIANCE_INT8, NTS_AGG_SQUARES_INT8},
+	{F_VARIANCE_NUMERIC, NTS_AGG_SQUARES_NUMERIC},
+	{F_STDDEV_POP_INT2, NTS_AGG_SQUARES_INT},
+	{F_STDDEV_POP_INT4, NTS_AGG_SQUARES_INT},
+	{F_STDDEV_POP_INT8, NTS_AGG_SQUARES_INT8},
+	{F_STDDEV_POP_NUMERIC, NTS_AGG_SQUARES_NUMERIC},
+	{F_STDDEV_SAMP_INT2, NTS_AGG_SQUARES_INT},
+	{F_STDDEV_SAMP_INT4, NTS_AGG_SQUARES_INT},
+	{F_STDDEV_SAMP_INT8, NTS_AGG_SQUARES_INT8},
+	{F_STDDEV_SAMP_NUMERIC, NTS_AGG_SQUARES_NUMERIC},
+	{F_STDDEV_INT2, NTS_AGG_SQUARES_INT},
+	{F_STDDEV_INT4, NTS_AGG_SQUARES_INT},
+	{F_STDDEV_INT8, NTS_AGG_SQUARES_INT8},
+	{F_STDDEV_NUMERIC, NTS_AGG_SQUARES_NUMERIC},
 };
 
 NtsAggKind
@@ -120,7 +146,10 @@ nts_agg_init(NtsAggregate *aggregate, Aggref *aggref, NtsAggVectors *vectors, Ex
 		if (aggregate->nargs > 0)
 			aggregate->is_float4 = exprType((Node *) linitial_node(TargetEntry, aggref->args)->expr) == FLOAT4OID;
 	}
-	if (aggregate->kind == NTS_AGG_CALL)
+	aggregate->memory = aggcontext->ecxt_per_tuple_memory;
+	aggregate->is_greatest = aggref->aggfnoid == F_MAX_NUMERIC;
+	aggregate->is_numeric_extreme = aggregate->is_greatest || aggref->aggfnoid == F_MIN_NUMERIC;
+	if (aggregate->kind == NTS_AGG_CALL || nts_agg_is_exact(aggregate->kind))
 		aggregate->call = nts_agg_call_init(aggref, vectors->parent, aggcontext, vectors->econtext);
 }
 
@@ -167,6 +196,12 @@ nts_agg_start(NtsAggregate *aggregate, NtsAggState *state)
 			break;
 		case NTS_AGG_CALL:
 			nts_agg_call_start(aggregate->call, state);
+			break;
+		case NTS_AGG_SUM_NUMERIC:
+		case NTS_AGG_SQUARES_NUMERIC:
+		case NTS_AGG_SQUARES_INT:
+		case NTS_AGG_SQUARES_INT8:
+			nts_agg_exact_start(aggregate, state);
 			break;
 		default:
 			break;
@@ -301,7 +336,15 @@ nts_agg_advance(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggSta
 	}
 	if (aggregate->kind == NTS_AGG_CALL)
 	{
-		nts_agg_call_advance(aggregate, vectors, state, first, count);
+		if (aggregate->is_numeric_extreme)
+			nts_agg_extreme_advance(aggregate, vectors, state, first, count);
+		else
+			nts_agg_call_advance(aggregate, vectors, state, first, count);
+		return;
+	}
+	if (nts_agg_is_exact(aggregate->kind))
+	{
+		nts_agg_exact_advance(aggregate, vectors, state, first, count);
 		return;
 	}
 	values = vectors->vectors[aggregate->args[0]].values + first;
@@ -424,6 +467,11 @@ nts_agg_finish(NtsAggregate *aggregate, NtsAggState *state, bool *isnull)
 			return Int64GetDatum((int64) state->count);
 		case NTS_AGG_CALL:
 			return nts_agg_call_finish(aggregate->call, state, isnull);
+		case NTS_AGG_SUM_NUMERIC:
+		case NTS_AGG_SQUARES_NUMERIC:
+		case NTS_AGG_SQUARES_INT:
+		case NTS_AGG_SQUARES_INT8:
+			return nts_agg_exact_finish(aggregate, state, isnull);
 		default:
 			break;
 	}

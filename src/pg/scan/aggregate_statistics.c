@@ -2,14 +2,17 @@
  * aggregate_statistics.c - aggregates from what is stored of row groups and vectors whose rows are of one group.
  *
  * Numbers of rows and NULLs, minima, maxima and sums of integers stand in a segment's footer and chunks. Where every
- * row of a row group or vector counts, they are folded into the states, and the rows are not read. All aggregates of the
- * node must be of that kind: one that reads the rows anyway makes the others as cheap.
+ * row of a row group or vector counts, and all belong to one group, they are folded into the states, and the rows are
+ * not read. All aggregates of the node must be of that kind: one that reads the rows anyway makes the others as cheap.
  */
 #include "postgres.h"
 
 #include <math.h>
 
+#include "catalog/pg_type.h"
+
 #include "pg/scan/aggregate.h"
+#include "pg/scan/custom_scan.h"
 
 static bool
 is_answered(const NtsAggregate *aggregate, const NtsAggVectors *vectors)
@@ -125,8 +128,8 @@ fold(const NtsAggregate *aggregate, const NtsStatistics *s, NtsAggState *state)
 }
 
 bool
-nts_agg_fold_statistics(const NtsAggregate *aggregates, int count, const NtsAggVectors *vectors, NtsAggState *states,
-						uint32 rows, const NtsStatistics *(*statistics) (void *scan, int column), void *scan)
+nts_agg_statistics_known(const NtsAggregate *aggregates, int count, const NtsAggVectors *vectors,
+						 const NtsAggFacts *facts)
 {
 	for (int a = 0; a < count; a++)
 	{
@@ -134,18 +137,104 @@ nts_agg_fold_statistics(const NtsAggregate *aggregates, int count, const NtsAggV
 
 		if (aggregates[a].state != a || aggregates[a].kind == NTS_AGG_COUNT_ALL)
 			continue;
-		s = statistics(scan, vectors->vectors[aggregates[a].args[0]].column);
+		s = facts->statistics(facts->scan, vectors->vectors[aggregates[a].args[0]].column);
 		if (s == NULL || !says_enough(&aggregates[a], s))
 			return false;
 	}
+	return true;
+}
+
+void
+nts_agg_fold_statistics(const NtsAggregate *aggregates, int count, const NtsAggVectors *vectors, NtsAggState *states,
+						const NtsAggFacts *facts)
+{
 	for (int a = 0; a < count; a++)
 	{
 		if (aggregates[a].state != a)
 			continue;
 		if (aggregates[a].kind == NTS_AGG_COUNT_ALL)
-			states[a].count += rows;
+			states[a].count += facts->rows;
 		else
-			fold(&aggregates[a], statistics(scan, vectors->vectors[aggregates[a].args[0]].column), &states[a]);
+			fold(&aggregates[a], facts->statistics(facts->scan, vectors->vectors[aggregates[a].args[0]].column),
+				 &states[a]);
+	}
+}
+
+/* ---- keys ---- */
+
+/* May be constant: a column, unless equal values differ in their bytes; a bucket. */
+bool
+nts_agg_keys_may_be_constant(const NtsAggVectors *vectors, const int *keys, int key_count)
+{
+	for (int k = 0; k < key_count; k++)
+	{
+		const NtsAggVector *vector = &vectors->vectors[keys[k]];
+
+		if (vector->bucket == NULL &&
+			(vector->column < 0 || vector->type == FLOAT4OID || vector->type == FLOAT8OID ||
+			 vector->type == NUMERICOID))
+			return false;
+	}
+	return true;
+}
+
+/* A series column: rows are sorted by it, so what the first and the last row have, all have. */
+static bool
+constant_bytes(const NtsAggVectors *vectors, const NtsAggVector *vector, const NtsAggFacts *facts, Datum *value)
+{
+	const NtsKeyBounds *bounds = facts->bounds == NULL ? NULL : facts->bounds(facts->scan, vector->column);
+	MemoryContext memory = vectors->econtext->ecxt_per_tuple_memory;
+	char	   *copy;
+
+	if (!nts_key_bounds_same(bounds))
+		return false;
+	if (vector->typlen > 0)
+	{
+		if (bounds->first_length != (uint32) vector->typlen)
+			return false;
+		*value = PointerGetDatum(bounds->first);
+		return true;
+	}
+	copy = MemoryContextAlloc(memory, bounds->first_length + VARHDRSZ);
+	SET_VARSIZE(copy, bounds->first_length + VARHDRSZ);
+	memcpy(VARDATA(copy), bounds->first, bounds->first_length);
+	*value = PointerGetDatum(copy);
+	return true;
+}
+
+static bool
+constant_key(NtsAggVectors *vectors, NtsAggVector *vector, const NtsAggFacts *facts, Datum *value, bool *isnull)
+{
+	int			column = vector->bucket == NULL ? vector->column : vectors->vectors[vector->input].column;
+	const NtsStatistics *s;
+
+	*isnull = false;
+	if (!vector->typbyval && vector->bucket == NULL)
+		return constant_bytes(vectors, vector, facts, value);
+	s = facts->statistics(facts->scan, column);
+	if (s == NULL || !s->nulls_known || s->null_count > 0 || !s->has_range)
+		return false;
+	if (vector->bucket != NULL)
+		return nts_bucket_constant(vectors, vector, (int64) s->min, (int64) s->max, value, isnull);
+	*value = (Datum) s->min;
+	return s->min == s->max;
+}
+
+bool
+nts_agg_constant_keys(NtsAggVectors *vectors, const int *keys, int key_count, const NtsAggFacts *facts, Datum *values,
+					  uint64 *nulls)
+{
+	*nulls = 0;
+	/* no selection is looked at now */
+	ResetExprContext(vectors->econtext);
+	for (int k = 0; k < key_count; k++)
+	{
+		bool		isnull;
+
+		if (!constant_key(vectors, &vectors->vectors[keys[k]], facts, &values[k], &isnull))
+			return false;
+		if (isnull)
+			*nulls |= UINT64CONST(1) << k;
 	}
 	return true;
 }

@@ -12,6 +12,8 @@
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
@@ -49,20 +51,66 @@ renumber_columns(Node *node, Renumber *renumber)
 	return expression_tree_mutator(node, renumber_columns, renumber);
 }
 
+/* The state of an expression over no other columns than the vector's own. */
+ExprState *
+nts_agg_vector_compile(NtsAggVectors *vectors, NtsAggVector *vector, Expr *expr)
+{
+	Renumber	renumber = {vector, vectors->desc};
+
+	return ExecInitExpr((Expr *) renumber_columns((Node *) expr, &renumber), vectors->parent);
+}
+
 static void
 prepare_expression(NtsAggVectors *vectors, NtsAggVector *vector)
 {
-	Renumber	renumber = {vector, vectors->desc};
 	TupleDesc	desc;
-	Expr	   *expr;
 
 	vector->input_columns = palloc0(sizeof(int) * vectors->desc->natts);
-	expr = (Expr *) renumber_columns((Node *) vector->expr, &renumber);
+	vector->state = nts_agg_vector_compile(vectors, vector, vector->expr);
 	desc = CreateTemplateTupleDesc(vector->inputs);
 	for (int i = 0; i < vector->inputs; i++)
 		TupleDescCopyEntry(desc, i + 1, vectors->desc, vector->input_columns[i] + 1);
 	vector->slot = ExecInitExtraTupleSlot(vectors->parent->state, desc, &TTSOpsVirtual);
-	vector->state = ExecInitExpr(expr, vectors->parent);
+	if (vector->bucket != NULL)
+		nts_bucket_prepare(vectors, vector);
+}
+
+/* The copy of an expression that has the statement's parameters as constants, as plans made for their values do. */
+static Node *
+bind_parameters(Node *node, ParamListInfo params)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Param) && ((Param *) node)->paramkind == PARAM_EXTERN)
+	{
+		Param	   *param = (Param *) node;
+		ParamExternData workspace;
+		ParamExternData *data;
+		int16		typlen;
+		bool		typbyval;
+
+		if (params == NULL || param->paramid <= 0 || param->paramid > params->numParams)
+			return node;
+		data = params->paramFetch != NULL ? params->paramFetch(params, param->paramid, false, &workspace) :
+			&params->params[param->paramid - 1];
+		if (data->ptype != param->paramtype)
+			return node;
+		get_typlenbyval(param->paramtype, &typlen, &typbyval);
+		return (Node *) makeConst(param->paramtype, param->paramtypmod, param->paramcollid, typlen,
+								  data->isnull ? (Datum) 0 : datumCopy(data->value, typbyval, typlen),
+								  data->isnull, typbyval);
+	}
+	return expression_tree_mutator(node, bind_parameters, params);
+}
+
+static struct NtsBucket *
+find_bucket(NtsAggVectors *vectors, Expr *expr)
+{
+	ParamListInfo params = vectors->parent->state->es_param_list_info;
+
+	if (params != NULL)
+		expr = (Expr *) eval_const_expressions(NULL, bind_parameters((Node *) expr, params));
+	return nts_bucket_recognize(expr, vectors->context);
 }
 
 int
@@ -71,7 +119,7 @@ nts_agg_vectors_add(NtsAggVectors *vectors, Expr *expr, int filter)
 	bool		is_column = IsA(expr, Var);
 	NtsAggVector *vector;
 	MemoryContext old;
-	int			time = -1;
+	int			input = -1;
 	struct NtsBucket *bucket = NULL;
 
 	if (is_column)
@@ -81,9 +129,9 @@ nts_agg_vectors_add(NtsAggVectors *vectors, Expr *expr, int filter)
 			return i;
 	old = MemoryContextSwitchTo(vectors->context);
 	if (!is_column && filter < 0)
-		bucket = nts_bucket_recognize(expr, vectors->context);
+		bucket = find_bucket(vectors, expr);
 	if (bucket != NULL)
-		time = nts_agg_vectors_add(vectors, (Expr *) nts_bucket_input(bucket), -1);
+		input = nts_agg_vectors_add(vectors, (Expr *) nts_bucket_input(bucket), -1);
 	if (vectors->count == vectors->room)
 	{
 		vectors->room = Max(8, vectors->room * 2);
@@ -96,8 +144,9 @@ nts_agg_vectors_add(NtsAggVectors *vectors, Expr *expr, int filter)
 	vector->filter = filter;
 	vector->column = is_column ? ((Var *) expr)->varattno - 1 : -1;
 	vector->bucket = bucket;
-	vector->time = time;
-	get_typlenbyval(exprType((Node *) expr), &vector->typlen, &vector->typbyval);
+	vector->input = input;
+	vector->type = getBaseType(exprType((Node *) expr));
+	get_typlenbyval(vector->type, &vector->typlen, &vector->typbyval);
 	if (!is_column)
 		prepare_expression(vectors, vector);
 	MemoryContextSwitchTo(old);
@@ -188,18 +237,31 @@ plain_result(const NtsAggVector *vector, Datum value)
 	return value;
 }
 
+/* Has the column in row i of the selection the same word as in the row before? */
+static bool
+is_repeated(const NtsColumnData *data, const uint32 *rows, uint32 i)
+{
+	uint32		row = rows == NULL ? i : rows[i];
+	uint32		before = i == 0 ? row : rows == NULL ? i - 1 : rows[i - 1];
+
+	return i > 0 && data->values[row] == data->values[before] && data->nulls[row] == data->nulls[before];
+}
+
 static void
 load_expression(NtsAggVectors *vectors, NtsAggVector *vector, const NtsSelection *selection)
 {
 	const NtsAggVector *filter = vector->filter < 0 ? NULL : &vectors->vectors[vector->filter];
 	ExprContext *econtext = vectors->econtext;
 	TupleTableSlot *slot = vector->slot;
+	const NtsColumnData *only;
 
 	make_room(vectors, vector, selection->count);
 	vector->values = vector->own_values;
 	vector->nulls = vector->own_nulls;
 	for (int k = 0; k < vector->inputs; k++)
 		filled_column(selection->set, vector->input_columns[k]);
+	/* of one column: evaluated again only where that changes */
+	only = vector->inputs == 1 && filter == NULL ? &selection->set->columns[vector->input_columns[0]] : NULL;
 	econtext->ecxt_scantuple = slot;
 	for (uint32 i = 0; i < selection->count; i++)
 	{
@@ -207,6 +269,12 @@ load_expression(NtsAggVectors *vectors, NtsAggVector *vector, const NtsSelection
 		bool		isnull = true;
 		Datum		value = (Datum) 0;
 
+		if (only != NULL && is_repeated(only, selection->rows, i))
+		{
+			vector->values[i] = vector->values[i - 1];
+			vector->nulls[i] = vector->nulls[i - 1];
+			continue;
+		}
 		if (filter == NULL || passes(filter, i))
 		{
 			ExecClearTuple(slot);
@@ -229,13 +297,11 @@ load_expression(NtsAggVectors *vectors, NtsAggVector *vector, const NtsSelection
 static void
 load_bucket(NtsAggVectors *vectors, NtsAggVector *vector, uint32 count)
 {
-	const NtsAggVector *time = &vectors->vectors[vector->time];
-
 	make_room(vectors, vector, count);
-	nts_bucket_fill(vectors, vector, time->values, time->nulls, count);
+	nts_bucket_fill(vectors, vector, &vectors->vectors[vector->input], count);
 	vector->values = vector->own_values;
-	/* the functions are strict and never give NULL otherwise */
-	vector->nulls = time->nulls;
+	vector->nulls = vector->own_nulls;
+	settle_nulls(vector, count);
 }
 
 void
@@ -260,15 +326,18 @@ nts_agg_vectors_load(NtsAggVectors *vectors, const NtsSelection *selection)
 }
 
 Datum
-nts_agg_vector_evaluate(NtsAggVectors *vectors, NtsAggVector *vector, Datum value, bool *isnull)
+nts_agg_vector_evaluate(NtsAggVectors *vectors, NtsAggVector *vector, ExprState *state, Datum value, bool value_isnull,
+						bool *isnull)
 {
 	TupleTableSlot *slot = vector->slot;
+	Datum		result;
 
 	Assert(vector->inputs == 1);
 	ExecClearTuple(slot);
 	slot->tts_values[0] = value;
-	slot->tts_isnull[0] = false;
+	slot->tts_isnull[0] = value_isnull;
 	ExecStoreVirtualTuple(slot);
 	vectors->econtext->ecxt_scantuple = slot;
-	return ExecEvalExprSwitchContext(vector->state, vectors->econtext, isnull);
+	result = ExecEvalExprSwitchContext(state, vectors->econtext, isnull);
+	return *isnull ? (Datum) 0 : plain_result(vector, result);
 }

@@ -463,7 +463,7 @@ key_of_vector(const BestState *state, NtsScanState *scan, Datum *word, Key *key)
 
 	if (state->key_attribute->attbyval)
 	{
-		if (!nts_scan_vector_value(scan, state->plan.key, word))
+		if (!nts_scan_vector_word(scan, state->plan.key, word))
 			return false;
 		*word = nts_normal_word(*word, state->key_attribute->attlen);
 		*key = key_of_datum(state, word, false);

@@ -273,8 +273,8 @@ bucket_beyond(NtsEarlyStop *stop, int64 *bucket)
 	if (pg_add_s64_overflow(time, nts_bucket_slack(vector->bucket), &time) || time > greatest_safe(stop) ||
 		time < least_safe(stop))
 		return false;
-	*bucket = turn(stop, DatumGetInt64(nts_agg_vector_evaluate(stop->vectors, vector,
-															   Int64GetDatum(turn(stop, time)), &isnull)));
+	*bucket = turn(stop, DatumGetInt64(nts_agg_vector_evaluate(stop->vectors, vector, vector->state,
+															   Int64GetDatum(turn(stop, time)), false, &isnull)));
 	return !isnull;
 }
 

@@ -66,7 +66,7 @@ ordered_key(const PathKey *pathkey, List *keys)
 			if (!equal(lfirst_node(EquivalenceMember, cell)->em_expr, key))
 				continue;
 			bucket = nts_bucket_recognize(key, CurrentMemoryContext);
-			if (bucket != NULL && is_timestamp(nts_bucket_input(bucket)->vartype) &&
+			if (bucket != NULL && nts_bucket_is_ordered(bucket) && is_timestamp(nts_bucket_input(bucket)->vartype) &&
 				nts_filter_word_order(type) == NTS_ORDER_INT &&
 				lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf == pathkey->pk_opfamily)
 				return foreach_current_index(key_cell);

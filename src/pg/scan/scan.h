@@ -75,9 +75,9 @@ typedef struct NtsScanChooser
 extern void nts_scan_set_chooser(CustomScanState *node, const NtsScanChooser *chooser);
 extern const NtsStatistics *nts_scan_group_statistics(void *scan, int column);
 extern const NtsStatistics *nts_scan_vector_statistics(void *scan, int column);
-/* The value, not NULL, that all rows of the vector have in a column of a type without floats, made in the current memory
- * context; false: it is not known that there is one. */
-extern bool nts_scan_vector_value(struct NtsScanState *scan, int column, Datum *value);
+/* The word, not NULL, that all rows of the vector have in a column of a type by value and without floats; false: it is not
+ * known that there is one. */
+extern bool nts_scan_vector_word(struct NtsScanState *scan, int column, Datum *word);
 /* Bounds of a column in the segments' row groups that conditions do not leave out; false: not all of them tell. Begins the
  * scan. Not of parallel scans. */
 extern bool nts_scan_reach(struct NtsScanState *scan, int column, NtsStatistics *reach);

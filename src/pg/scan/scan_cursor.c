@@ -63,37 +63,14 @@ nts_scan_vector_bounds(void *scan, int column)
 	return bounds == NULL ? NULL : &bounds[state->vector];
 }
 
-static Datum
-datum_of_bytes(Form_pg_attribute att, const uint8 *bytes, uint32 length)
-{
-	char	   *copy = palloc(length + VARHDRSZ);
-	char	   *content = att->attlen == -1 ? VARDATA(copy) : copy;
-
-	if (att->attlen == -1)
-		SET_VARSIZE(copy, length + VARHDRSZ);
-	memcpy(content, bytes, length);
-	return PointerGetDatum(copy);
-}
-
 bool
-nts_scan_vector_value(NtsScanState *state, int column, Datum *value)
+nts_scan_vector_word(NtsScanState *state, int column, Datum *word)
 {
-	Form_pg_attribute att = TupleDescAttr(RelationGetDescr(state->css.ss.ss_currentRelation), column);
-	const NtsStatistics *s;
+	const NtsStatistics *s = nts_scan_vector_statistics(state, column);
 
-	if (!att->attbyval)
-	{
-		const NtsKeyBounds *bounds = nts_scan_vector_bounds(state, column);
-
-		if (!nts_key_bounds_same(bounds))
-			return false;
-		*value = datum_of_bytes(att, bounds->first, bounds->first_length);
-		return true;
-	}
-	s = nts_scan_vector_statistics(state, column);
 	if (s == NULL || !s->has_range || !s->nulls_known || s->null_count > 0 || s->min != s->max)
 		return false;
-	*value = (Datum) s->min;
+	*word = (Datum) s->min;
 	return true;
 }
 
