@@ -29,6 +29,7 @@ _PG_init(void)
 	nts_ddl_init();
 	nts_options_init();
 	nts_segment_cache_init();
+	nts_directory_cache_init();
 	nts_scan_init();
 	nts_aggregate_init();
 	nts_worker_init();

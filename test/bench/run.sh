@@ -3,7 +3,7 @@
 #
 #   make bench                                   everything
 #   make bench PARTS="insert copy"               a subset of: insert segments batch copy sizes ingest memory
-#                                                maintenance query tsbs tsbs-large reads
+#                                                maintenance directory query tsbs tsbs-large reads
 #   make bench BENCH_DATA=/path/to/sets          also real sets: NAME.csv.zst files (anywhere below the folder;
 #                                                CSV without header, empty = NULL) and schema.sql beside or above
 #                                                them with a CREATE TABLE NAME for each
@@ -22,7 +22,7 @@ bench=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 source "$bench/../scripts/lib.sh"
 
 AM=${NODEDB_AM:-nodedb_ts}
-PARTS=${PARTS:-insert segments batch copy sizes ingest memory maintenance query tsbs tsbs-large reads}
+PARTS=${PARTS:-insert segments batch copy sizes ingest memory maintenance directory query tsbs tsbs-large reads}
 PAIRS=${PAIRS:-7}
 SECONDS_EACH=${SECONDS_EACH:-10}
 COPY_PAIRS=${COPY_PAIRS:-3}
@@ -32,6 +32,7 @@ BATCH_SYNC=${BATCH_SYNC:-on}
 ROWS=${ROWS:-1728000}
 TSBS_ROWS=${TSBS_ROWS:-8640000}
 MEMORY_ROWS=${MEMORY_ROWS:-10000000}
+DIRECTORY_SEGMENTS=${DIRECTORY_SEGMENTS:-100000}
 TSBS_RUNS=${TSBS_RUNS:-20}
 TSBS_LONG_RUNS=${TSBS_LONG_RUNS:-5}
 TSBS_SECONDS=${TSBS_SECONDS:-10}
@@ -43,7 +44,7 @@ OUT=${OUT:-/dev/null}
 
 for part in $PARTS; do
   case $part in
-    insert | segments | copy | memory | maintenance | sizes | ingest | batch | query | tsbs | tsbs-large | reads) ;;
+    insert | segments | copy | memory | maintenance | directory | sizes | ingest | batch | query | tsbs | tsbs-large | reads) ;;
     *) nts_die "PARTS: no part is called $part" ;;
   esac
 done
@@ -320,6 +321,8 @@ fi
 
 # shellcheck source=test/bench/duckdb.sh
 source "$bench/duckdb.sh"
+# shellcheck source=test/bench/directory.sh
+if wanted directory; then source "$bench/directory.sh"; fi
 # shellcheck source=test/bench/sizes.sh
 if wanted sizes; then source "$bench/sizes.sh"; fi
 # shellcheck source=test/bench/ingest.sh

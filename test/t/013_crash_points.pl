@@ -225,12 +225,12 @@ sub owners
 		my $page = $read->($directory);
 		$own->($directory, 'the directory');
 		my $lower = unpack('S', substr($page, 12, 2));
-		for (my $at = 24; $at + 112 <= $lower; $at += 112)
+		for (my $at = 24; $at + 120 <= $lower; $at += 120)
 		{
 			my ($state, $level, undef, $xmin, undef, $xmax, undef, undef, undef, $generation, undef, undef, undef, undef, undef, $first, $count) =
-			  unpack('C C S L L L L L Q Q Q Q Q q q L L', substr($page, $at, 112));
+			  unpack('C C S L L L L L Q Q Q Q Q q q L L', substr($page, $at, 120));
 			next if $state == $EMPTY;
-			my $who = "entry " . ($at - 24) / 112 . " of page $directory (state $state, level $level, xmin $xmin, xmax $xmax)";
+			my $who = "entry " . ($at - 24) / 120 . " of page $directory (state $state, level $level, xmin $xmin, xmax $xmax)";
 			$own->($_, $who) for $first .. $first + $count - 1;
 			$free_seen++ if $state == $FREE;
 			$segments++ if $state == $LIVE && $level > 0;

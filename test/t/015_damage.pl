@@ -181,7 +181,7 @@ is($sound->{all}[1], sql('SELECT count(*) || \' \' || sum(hash_record_extended(t
 # pages by kind, from the special area; 0: free extents and unused delta pages, which
 # nobody looks at
 my (%pages, %free);
-for (my $at = $page_size + 24; $at < $page_size + unpack('S', substr($image, $page_size + 12, 2)); $at += 112)
+for (my $at = $page_size + 24; $at < $page_size + unpack('S', substr($image, $page_size + 12, 2)); $at += 120)
 {
 	my ($first, $count) = unpack('LL', substr($image, $at + 80, 8));
 	if (unpack('C', substr($image, $at, 1)) == 5) { $free{$_} = 1 for $first .. $first + $count - 1 }
@@ -333,19 +333,19 @@ cmp_ok($named, '>', 0.95 * $tried, "ts_verify names $named of $tried");
 	# member => its place in an entry or in the metapage, its format
 	my %entry_member = (state => [ 0, 'C' ], level => [ 1, 'C' ], flags => [ 2, 'S' ], xmin => [ 4, 'L' ], xmax => [ 12, 'L' ], generation => [ 32, 'Q' ],
 		first_row_id => [ 40, 'Q' ], last_row_id => [ 48, 'Q' ], rows => [ 56, 'Q' ], min_time => [ 64, 'q' ], max_time => [ 72, 'q' ],
-		first_block => [ 80, 'L' ], block_count => [ 84, 'L' ], byte_length => [ 88, 'Q' ], footer_offset => [ 96, 'Q' ]);
-	my %meta_member = (next_row_id => [ 8, 'Q' ], next_generation => [ 16, 'Q' ], allocated_end => [ 32, 'L' ], free_extents => [ 44, 'L' ], delta_end => [ 56, 'L' ]);
+		first_block => [ 80, 'L' ], block_count => [ 84, 'L' ], byte_length => [ 88, 'Q' ], footer_offset => [ 96, 'Q' ], time_column => [ 104, 'L' ]);
+	my %meta_member = (next_row_id => [ 8, 'Q' ], next_generation => [ 16, 'Q' ], allocated_end => [ 32, 'L' ], free_extents => [ 44, 'L' ], delta_end => [ 56, 'L' ], directory_pages => [ 72, 'L' ], empty_slots => [ 76, 'L' ]);
 	my $get = sub { my ($bytes, $member) = @_; return unpack($member->[1], substr($bytes, $member->[0], length pack($member->[1], 0))); };
 	# segments that everybody sees; first one with times
 	my @segments;
 	for my $block (@{ $pages{2} })
 	{
-		for (my $at = 24; $at + 112 <= unpack('S', substr($image, $block * $page_size + 12, 2)); $at += 112)
+		for (my $at = 24; $at + 120 <= unpack('S', substr($image, $block * $page_size + 12, 2)); $at += 120)
 		{
 			my $place = $block * $page_size + $at;
-			my $bytes = substr($image, $place, 112);
+			my $bytes = substr($image, $place, 120);
 			my ($state, $level) = map { $get->($bytes, $entry_member{$_}) } qw(state level);
-			is($get->($bytes, [ 108, 'L' ]), $crc32c->(substr($bytes, 0, 108)), 'the checksum is computed as the server does') if !@segments && $level && $state == 2;
+			is($get->($bytes, [ 116, 'L' ]), $crc32c->(substr($bytes, 0, 116)), 'the checksum is computed as the server does') if !@segments && $level && $state == 2;
 			my ($xmin, $xmax, $flags) = map { $get->($bytes, $entry_member{$_}) } qw(xmin xmax flags);
 			next if $state != 2 || !$level || $xmax != 0 || ($xmin != 2 && sql("SELECT txid_status($xmin)") ne 'committed');
 			if ($flags & 1) { unshift @segments, $place; } else { push @segments, $place; }
@@ -356,9 +356,9 @@ cmp_ok($named, '>', 0.95 * $tried, "ts_verify names $named of $tried");
 		my (%change) = @_;
 		my $copy = $image;
 		my $place = $change{at} // $segments[0];
-		my ($base, $length, $members) = $change{meta} ? (24, 72 + 16 * 16, \%meta_member) : ($place, 112, \%entry_member);
+		my ($base, $length, $members) = $change{meta} ? (24, 80 + 16 * 16, \%meta_member) : ($place, 120, \%entry_member);
 		my $bytes = substr($copy, $base, $length);
-		$bytes = "\0" x 112 if $change{empty};
+		$bytes = "\0" x 120 if $change{empty};
 		for my $name (keys %{ $change{set} // {} })
 		{
 			my $member = $members->{$name};
@@ -370,11 +370,11 @@ cmp_ok($named, '>', 0.95 * $tried, "ts_verify names $named of $tried");
 			substr($bytes, 60, 4) = '';
 			substr($bytes, 60, 0) = pack('L', $crc32c->($bytes));
 		}
-		else { substr($bytes, 108, 4) = pack('L', $crc32c->(substr($bytes, 0, 108))); }
+		else { substr($bytes, 116, 4) = pack('L', $crc32c->(substr($bytes, 0, 116))); }
 		substr($copy, $base, $length) = $bytes;
 		return $copy;
 	};
-	my $other = sub { my ($name) = @_; return $get->(substr($image, $segments[1], 112), $entry_member{$name}); };
+	my $other = sub { my ($name) = @_; return $get->(substr($image, $segments[1], 120), $entry_member{$name}); };
 	my @lies = (
 		# name, contents, what ts_verify must say
 		[ 'the metapage itself, written anew', $lie->(meta => 1), qr/^$/ ],
@@ -386,7 +386,7 @@ cmp_ok($named, '>', 0.95 * $tried, "ts_verify names $named of $tried");
 		[ 'another generation', $lie->(set => { generation => sub { $other->('generation') } }), qr/generation/ ],
 		[ 'one row more', $lie->(set => { rows => sub { $_[0] + 1 }, last_row_id => sub { $_[0] + 1 } }), qr/rows/ ],
 		[ 'one row less', $lie->(set => { rows => sub { $_[0] - 1 } }), qr/rows/ ],
-		[ 'row ids of another segment', $lie->(set => { first_row_id => sub { $other->('first_row_id') }, last_row_id => sub { $other->('first_row_id') + $_[0] - $get->(substr($image, $segments[0], 112), $entry_member{first_row_id}) } }), qr/row ids/ ],
+		[ 'row ids of another segment', $lie->(set => { first_row_id => sub { $other->('first_row_id') }, last_row_id => sub { $other->('first_row_id') + $_[0] - $get->(substr($image, $segments[0], 120), $entry_member{first_row_id}) } }), qr/row ids/ ],
 		[ 'row ids that were never given out', $lie->(meta => 1, set => { next_row_id => sub { 2 } }), qr/row ids/ ],
 		[ 'a least time that is too large', $lie->(set => { min_time => sub { $_[0] + 1 } }), qr/time/ ],
 		[ 'a largest time that is too small', $lie->(set => { max_time => sub { $_[0] - 1 } }), qr/time/ ],
@@ -395,6 +395,10 @@ cmp_ok($named, '>', 0.95 * $tried, "ts_verify names $named of $tried");
 		[ 'killed by nobody', $lie->(set => { state => sub { 4 } }), qr/killed by nobody/ ],
 		[ 'a footer elsewhere', $lie->(set => { footer_offset => sub { $_[0] - 8 } }), qr/footer/ ],
 		[ 'fewer bytes', $lie->(set => { byte_length => sub { $_[0] - 8 } }), qr/\w/ ],
+		[ 'times of another column', $lie->(set => { time_column => sub { $_[0] + 1 } }), qr/its time is column \d+, its directory entry says \d+/ ],
+		[ 'times of no column', $lie->(set => { time_column => sub { 0 } }), qr/has times of no column/ ],
+		[ 'a directory page too many', $lie->(meta => 1, set => { directory_pages => sub { $_[0] + 1 } }), qr/metapage: it counts \d+ pages and \d+ empty slots/ ],
+		[ 'an empty slot too many', $lie->(meta => 1, set => { empty_slots => sub { $_[0] + 1 } }), qr/metapage: it counts \d+ pages and \d+ empty slots/ ],
 		[ 'a free extent too many', $lie->(meta => 1, set => { free_extents => sub { $_[0] + 1 } }), qr/metapage: it counts \d+ free extents, there are \d+/ ],
 		[ 'another end of the newest delta extent', $lie->(meta => 1, set => { delta_end => sub { $_[0] + 1 } }), qr/metapage: its newest delta extent ends at/ ],
 		[ 'generations that come again', $lie->(meta => 1, set => { next_generation => sub { 1 } }), qr/generation/ ]);
@@ -411,7 +415,7 @@ cmp_ok($named, '>', 0.95 * $tried, "ts_verify names $named of $tried");
 # ---- newer formats
 {
 	my @contents;
-	for my $change ([ 28, 'S', 5 ], [ 30, 'S', 1 ])
+	for my $change ([ 28, 'S', 6 ], [ 30, 'S', 1 ])
 	{
 		my $copy = $image;
 		substr($copy, $change->[0], 2) = pack('S', $change->[2]);

@@ -18,6 +18,7 @@
 
 #include "nodedb_ts/core.h"
 #include "pg/compat.h"
+#include "pg/storage/directory_cache.h"
 #include "pg/storage/storage.h"
 
 /* ---- row ids and tuple ids ---- */
@@ -83,6 +84,7 @@ typedef struct NtsWriteTarget
 	uint8		level;
 	uint32		head_length;	/* of batch payloads of the table's row type */
 	uint16		entry_flags;	/* added to every segment's entry */
+	uint32		time_column;	/* number of the column whose times outputs tell; 0: none */
 	uint64		segments;		/* out: published */
 } NtsWriteTarget;
 /* The entry of a segment, without row ids. */
@@ -257,6 +259,10 @@ extern const NtsEntry *nts_reader_entry(NtsReader *reader, int index);
 /* The same with its place in the directory, as it was when the reader was opened. */
 extern const NtsEntryRef *nts_reader_entry_ref(NtsReader *reader, int index);
 extern int	nts_reader_entry_count(NtsReader *reader);
+/* The entry whose extent covers a block, or -1. */
+extern int	nts_reader_entry_of_block(NtsReader *reader, BlockNumber block);
+/* What the directory says of the times of an entry and, perhaps, some that follow: to how many it applies. */
+extern int	nts_reader_time_bounds(NtsReader *reader, int entry, NtsTimeBounds *bounds);
 /* Index of the visible segment that was made last, or -1. */
 extern int	nts_reader_newest_segment(NtsReader *reader);
 /* The vector that holds row `row` of segment `entry`; *offset: its place in it. */

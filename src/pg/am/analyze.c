@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 #include "optimizer/plancat.h"
 #include "storage/bufmgr.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/sampling.h"
 #include "utils/snapmgr.h"
@@ -134,60 +135,22 @@ nts_am_relation_size(Relation rel, ForkNumber fork)
 	return table_block_relation_size(rel, fork);
 }
 
-/* Rows on the first used pages of the newest extents, as a guess for all. */
-static double
-rows_per_delta_page(Relation rel, const NtsMeta *meta, const NtsEntryRef *entries, int count)
-{
-	double		rows = 0;
-	int			pages = 0;
-
-	for (int i = count - 1; i >= 0 && pages < 8; i--)
-	{
-		const NtsEntry *e = &entries[i].entry;
-
-		if (e->level != NTS_LEVEL_DELTA)
-			continue;
-		for (uint32 p = 0; p < nts_delta_pages(meta, e) && pages < 8; p++)
-		{
-			PGAlignedBlock page;
-
-			nts_delta_read(rel, e, e->first_block + p, NULL, page.data);
-			if (nts_delta_special((Page) page.data)->move_xid == InvalidTransactionId)
-				rows += nts_delta_special((Page) page.data)->rows;
-			pages++;
-		}
-	}
-	return pages == 0 ? 0 : rows / pages;
-}
-
 void
 nts_am_estimate_size(Relation rel, int32 *attr_widths, BlockNumber *pages, double *tuples,
 					 double *allvisfrac)
 {
-	NtsEntryRef *entries;
+	MemoryContext context;
+	NtsDirectory *directory;
 	NtsMeta		meta;
-	int			count;
-	uint64		rows = 0;
-	double		delta_pages = 0;
 
 	*pages = nts_file_blocks(rel);
 	*allvisfrac = 0;
 	*tuples = 0;
 	if (*pages == 0)
 		return;
-	entries = nts_directory_read(rel, &meta, false, &count);
-	for (int i = 0; i < count; i++)
-	{
-		const NtsEntry *e = &entries[i].entry;
-
-		if (e->level == NTS_LEVEL_DELTA)
-			delta_pages += nts_delta_pages(&meta, e);
-		else if (nts_entry_visible(rel, e, SnapshotSelf))
-			rows += e->rows;
-	}
-	*tuples = rows;
-	if (delta_pages > 0)
-		*tuples += delta_pages * rows_per_delta_page(rel, &meta, entries, count);
-	if (entries != NULL)
-		pfree(entries);
+	context = AllocSetContextCreate(CurrentMemoryContext, "nodedb_ts estimate", ALLOCSET_SMALL_SIZES);
+	directory = nts_directory_open(rel, context, &meta);
+	if (directory != NULL)
+		*tuples = nts_directory_estimate_rows(rel, directory, &meta);
+	MemoryContextDelete(context);
 }

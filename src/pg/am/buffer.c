@@ -373,6 +373,7 @@ nts_buffer_describe(const NtsWriteTarget *target, const NtsOutput *output, NtsEn
 	entry->cmin = output->min_command_id;
 	entry->rows = output->rows;
 	entry->footer_offset = output->footer_offset;
+	entry->time_column = target->time_column;
 	if (output->has_time)
 	{
 		entry->flags |= NTS_ENTRY_HAS_TIME;
@@ -468,6 +469,7 @@ write_part(Part *part, Relation rel, bool final)
 	target.xid = part->xid;
 	target.level = NTS_LEVEL_L1;
 	target.head_length = part->table->head_length;
+	target.time_column = part->table->storage.time_column;
 
 	while (part->flushing || nts_part_rows(part->core) > 0)
 	{

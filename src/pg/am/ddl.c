@@ -72,6 +72,7 @@ nts_am_nontransactional_truncate(Relation rel)
 {
 	nts_buffer_discard(rel);
 	nts_segment_cache_forget(rel);
+	nts_directory_forget(rel);
 	NTS_FAULT(truncate_file);
 	RelationTruncate(rel, 0);
 }

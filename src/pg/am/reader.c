@@ -57,9 +57,17 @@ struct NtsReader
 	int			natts;
 	NtsColumn  *columns;
 	NtsMeta		meta;			/* as it was before the entries were read */
-	NtsEntryRef *entries;		/* visible ones, by first_block */
-	int			entry_count;
-	SegmentHandle *segment;		/* of entries[segment_entry] */
+	const NtsDirectory *directory;	/* NULL: the table is empty */
+	/*
+	 * The entries that the snapshot sees, as places in the directory: first `live_count` that it shares with others, then
+	 * its own. By first_block.
+	 */
+	const int32 *live;
+	int			live_count;
+	int32	   *own;
+	int			own_count;
+	bool		restricted;		/* some are left out */
+	SegmentHandle *segment;		/* of entry segment_entry */
 	int			segment_entry;
 	NtsRowGroup *group;
 	NtsVectorSet *set;			/* the last unit loaded */
@@ -167,7 +175,7 @@ segment_of(NtsReader *reader, int entry)
 		if (reader->segment != NULL)
 			release_segment(reader->segment);
 		reader->segment = NULL;
-		reader->segment = open_segment(reader, &reader->entries[entry].entry);
+		reader->segment = open_segment(reader, nts_reader_entry(reader, entry));
 		reader->segment_entry = entry;
 	}
 	return reader->segment;
@@ -434,7 +442,7 @@ static NtsVectorSet *
 load_vector(NtsReader *reader, int entry, uint32 group_number, uint32 vector)
 {
 	NtsRowGroup *group = group_of(reader, entry, group_number);
-	const NtsEntry *e = &reader->entries[entry].entry;
+	const NtsEntry *e = nts_reader_entry(reader, entry);
 	NtsVectorSet *set;
 	uint32		first_row;
 	uint32		rows;
@@ -610,7 +618,7 @@ nts_reader_delta_copy(NtsReader *reader, BlockNumber block, const char *page)
 static NtsVectorSet *
 load_delta_page(NtsReader *reader, int entry, uint32 page_number)
 {
-	const NtsEntry *e = &reader->entries[entry].entry;
+	const NtsEntry *e = nts_reader_entry(reader, entry);
 	BlockNumber block = e->first_block + page_number;
 	PGAlignedBlock page;
 
@@ -625,14 +633,14 @@ load_delta_page(NtsReader *reader, int entry, uint32 page_number)
 bool
 nts_reader_is_delta(NtsReader *reader, int entry)
 {
-	return reader->entries[entry].entry.level == NTS_LEVEL_DELTA;
+	return nts_reader_entry(reader, entry)->level == NTS_LEVEL_DELTA;
 }
 
 /* Initialized pages of a delta extent, or row groups of a segment. */
 uint32
 nts_reader_groups(NtsReader *reader, int entry)
 {
-	const NtsEntry *e = &reader->entries[entry].entry;
+	const NtsEntry *e = nts_reader_entry(reader, entry);
 
 	if (!nts_reader_is_delta(reader, entry))
 		return segment_of(reader, entry)->info.row_groups;
@@ -653,7 +661,7 @@ group_info(NtsReader *reader, int entry, uint32 group)
 static BlockNumber
 group_block(NtsReader *reader, int entry, uint32 group)
 {
-	return reader->entries[entry].entry.first_block +
+	return nts_reader_entry(reader, entry)->first_block +
 		group_info(reader, entry, group).first_byte / NTS_SEGMENT_PAYLOAD;
 }
 
@@ -692,7 +700,7 @@ advance(NtsReader *reader, NtsPosition *p, bool forward)
 		for (;;)
 		{
 			p->group = 0;
-			if (++p->entry >= reader->entry_count)
+			if (++p->entry >= nts_reader_entry_count(reader))
 				return false;
 			if (nts_reader_groups(reader, p->entry) > 0)
 				return true;
@@ -730,7 +738,7 @@ bool
 nts_reader_hides_rows(NtsReader *reader, int entry)
 {
 	return segment_of(reader, entry)->info.has_command_ids &&
-		TransactionIdIsCurrentTransactionId(reader->entries[entry].entry.xmin);
+		TransactionIdIsCurrentTransactionId(nts_reader_entry(reader, entry)->xmin);
 }
 
 bool
@@ -1012,29 +1020,29 @@ nts_reader_first(NtsReader *reader, NtsPosition *position, bool forward)
 {
 	NtsVectorSet *set;
 
-	position->entry = forward ? 0 : reader->entry_count;
+	position->entry = forward ? 0 : nts_reader_entry_count(reader);
 	position->group = 0;
 	position->vector = 0;
 	if (!forward)
 		return nts_reader_step(reader, position, false);
-	if (reader->entry_count == 0)
+	if (nts_reader_entry_count(reader) == 0)
 		return NULL;
 	if (nts_reader_groups(reader, 0) > 0 && (set = nts_reader_load(reader, position)) != NULL)
 		return set;
 	return nts_reader_step(reader, position, true);
 }
 
-/* The entry whose extent covers the block, or -1. */
+/* The entry, of `count` ones from `first` on, whose extent covers the block, or -1. */
 static int
-entry_of_block(NtsReader *reader, BlockNumber block)
+find_block(NtsReader *reader, BlockNumber block, int first, int count)
 {
-	int			low = 0;
-	int			high = reader->entry_count - 1;
+	int			low = first;
+	int			high = first + count - 1;
 
 	while (low <= high)
 	{
 		int			middle = (low + high) / 2;
-		const NtsEntry *e = &reader->entries[middle].entry;
+		const NtsEntry *e = nts_reader_entry(reader, middle);
 
 		if (block < e->first_block)
 			high = middle - 1;
@@ -1046,6 +1054,14 @@ entry_of_block(NtsReader *reader, BlockNumber block)
 	return -1;
 }
 
+int
+nts_reader_entry_of_block(NtsReader *reader, BlockNumber block)
+{
+	int			entry = find_block(reader, block, 0, reader->live_count);
+
+	return entry >= 0 ? entry : find_block(reader, block, reader->live_count, reader->own_count);
+}
+
 NtsVectorSet *
 nts_reader_block(NtsReader *reader, BlockNumber block, NtsPosition *position, bool start)
 {
@@ -1053,10 +1069,10 @@ nts_reader_block(NtsReader *reader, BlockNumber block, NtsPosition *position, bo
 
 	if (start)
 	{
-		position->entry = entry_of_block(reader, block);
+		position->entry = nts_reader_entry_of_block(reader, block);
 		if (position->entry < 0)
 			return NULL;
-		e = &reader->entries[position->entry].entry;
+		e = nts_reader_entry(reader, position->entry);
 		position->vector = 0;
 		position->group = 0;
 		if (nts_reader_is_delta(reader, position->entry))
@@ -1070,7 +1086,7 @@ nts_reader_block(NtsReader *reader, BlockNumber block, NtsPosition *position, bo
 	{
 		if (nts_reader_is_delta(reader, position->entry))
 			return NULL;
-		e = &reader->entries[position->entry].entry;
+		e = nts_reader_entry(reader, position->entry);
 		if (++position->vector >= nts_reader_vectors(reader, position->entry, position->group))
 		{
 			position->vector = 0;
@@ -1095,10 +1111,10 @@ nts_reader_block_groups(NtsReader *reader, BlockNumber block, int *entry, uint32
 	const NtsEntry *e;
 	uint32		groups;
 
-	*entry = entry_of_block(reader, block);
+	*entry = nts_reader_entry_of_block(reader, block);
 	if (*entry < 0)
 		return false;
-	e = &reader->entries[*entry].entry;
+	e = nts_reader_entry(reader, *entry);
 	groups = nts_reader_groups(reader, *entry);
 	*count = 0;
 	if (nts_reader_is_delta(reader, *entry))
@@ -1128,10 +1144,10 @@ nts_reader_block_share(NtsReader *reader, BlockNumber block, int *entry, uint64 
 	const NtsEntry *e;
 	uint64		index;
 
-	*entry = entry_of_block(reader, block);
+	*entry = nts_reader_entry_of_block(reader, block);
 	if (*entry < 0 || nts_reader_is_delta(reader, *entry))
 		return false;
-	e = &reader->entries[*entry].entry;
+	e = nts_reader_entry(reader, *entry);
 	index = block - e->first_block;
 	*first_row = e->rows * index / e->block_count;
 	*rows = e->rows * (index + 1) / e->block_count - *first_row;
@@ -1141,19 +1157,33 @@ nts_reader_block_share(NtsReader *reader, BlockNumber block, int *entry, uint64 
 const NtsEntry *
 nts_reader_entry(NtsReader *reader, int index)
 {
-	return &reader->entries[index].entry;
+	return &nts_reader_entry_ref(reader, index)->entry;
 }
 
 const NtsEntryRef *
 nts_reader_entry_ref(NtsReader *reader, int index)
 {
-	return &reader->entries[index];
+	int32		place = index < reader->live_count ? reader->live[index] : reader->own[index - reader->live_count];
+
+	return nts_directory_entry(reader->directory, place);
 }
 
 int
 nts_reader_entry_count(NtsReader *reader)
 {
-	return reader->entry_count;
+	return reader->live_count + reader->own_count;
+}
+
+int
+nts_reader_time_bounds(NtsReader *reader, int entry, NtsTimeBounds *bounds)
+{
+	if (entry >= reader->live_count || entry % NTS_DIRECTORY_RUN != 0 || reader->restricted)
+	{
+		nts_entry_time_bounds(nts_reader_entry(reader, entry), bounds);
+		return 1;
+	}
+	*bounds = reader->directory->runs[entry / NTS_DIRECTORY_RUN];
+	return Min(reader->live_count - entry, NTS_DIRECTORY_RUN);
 }
 
 int
@@ -1161,10 +1191,10 @@ nts_reader_newest_segment(NtsReader *reader)
 {
 	int			newest = -1;
 
-	for (int i = 0; i < reader->entry_count; i++)
+	for (int i = 0; i < nts_reader_entry_count(reader); i++)
 		if (!nts_reader_is_delta(reader, i) &&
 			(newest < 0 ||
-			 reader->entries[i].entry.generation > reader->entries[newest].entry.generation))
+			 nts_reader_entry(reader, i)->generation > nts_reader_entry(reader, newest)->generation))
 			newest = i;
 	return newest;
 }
@@ -1229,7 +1259,7 @@ nts_reader_segment_row(NtsReader *reader, int entry, uint64 row, uint32 *offset)
 		}
 	}
 	nts_error_corrupt(reader->rel, "segment at block %u has no row " UINT64_FORMAT,
-					  reader->entries[entry].entry.first_block, row);
+					  nts_reader_entry(reader, entry)->first_block, row);
 }
 
 static int
@@ -1251,10 +1281,10 @@ build_id_index(NtsReader *reader, int entry)
 
 	if (reader->id_indexes == NULL)
 		reader->id_indexes = MemoryContextAllocZero(reader->context,
-													sizeof(RowIdPlace *) * reader->entry_count);
+													sizeof(RowIdPlace *) * nts_reader_entry_count(reader));
 	if (reader->id_bytes > ID_INDEX_BYTES)
 	{
-		for (int i = 0; i < reader->entry_count; i++)
+		for (int i = 0; i < nts_reader_entry_count(reader); i++)
 			if (reader->id_indexes[i] != NULL)
 			{
 				pfree(reader->id_indexes[i]);
@@ -1287,7 +1317,7 @@ build_id_index(NtsReader *reader, int entry)
 static NtsVectorSet *
 find_in_segment(NtsReader *reader, int entry, uint64 row_id, uint32 *offset)
 {
-	const NtsEntry *e = &reader->entries[entry].entry;
+	const NtsEntry *e = nts_reader_entry(reader, entry);
 	RowIdPlace	key = {.row_id = row_id};
 	RowIdPlace *place;
 
@@ -1317,7 +1347,7 @@ page_has_row_id(NtsReader *reader, BlockNumber block, const char *page, uint64 r
 static NtsVectorSet *
 find_in_delta(NtsReader *reader, int entry, uint64 row_id, uint32 *offset)
 {
-	const NtsEntry *e = &reader->entries[entry].entry;
+	const NtsEntry *e = nts_reader_entry(reader, entry);
 
 	/* new rows are asked for more often than old ones */
 	for (uint32 page_number = nts_reader_groups(reader, entry); page_number-- > 0;)
@@ -1362,9 +1392,9 @@ nts_reader_row_id(NtsReader *reader, uint64 row_id, uint32 *offset)
 				*offset = i;
 				return set->hidden != NULL && set->hidden[i] ? NULL : set;
 			}
-	for (int i = reader->entry_count - 1; i >= 0; i--)
+	for (int i = nts_reader_entry_count(reader) - 1; i >= 0; i--)
 	{
-		const NtsEntry *e = &reader->entries[i].entry;
+		const NtsEntry *e = nts_reader_entry(reader, i);
 
 		if (nts_reader_is_delta(reader, i))
 			set = find_in_delta(reader, i, row_id, offset);
@@ -1380,13 +1410,68 @@ nts_reader_row_id(NtsReader *reader, uint64 row_id, uint32 *offset)
 
 /* ---- opening and closing ---- */
 
-static int
-compare_entries(const void *a, const void *b)
+/* Adds the entry at a place of the directory, if the snapshot sees it. */
+static void
+add_visible(NtsReader *reader, int32 place)
 {
-	uint32		x = ((const NtsEntryRef *) a)->entry.first_block;
-	uint32		y = ((const NtsEntryRef *) b)->entry.first_block;
+	if (nts_entry_visible(reader->rel, &nts_directory_entry(reader->directory, place)->entry, reader->snapshot))
+		reader->own[reader->own_count++] = place;
+}
 
-	return x < y ? -1 : x > y;
+static BlockNumber
+first_block(const NtsReader *reader, int32 place)
+{
+	return nts_directory_entry(reader->directory, place)->entry.first_block;
+}
+
+/*
+ * Puts both parts into one list by first_block, unless that is their order already: a snapshot sees its rows in the same
+ * order each time, also when meanwhile other entries have settled.
+ */
+static void
+merge_parts(NtsReader *reader)
+{
+	int			live = 0;
+	int			own = 0;
+	int			count = reader->live_count + reader->own_count;
+	int32	   *merged;
+
+	if (reader->live_count == 0 || reader->own_count == 0 ||
+		first_block(reader, reader->live[reader->live_count - 1]) < first_block(reader, reader->own[0]))
+		return;
+	merged = MemoryContextAllocHuge(reader->context, sizeof(int32) * count);
+	for (int i = 0; i < count; i++)
+		merged[i] = own == reader->own_count ||
+			(live < reader->live_count &&
+			 first_block(reader, reader->live[live]) < first_block(reader, reader->own[own])) ?
+			reader->live[live++] : reader->own[own++];
+	reader->live_count = 0;
+	reader->own = merged;
+	reader->own_count = count;
+}
+
+/* Finds the entries that the snapshot sees. */
+static void
+find_entries(NtsReader *reader)
+{
+	const NtsDirectory *directory = nts_directory_open(reader->rel, reader->context, &reader->meta);
+	bool		settled;
+	int			asked;
+
+	if (directory == NULL)
+		return;
+	reader->directory = directory;
+	settled = nts_directory_is_settled(directory, reader->snapshot);
+	if (settled)
+	{
+		reader->live = directory->live;
+		reader->live_count = directory->live_count;
+	}
+	asked = settled ? directory->unsettled_count : directory->count;
+	reader->own = MemoryContextAllocHuge(reader->context, sizeof(int32) * Max(asked, 1));
+	for (int i = 0; i < asked; i++)
+		add_visible(reader, settled ? directory->unsettled[i] : (int32) directory->sorted[i]);
+	merge_parts(reader);
 }
 
 NtsReader *
@@ -1396,8 +1481,6 @@ nts_reader_open(Relation rel, TupleDesc desc, Snapshot snapshot, MemoryContext c
 	MemoryContext own = AllocSetContextCreate(context, "nodedb_ts reader", ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(own);
 	NtsReader  *reader = palloc0(sizeof(NtsReader));
-	int			count;
-	int			kept = 0;
 
 	reader->rel = rel;
 	reader->snapshot = snapshot;
@@ -1409,13 +1492,7 @@ nts_reader_open(Relation rel, TupleDesc desc, Snapshot snapshot, MemoryContext c
 	reader->natts = reader->desc->natts;
 	reader->columns = palloc0(sizeof(NtsColumn) * Max(reader->natts, 1));
 	nts_schema_columns(reader->desc, reader->columns);
-	reader->entries = nts_directory_read(rel, &reader->meta, false, &count);
-	for (int i = 0; i < count; i++)
-		if (nts_entry_visible(rel, &reader->entries[i].entry, snapshot))
-			reader->entries[kept++] = reader->entries[i];
-	reader->entry_count = kept;
-	if (kept > 1)
-		qsort(reader->entries, kept, sizeof(NtsEntryRef), compare_entries);
+	find_entries(reader);
 	MemoryContextSwitchTo(old);
 	return reader;
 }
@@ -1437,17 +1514,29 @@ nts_reader_same_row_type(NtsReader *reader, TupleDesc desc)
 void
 nts_reader_restrict(NtsReader *reader, uint64 begin, uint64 end)
 {
-	int			kept = 0;
+	int			count = nts_reader_entry_count(reader);
+	int32	   *kept = MemoryContextAllocHuge(reader->context, sizeof(int32) * Max(count, 1));
+	int			live = 0;
+	int			own = 0;
 
-	for (int i = 0; i < reader->entry_count; i++)
+	for (int i = 0; i < count; i++)
 	{
-		const NtsEntry *e = &reader->entries[i].entry;
+		const NtsEntry *e = nts_reader_entry(reader, i);
 
 		/* what a delta page holds is known only when it is read */
-		if (nts_reader_is_delta(reader, i) || (e->first_row_id < end && e->last_row_id >= begin))
-			reader->entries[kept++] = reader->entries[i];
+		if (!nts_reader_is_delta(reader, i) && (e->first_row_id >= end || e->last_row_id < begin))
+			continue;
+		kept[live + own] = i < reader->live_count ? reader->live[i] : reader->own[i - reader->live_count];
+		if (i < reader->live_count)
+			live++;
+		else
+			own++;
 	}
-	reader->entry_count = kept;
+	reader->live = kept;
+	reader->live_count = live;
+	reader->own = kept + live;
+	reader->own_count = own;
+	reader->restricted = true;
 }
 
 uint64
@@ -1458,8 +1547,8 @@ nts_reader_unit_count(NtsReader *reader)
 		uint64		units = 0;
 
 		reader->unit_starts = MemoryContextAllocHuge(reader->context,
-													 sizeof(uint64) * (reader->entry_count + 1));
-		for (int i = 0; i < reader->entry_count; i++)
+													 sizeof(uint64) * (nts_reader_entry_count(reader) + 1));
+		for (int i = 0; i < nts_reader_entry_count(reader); i++)
 		{
 			uint32		groups = nts_reader_groups(reader, i);
 
@@ -1470,9 +1559,9 @@ nts_reader_unit_count(NtsReader *reader)
 				for (uint32 g = 0; g < groups; g++)
 					units += nts_reader_vectors(reader, i, g);
 		}
-		reader->unit_starts[reader->entry_count] = units;
+		reader->unit_starts[nts_reader_entry_count(reader)] = units;
 	}
-	return reader->unit_starts[reader->entry_count];
+	return reader->unit_starts[nts_reader_entry_count(reader)];
 }
 
 NtsVectorSet *

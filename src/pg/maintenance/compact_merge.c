@@ -564,6 +564,7 @@ nts_compact_group(NtsCompaction *compaction, const NtsCompactGroup *group)
 	merge.target.rel = compaction->rel;
 	merge.target.xid = compaction->xid;
 	merge.target.level = group->level;
+	merge.target.time_column = compaction->schema.time_column + 1;
 	merge.target.entry_flags = NTS_ENTRY_MOVED_IN;
 	old = MemoryContextSwitchTo(merge.context);
 	collect_inputs(&merge, &inputs);

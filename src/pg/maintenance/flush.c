@@ -116,6 +116,7 @@ begin(Flush *flush)
 	/* read once: the options of a partitioned table above may change at any time */
 	flush->target.storage = nts_buffer_target(flush->rel, &schema, &series);
 	flush->target.head_length = nts_batch_head_length(&schema);
+	flush->target.time_column = schema.time_column + 1;
 	flush->sorter.flush = write_part;
 	flush->sorter.state = flush;
 	nts_sorter_begin(&flush->sorter, flush->rel, &schema, flush->context);

@@ -199,51 +199,10 @@ add_delta_extent(Relation rel, const NtsMeta *meta, const NtsEntry *entry, Snaps
 	}
 }
 
-/* The smallest, or the largest, time of the segments that were made with this time column: only those that might hold
- * it are opened. */
-static void
-add_segment_times(NtsReader *reader, uint32 time_column, bool smallest, TableStats *stats)
-{
-	int			count = nts_reader_entry_count(reader);
-	bool	   *skip = palloc0(sizeof(bool) * Max(count, 1));
-
-	for (;;)
-	{
-		const NtsEntry *best = NULL;
-		int			index = -1;
-		NtsSegmentInfo info;
-
-		CHECK_FOR_INTERRUPTS();
-		for (int i = 0; i < count; i++)
-		{
-			const NtsEntry *entry = nts_reader_entry(reader, i);
-
-			if (skip[i] || entry->level == NTS_LEVEL_DELTA || (entry->flags & NTS_ENTRY_HAS_TIME) == 0)
-				continue;
-			if (best == NULL || (smallest ? entry->min_time < best->min_time : entry->max_time > best->max_time))
-			{
-				best = entry;
-				index = i;
-			}
-		}
-		if (best == NULL)
-			break;
-		nts_reader_segment_info(reader, index, &info);
-		if (info.time_column + 1 == (int) time_column)
-		{
-			add_times(stats, best->min_time, best->max_time);
-			break;
-		}
-		skip[index] = true;
-	}
-	pfree(skip);
-}
-
 static void
 collect_stats(Relation rel, const NtsOptions *options, TableStats *stats)
 {
 	Snapshot	snapshot = GetActiveSnapshot();
-	NtsReader  *reader;
 	NtsMeta		meta;
 	int			count;
 	NtsEntryRef *entries;
@@ -263,15 +222,13 @@ collect_stats(Relation rel, const NtsOptions *options, TableStats *stats)
 			stats->segments[entry->level]++;
 			stats->blocks[entry->level] += entry->block_count;
 			stats->segment_rows += entry->rows;
+			if (entry->time_column == (uint32) options->time_column && (entry->flags & NTS_ENTRY_HAS_TIME) != 0)
+				add_times(stats, entry->min_time, entry->max_time);
 		}
 		else
 			stats->dead_blocks += entry->block_count;
 	}
 	stats->rows = stats->segment_rows + stats->delta_rows;
-	reader = nts_reader_open(rel, RelationGetDescr(rel), snapshot, CurrentMemoryContext, NULL);
-	add_segment_times(reader, options->time_column, true, stats);
-	add_segment_times(reader, options->time_column, false, stats);
-	nts_reader_close(reader);
 }
 
 /* Whoever may read the table, or all statistics, and is not kept from rows of it. */

@@ -196,12 +196,13 @@ kill_segments(Relation rel, int time_column, int64 cutoff, uint64 *rows)
 	{
 		NtsEntryRef ref = *nts_reader_entry_ref(reader, i);
 		NtsEntry   *entry = &ref.entry;
-		NtsSegmentInfo info;
 
 		CHECK_FOR_INTERRUPTS();
 		nts_maintenance_yield(rel);
 		nts_progress(NTS_PHASE_DELETING, i, nts_reader_entry_count(reader));
+		/* the times are those of the column that was the time column then */
 		if (entry->level == NTS_LEVEL_DELTA || (entry->flags & NTS_ENTRY_HAS_TIME) == 0 ||
+			entry->time_column != (uint32) time_column + 1 ||
 			(entry->flags & NTS_ENTRY_NULL_TIME) != 0 || entry->max_time >= cutoff)
 			continue;
 		/* under repeatable read: somebody has moved or removed it after the snapshot */
@@ -211,10 +212,6 @@ kill_segments(Relation rel, int time_column, int64 cutoff, uint64 *rows)
 		if (entry->state != NTS_ENTRY_LIVE &&
 			nts_xid_fate(entry->xmax, InvalidTransactionId) != NTS_XID_ABORTED)
 			nts_error_serialization(rel);
-		/* the times are those of the column that was the time column then */
-		nts_reader_segment_info(reader, i, &info);
-		if (info.time_column != time_column)
-			continue;
 		NTS_FAULT(retention_segment);
 		entry->state = NTS_ENTRY_KILLED;
 		entry->xmax = GetCurrentTransactionId();

@@ -233,6 +233,8 @@ typedef struct Layout
 	int			entry_count;
 	int			entry_room;
 	uint32		free_extents;
+	uint32		empty_slots;
+	uint32		pages;			/* of the directory */
 	BlockNumber last_page;
 	bool		complete;		/* every entry could be read */
 } Layout;
@@ -295,7 +297,10 @@ check_directory_page(NtsVerifyTable *table, Layout *layout, BlockNumber block, c
 			continue;
 		}
 		if (entry->state == NTS_ENTRY_EMPTY)
+		{
+			layout->empty_slots++;
 			continue;
+		}
 		add_owner(layout, entry->first_block, entry->block_count, NULL, ref.slot);
 		if (entry->state == NTS_ENTRY_FREE)
 			layout->free_extents++;
@@ -336,6 +341,7 @@ read_directory(NtsVerifyTable *table, Layout *layout)
 			return;
 		}
 		add_owner(layout, block, 1, "a page of the directory", 0);
+		layout->pages++;
 		check_directory_page(table, layout, block, page.data, first_slot);
 		first_slot += NTS_ENTRIES_PER_PAGE;
 		before = block;
@@ -406,6 +412,10 @@ check_owners(NtsVerifyTable *table, Layout *layout)
 		nts_verify_problem(table, NTS_META_BLOCK, NTS_WHAT_META,
 						   "it counts %u free extents, there are %u", meta->free_extents,
 						   layout->free_extents);
+	if (layout->complete && (layout->empty_slots != meta->empty_slots || layout->pages != meta->directory_pages))
+		nts_verify_problem(table, NTS_META_BLOCK, NTS_WHAT_META,
+						   "it counts %u pages and %u empty slots of the directory, there are %u and %u",
+						   meta->directory_pages, meta->empty_slots, layout->pages, layout->empty_slots);
 }
 
 /* The newest delta extent, and the pages open for batches. */

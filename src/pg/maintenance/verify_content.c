@@ -289,6 +289,7 @@ check_bytes(SegmentCheck *check)
 	uint64		length = entry->byte_length - entry->footer_offset;
 	uint8	   *footer = read_part(check, entry->footer_offset, length);
 	NtsSegmentFacts facts = {0};
+	NtsSegmentInfo info;
 	NtsStatus	status;
 
 	if (footer == NULL)
@@ -304,6 +305,11 @@ check_bytes(SegmentCheck *check)
 						   status.message);
 		return;
 	}
+	nts_segment_info(check->segment, &info);
+	if (entry->time_column != (uint32) (info.time_column + 1))
+		nts_verify_problem(table, entry->first_block, NTS_WHAT_SEGMENT,
+						   "segment " UINT64_FORMAT ": its time is column %d, its directory entry says %u",
+						   entry->generation, info.time_column + 1, entry->time_column);
 	facts.rows = entry->rows;
 	facts.first_row_id = entry->first_row_id;
 	facts.last_row_id = entry->last_row_id;

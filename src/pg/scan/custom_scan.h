@@ -15,7 +15,8 @@
 /* What EXPLAIN ANALYZE tells; participants of a parallel scan add theirs up. */
 typedef struct NtsScanCounts
 {
-	uint64		segments;		/* looked at */
+	uint64		segments;
+	uint64		segments_pruned;	/* by what the directory says of their times */
 	uint64		groups;			/* row groups */
 	uint64		groups_pruned;
 	uint64		vectors;		/* of row groups that were not pruned */
@@ -70,6 +71,7 @@ typedef struct NtsScanState
 	bool	   *has_statistics; /* by column: those of the row group at hand are there */
 	NtsStatistics footer;		/* answer of a callback */
 	NtsVectorSet probe;			/* for the values that a row group lists */
+	NtsTimeBounds bounds;		/* of the entries that filters are asked about */
 	uint8	   *keep;
 	uint32	   *rows;
 	uint32		room;			/* of both */

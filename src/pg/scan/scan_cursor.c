@@ -115,6 +115,65 @@ judge_group_values(NtsScanState *state)
 	return some;
 }
 
+/* What the directory says of the entries in state->bounds, as statistics of their time column. */
+static const NtsStatistics *
+entry_statistics(void *scan, int column)
+{
+	NtsScanState *state = scan;
+	const NtsTimeBounds *bounds = &state->bounds;
+	NtsStatistics *s = &state->footer;
+
+	if (bounds->time_column != (uint32) column + 1)
+		return NULL;
+	memset(s, 0, sizeof(*s));
+	s->rows = (uint32) Min(bounds->rows, PG_UINT32_MAX);
+	s->null_count = bounds->has_null_time ? s->rows : 0;
+	s->nulls_known = !bounds->has_null_time || !bounds->has_time;
+	s->has_range = bounds->has_time;
+	s->min = (uint64) bounds->min_time;
+	s->max = (uint64) bounds->max_time;
+	return s;
+}
+
+static const NtsKeyBounds *
+no_bounds(void *scan, int column)
+{
+	return NULL;
+}
+
+static const NtsValueList *
+no_values(void *scan, int column)
+{
+	return NULL;
+}
+
+/*
+ * Does the directory tell that no row of the entry passes? Then to how many entries, from it on, that applies, all of
+ * them segments; else 0.
+ */
+static int
+excluded_entries(NtsScanState *state, int entry)
+{
+	NtsFilterFacts facts = {.statistics = entry_statistics,.bounds = no_bounds,.values = no_values,.scan = state};
+	int			count;
+
+	if (state->filter_count == 0)
+		return 0;
+	count = nts_reader_time_bounds(state->reader, entry, &state->bounds);
+	for (;;)
+	{
+		if (state->bounds.time_column != 0)
+			for (int i = 0; i < state->filter_count; i++)
+				if (nts_filter_judge(state->filters[i], &facts) == NTS_VERDICT_NONE)
+					return count;
+		if (count == 1)
+			return 0;
+		/* what does not exclude the whole run may exclude this one */
+		nts_entry_time_bounds(nts_reader_entry(state->reader, entry), &state->bounds);
+		count = 1;
+	}
+}
+
 /* false: some filter lets no row of the row group pass. */
 static bool
 judge_group(NtsScanState *state)
@@ -263,6 +322,20 @@ place_vector(NtsScanState *state)
 	state->vector = backward ? state->vectors - 1 - state->vectors_done : state->vectors_done;
 }
 
+/* Of a parallel scan: is the block's entry excluded? It is counted where its first block is. */
+static bool
+excludes_block(NtsScanState *state, BlockNumber block)
+{
+	if (excluded_entries(state, state->entry) == 0)
+		return false;
+	if (block == nts_reader_entry(state->reader, state->entry)->first_block)
+	{
+		state->counts.segments++;
+		state->counts.segments_pruned++;
+	}
+	return true;
+}
+
 /* Moves to the next entry or, of a parallel scan, block with row groups in it. */
 static bool
 next_entry(NtsScanState *state)
@@ -275,7 +348,20 @@ next_entry(NtsScanState *state)
 	{
 		while (++state->place < nts_reader_entry_count(state->reader))
 		{
+			int			excluded;
+
 			state->entry = state->order == NULL ? state->place : state->order[state->place];
+			excluded = excluded_entries(state, state->entry);
+			if (excluded > 0)
+			{
+				/* in another order the next places belong to others */
+				if (state->order != NULL)
+					excluded = 1;
+				state->counts.segments += excluded;
+				state->counts.segments_pruned += excluded;
+				state->place += excluded - 1;
+				continue;
+			}
 			state->group_begin = 0;
 			state->group_end = nts_reader_groups(state->reader, state->entry);
 			if (!nts_reader_is_delta(state->reader, state->entry))
@@ -297,6 +383,9 @@ next_entry(NtsScanState *state)
 		CHECK_FOR_INTERRUPTS();
 		if (block == InvalidBlockNumber)
 			return false;
+		state->entry = nts_reader_entry_of_block(state->reader, block);
+		if (state->entry < 0 || excludes_block(state, block))
+			continue;
 		if (nts_reader_block_groups(state->reader, block, &state->entry, &state->group_begin, &count))
 		{
 			state->group_end = state->group_begin + count;

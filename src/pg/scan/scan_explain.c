@@ -49,6 +49,8 @@ nts_scan_explain(CustomScanState *node, List *ancestors, ExplainState *es)
 	if (!es->analyze)
 		return;
 	ExplainPropertyUInteger("Segments", NULL, c->segments, es);
+	if (c->segments_pruned > 0 || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyUInteger("Segments Pruned", NULL, c->segments_pruned, es);
 	ExplainPropertyUInteger("Row Groups", NULL, c->groups, es);
 	ExplainPropertyUInteger("Row Groups Pruned", NULL, c->groups_pruned, es);
 	ExplainPropertyUInteger("Vectors", NULL, c->vectors, es);

@@ -59,6 +59,17 @@ is_moved(TransactionId xid)
 	return xid == FrozenTransactionId || TransactionIdIsCurrentTransactionId(xid) || TransactionIdDidCommit(xid);
 }
 
+uint32
+nts_delta_waiting_rows(Relation rel, BlockNumber block, uint64 generation)
+{
+	NtsDeltaSpecial special;
+
+	/* the page's checksum is not looked at, so its ids are not looked up */
+	if (!read_special(rel, block, generation, &special) || TransactionIdIsValid(special.move_xid))
+		return 0;
+	return special.rows;
+}
+
 static int
 compare_generations(const void *a, const void *b)
 {

@@ -96,5 +96,11 @@ nts_entry_problem(const NtsEntry *entry, BlockNumber allocated_end)
 		return "has an invalid range of row ids";
 	if ((entry->flags & NTS_ENTRY_HAS_TIME) != 0 && entry->min_time > entry->max_time)
 		return "has an invalid range of times";
+	if ((entry->flags & NTS_ENTRY_HAS_TIME) != 0 && entry->time_column == 0)
+		return "has times of no column";
+	if (entry->level == NTS_LEVEL_DELTA && entry->time_column != 0)
+		return "is a delta extent with a time column";
+	if (entry->reserved != 0)
+		return "has a reserved member that is not zero";
 	return NULL;
 }

@@ -129,14 +129,32 @@ nts_delta_pages(const NtsMeta *meta, const NtsEntry *entry)
 	return entry->block_count;
 }
 
+/* Stages the next cache generation; the metapage is locked exclusively. */
+static void
+stage_generation(Buffer meta_buffer, const NtsMeta *meta)
+{
+	NtsMeta		changed = *meta;
+	int			index = nts_wal_buffer(meta_buffer);
+
+	changed.cache_generation++;
+	changed.checksum = nts_meta_checksum(&changed);
+	nts_wal_write(index, NTS_PAGE_CONTENT + offsetof(NtsMeta, cache_generation), &changed.cache_generation,
+				  sizeof(changed.cache_generation));
+	nts_wal_write(index, NTS_PAGE_CONTENT + offsetof(NtsMeta, checksum), &changed.checksum,
+				  sizeof(changed.checksum));
+}
+
 void
 nts_entry_write(Relation rel, NtsEntryRef *ref, bool conflict_check)
 {
 	Buffer		buffer = ReadBuffer(rel, ref->directory_block);
+	Buffer		meta_buffer;
+	NtsMeta    *meta;
 	Page		page;
 	Size		offset = NTS_PAGE_CONTENT + ref->index * sizeof(NtsEntry);
 	NtsEntry	current;
 
+	meta_buffer = nts_meta_lock(rel, BUFFER_LOCK_EXCLUSIVE, &meta);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	page = BufferGetPage(buffer);
 	nts_page_check(rel, ref->directory_block, page, NTS_PAGE_DIRECTORY, 0);
@@ -145,14 +163,16 @@ nts_entry_write(Relation rel, NtsEntryRef *ref, bool conflict_check)
 	memcpy(&current, (char *) page + offset, sizeof(NtsEntry));
 	if (current.generation != ref->entry.generation)
 		nts_error_corrupt(rel, "directory entry %u has been taken over", ref->slot);
-	/* readers took their predicate lock before they looked at this page, or they
+	/* readers took their predicate lock before they looked at the metapage, or they
 	 * will see the entry and report the conflict themselves */
 	if (conflict_check)
 		CheckForSerializableConflictIn(rel, NULL, InvalidBlockNumber);
 	nts_entry_set_crc(&ref->entry);
 	NTS_FAULT(entry_record);
 	nts_wal_begin(rel);
+	stage_generation(meta_buffer, meta);
 	nts_wal_write(nts_wal_buffer(buffer), offset, &ref->entry, sizeof(NtsEntry));
 	nts_wal_commit();
 	UnlockReleaseBuffer(buffer);
+	UnlockReleaseBuffer(meta_buffer);
 }

@@ -82,6 +82,8 @@ add_directory_page(Relation rel)
 	changed = *meta;
 	changed.allocated_end = block + 1;
 	changed.directory_tail = block;
+	changed.directory_pages++;
+	changed.cache_generation++;
 	stage_meta(meta_buffer, &changed);
 	index = nts_wal_buffer(old_buffer);
 	nts_wal_write(index, BLCKSZ - sizeof(NtsPageSpecial) + offsetof(NtsPageSpecial, next), &block,
@@ -111,6 +113,17 @@ nts_extent_is_reusable(Relation rel, const NtsEntry *entry)
 										  FullTransactionIdFromU64(entry->first_row_id));
 }
 
+/* The place behind the last entry. */
+static Place
+end_of_directory(Relation rel, const NtsMeta *meta)
+{
+	PGAlignedBlock copy;
+	int			entries = nts_directory_copy(rel, meta->directory_tail, copy.data);
+
+	return (Place) {.block = meta->directory_tail,.index = entries,
+		.slot = (meta->directory_pages - 1) * NTS_ENTRIES_PER_PAGE + entries,.append = true};
+}
+
 static bool
 is_better(const NtsEntry *entry, const NtsEntry *best, bool tight)
 {
@@ -120,9 +133,9 @@ is_better(const NtsEntry *entry, const NtsEntry *best, bool tight)
 }
 
 /*
- * Looks for a free extent of at least `blocks` blocks, the first one in the file, so
- * that its end can be cut off some day; and for a slot. tight: the smallest one instead,
- * so that the others remain for what is larger. below: only those before that block.
+ * Looks for a free extent of at least `blocks` blocks (0: none is wanted), the first one in
+ * the file, so that its end can be cut off some day; and for a slot. tight: the smallest one
+ * instead, so that the others remain for what is larger. below: only those before that block.
  * Caller holds the extension lock.
  */
 static void
@@ -133,6 +146,11 @@ search_directory(Relation rel, const NtsMeta *meta, uint32 blocks, bool tight, B
 	bool		spare = false;
 
 	search->found = false;
+	if (blocks == 0 && meta->empty_slots == 0)
+	{
+		search->spare = end_of_directory(rel, meta);
+		return;
+	}
 	for (BlockNumber block = meta->directory_head; block != InvalidBlockNumber;)
 	{
 		PGAlignedBlock copy;
@@ -149,7 +167,9 @@ search_directory(Relation rel, const NtsMeta *meta, uint32 blocks, bool tight, B
 				search->spare = (Place) {.block = block,.index = i,.slot = first_slot + i};
 				spare = true;
 			}
-			if (entry.state != NTS_ENTRY_FREE || entry.block_count < blocks || entry.first_block >= below ||
+			if (blocks == 0 && spare)
+				return;
+			if (blocks == 0 || entry.state != NTS_ENTRY_FREE || entry.block_count < blocks || entry.first_block >= below ||
 				(search->found && !is_better(&entry, &search->extent.entry, tight)))
 				continue;
 			nts_entry_check(rel, &entry, first_slot + i);
@@ -278,7 +298,7 @@ allocate(Relation rel, NtsEntryRef *ref, uint32 block_count, bool delta, BlockNu
 		if (!nts_meta_read(rel, &changed))
 			nts_error_corrupt(rel, "the metapage is gone");
 	}
-	search_directory(rel, &changed, changed.free_extents > 0 ? block_count : MaxBlockNumber,
+	search_directory(rel, &changed, changed.free_extents > 0 ? block_count : 0,
 					 packs && block_count > 1, below, &search);
 	if (packs && (!search.found ||
 				  (search.extent.entry.block_count > block_count &&
@@ -327,6 +347,8 @@ allocate(Relation rel, NtsEntryRef *ref, uint32 block_count, bool delta, BlockNu
 		changed.allocated_end = entry->first_block + block_count;
 	else if (!split)
 		changed.free_extents--;
+	if ((!search.found || split) && !search.spare.append)
+		changed.empty_slots--;
 	if (delta)
 	{
 		changed.delta_next = entry->first_block;
@@ -445,7 +467,9 @@ nts_extent_free(Relation rel, const NtsEntryRef *ref, uint32 delta_pages)
 	if (!never_read && next != entry.first_row_id && RelationNeedsWAL(rel))
 	{
 		entry.first_row_id = next;
+		changed.cache_generation++;
 		nts_wal_begin(rel);
+		stage_meta(meta_buffer, &changed);
 		stage_pages(&pages);
 		stage_entry(&pages, ref->directory_block, ref->index, false, &entry);
 		nts_wal_commit();
@@ -497,6 +521,7 @@ join(Relation rel, NtsEntryRef *left, const NtsEntryRef *right)
 	lock_page(rel, &pages, left->directory_block);
 	lock_page(rel, &pages, right->directory_block);
 	changed.free_extents--;
+	changed.empty_slots++;
 	changed.cache_generation++;
 	left->entry.block_count += right->entry.block_count;
 	left->entry.first_row_id = Max(left->entry.first_row_id, right->entry.first_row_id);
@@ -722,6 +747,7 @@ disown_last(Relation rel, const NtsEntryRef *last)
 	changed = *meta;
 	changed.allocated_end = last->entry.first_block;
 	changed.free_extents--;
+	changed.empty_slots++;
 	changed.cache_generation++;
 	memset(&empty, 0, sizeof(empty));
 	lock_page(rel, &pages, last->directory_block);

@@ -15,7 +15,7 @@
 #include "storage/bufpage.h"
 
 #define NTS_FORMAT_MAGIC 0x5354444E /* "NDTS" */
-#define NTS_FORMAT_MAJOR 4		/* readers refuse another one */
+#define NTS_FORMAT_MAJOR 5		/* readers refuse another one */
 #define NTS_FORMAT_MINOR 0		/* readers refuse a larger one */
 #define NTS_PAGE_FORMAT 1
 
@@ -91,7 +91,7 @@ typedef struct NtsMeta
 	uint16		format_minor;
 	uint64		next_row_id;
 	uint64		next_generation;	/* of an extent; starts at 1 */
-	uint64		cache_generation;	/* grows with every change of the directory */
+	uint64		cache_generation;	/* grows in every record that changes the directory */
 	uint32		allocated_end;	/* first block that belongs to nobody */
 	uint32		directory_head;
 	uint32		directory_tail;
@@ -101,10 +101,12 @@ typedef struct NtsMeta
 	uint32		delta_end;		/* first block behind that extent */
 	uint32		checksum;		/* CRC-32C of all other members */
 	uint64		delta_generation;	/* of that extent; 0: there is none */
+	uint32		directory_pages;
+	uint32		empty_slots;	/* entries in state NTS_ENTRY_EMPTY */
 	NtsTail		tails[NTS_MAX_TAILS];
 } NtsMeta;
 
-StaticAssertDecl(sizeof(NtsMeta) == 72 + 16 * NTS_MAX_TAILS, "metapage");
+StaticAssertDecl(sizeof(NtsMeta) == 80 + 16 * NTS_MAX_TAILS, "metapage");
 
 #define NTS_META_IDS_PINNED 0x0001	/* row ids may not change any more */
 
@@ -161,11 +163,14 @@ typedef struct NtsEntry
 	uint32		block_count;
 	uint64		byte_length;	/* of the segment's byte string; 0 on a delta extent */
 	uint64		footer_offset;
+	uint32		time_column;	/* number of the column that min_time, max_time and
+								 * NTS_ENTRY_NULL_TIME are about; 0: none, or a delta extent */
+	uint32		reserved;		/* 0 */
 	uint32		change_head;	/* list of delete and lock records; InvalidBlockNumber */
 	uint32		crc32c;			/* of all bytes before it */
 } NtsEntry;
 
-StaticAssertDecl(sizeof(NtsEntry) == 112, "directory entry");
+StaticAssertDecl(sizeof(NtsEntry) == 120, "directory entry");
 
 #define NTS_PAGE_CONTENT MAXALIGN(SizeOfPageHeaderData)
 #define NTS_ENTRIES_PER_PAGE \

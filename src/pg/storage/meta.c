@@ -188,6 +188,7 @@ meta_image(char *image)
 	meta->allocated_end = NTS_META_BLOCK + 2;
 	meta->directory_head = NTS_META_BLOCK + 1;
 	meta->directory_tail = NTS_META_BLOCK + 1;
+	meta->directory_pages = 1;
 	for (int i = 0; i < NTS_MAX_TAILS; i++)
 		meta->tails[i].block = InvalidBlockNumber;
 	meta->checksum = nts_meta_checksum(meta);

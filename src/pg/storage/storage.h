@@ -145,7 +145,7 @@ extern uint64 nts_pack_finish(NtsPacking *packing);
 extern void nts_pack_abandon(NtsPacking *packing);
 
 /* Overwrites an entry in place (its checksum is set here). conflict_check: make
- * the serializable conflict-in check under the page's lock first. */
+ * the serializable conflict-in check under the locks first. */
 extern void nts_entry_write(Relation rel, NtsEntryRef *ref, bool conflict_check);
 
 /* ---- delta pages ---- */
@@ -248,6 +248,8 @@ extern void nts_delta_copy_page(Relation from, const NtsEntry *entry, BlockNumbe
 /* Does a page that takes batches hold any? Looks at the open pages only; what else has come is told by a change of
  * the metapage's delta_next. */
 extern bool nts_delta_open_rows(Relation rel, const NtsMeta *meta);
+/* Rows of a delta page that nobody has moved, nor tried to; 0, too, if it is no page of that generation. */
+extern uint32 nts_delta_waiting_rows(Relation rel, BlockNumber block, uint64 generation);
 /*
  * Pages of L0 with rows that nobody has moved. A number up to `limit` may be too large, one beyond it may be too small:
  * it stops there. *moved_below: extents of a smaller generation are known as moved and are not looked at; 0 at first,
