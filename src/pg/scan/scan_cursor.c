@@ -753,11 +753,18 @@ nts_scan_reach(NtsScanState *state, int column, NtsStatistics *reach)
 		begin(state);
 	for (state->entry = 0; state->entry < nts_reader_entry_count(state->reader); state->entry++)
 	{
+		int			excluded;
 		uint32		groups;
 
 		CHECK_FOR_INTERRUPTS();
 		if (nts_reader_is_delta(state->reader, state->entry))
 			continue;
+		excluded = excluded_entries(state, state->entry);
+		if (excluded > 0)
+		{
+			state->entry += excluded - 1;
+			continue;
+		}
 		groups = nts_reader_groups(state->reader, state->entry);
 		for (state->group = 0; state->group < groups; state->group++)
 			if (judge_group(state) && !widen_reach(reach, nts_scan_group_statistics(state, column)))

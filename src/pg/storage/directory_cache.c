@@ -86,7 +86,8 @@ shrink(void)
 	{
 		NtsDirectory *directory = dlist_container(NtsDirectory, use, iter.cur);
 
-		if (cached_bytes <= CACHE_BYTES)
+		/* the last one used stays, however large: the plan that asked is followed by its scan */
+		if (cached_bytes <= CACHE_BYTES || iter.cur == dlist_tail_node(&by_use))
 			break;
 		if (directory->references == 0)
 			drop(directory);
@@ -161,7 +162,10 @@ find(Relation rel, const NtsMeta *meta)
 	/* so many looks at entries that had not settled pay for sorting them out again, if time has gone on */
 	if (directory->looks > (uint64) directory->count && directory->horizon != RecentXmin)
 		return NULL;
+	/* beside them, each of `live` is looked at by itself if one lies among them */
 	directory->looks += directory->unsettled_count;
+	if (directory->unsettled_count > 0)
+		directory->looks += directory->live_count / 16;
 	dlist_delete(&directory->use);
 	dlist_push_tail(&by_use, &directory->use);
 	return directory;
@@ -176,6 +180,15 @@ typedef enum Fate
 	FATE_UNSETTLED
 } Fate;
 
+/* What the directory says depends on the transaction having ended. */
+static void
+note_ended(NtsDirectory *directory, TransactionId xid)
+{
+	if (TransactionIdIsNormal(xid) &&
+		(!TransactionIdIsValid(directory->newest) || TransactionIdPrecedes(directory->newest, xid)))
+		directory->newest = xid;
+}
+
 /* Whether a transaction that ended before the horizon has committed; false: it had not ended. */
 static bool
 has_ended(TransactionId xid, NtsDirectory *directory, bool *committed)
@@ -185,8 +198,7 @@ has_ended(TransactionId xid, NtsDirectory *directory, bool *committed)
 		return true;
 	if (!TransactionIdPrecedes(xid, directory->horizon))
 		return false;
-	if (!TransactionIdIsValid(directory->newest) || TransactionIdPrecedes(directory->newest, xid))
-		directory->newest = xid;
+	note_ended(directory, xid);
 	*committed = TransactionIdDidCommit(xid);
 	return true;
 }
@@ -289,8 +301,6 @@ sort_out(NtsDirectory *directory, const NtsDirectory *older, const bool *shared)
 	int			at = 0;
 
 	directory->horizon = RecentXmin;
-	if (older != NULL)
-		directory->newest = older->newest;
 	directory->live = MemoryContextAllocHuge(directory->context, sizeof(int32) * room);
 	directory->runs = MemoryContextAllocHuge(directory->context,
 											 sizeof(NtsTimeBounds) * (room / NTS_DIRECTORY_RUN + 1));
@@ -303,6 +313,11 @@ sort_out(NtsDirectory *directory, const NtsDirectory *older, const bool *shared)
 			at++;
 		if (older != NULL && at < older->live_count && older->live[at] == place)
 		{
+			const NtsEntry *entry = &nts_directory_entry(directory, place)->entry;
+
+			note_ended(directory, entry->xmin);
+			if (entry->state != NTS_ENTRY_LIVE)
+				note_ended(directory, entry->xmax);
 			add_live(directory, place);
 			at++;
 			continue;
