@@ -116,15 +116,6 @@ typedef int NtsInsertOptions;
 	((rel)->rd_options == NULL || ((StdRdOptions *) (rel)->rd_options)->vacuum_truncate)
 #endif
 
-/* An expression over an appended relation's topmost parent, as one over the child; needs optimizer/appendinfo.h. */
-#if PG_VERSION_NUM >= 160000
-#define NTS_ADJUST_FOR_CHILD(root, node, child) \
-	adjust_appendrel_attrs_multilevel(root, node, child, (child)->top_parent)
-#else
-#define NTS_ADJUST_FOR_CHILD(root, node, child) \
-	adjust_appendrel_attrs_multilevel(root, node, (child)->relids, (child)->top_parent_relids)
-#endif
-
 /* An expression in the columns of a child relation; needs optimizer/appendinfo.h. */
 #if PG_VERSION_NUM >= 160000
 #define NTS_TRANSLATE_TO_CHILD(root, node, child, parent) \

@@ -109,7 +109,8 @@ sort_column(PlannerInfo *root, RelOptInfo *rel, const SortGroupClause *clause)
 	Var		   *var;
 
 	if (IS_OTHER_REL(rel))
-		node = NTS_ADJUST_FOR_CHILD(root, node, rel);
+		node = NTS_TRANSLATE_TO_CHILD(root, node, rel,
+											  find_base_rel(root, bms_singleton_member(rel->top_parent_relids)));
 	var = (Var *) node;
 	if (!IsA(node, Var) || var->varlevelsup != 0 || var->varattno <= 0 || !bms_is_member(var->varno, rel->relids))
 		return NULL;
