@@ -25,6 +25,13 @@
 #include "pg/scan/aggregate.h"
 #include "pg/scan/aggregate_path.h"
 
+/*
+ * Queries that cost less than so many times starting workers run in one process. A worker loads this library, parses the
+ * segments' footers and makes its tables anew: of 8.6 million rows in three segments, a sum took 19 ms alone and 75 with
+ * two workers; 24 000 groups of one, five and ten averages 120, 220 and 330 ms alone, 165, 300 and 450 with workers.
+ */
+#define WORKERS_PAY 40
+
 /* What all paths of one query have in common. */
 typedef struct Split
 {
@@ -355,7 +362,7 @@ may_be_parallel(const Split *split)
 	if (!split->grouped->consider_parallel || max_parallel_workers_per_gather <= 0 || !has_scan(split, true))
 		return false;
 	foreach(cell, split->grouped->pathlist)
-		if (((Path *) lfirst(cell))->total_cost < parallel_setup_cost)
+		if (((Path *) lfirst(cell))->total_cost < WORKERS_PAY * parallel_setup_cost)
 			return false;
 	return true;
 }
