@@ -226,7 +226,7 @@ SELECT count(*), sum(i4) FROM (SELECT * FROM m1 UNION ALL SELECT * FROM t) x;
 SELECT (SELECT count(*) FROM h WHERE ts < '2024-01-11') + count(*) AS count, (SELECT sum(i4) FROM h WHERE ts < '2024-01-11') + sum(i4) AS sum FROM h;
 -- so workers are not worth their start
 SET min_parallel_table_scan_size = 0;
-SET parallel_setup_cost = 0.5;
+SET parallel_setup_cost = 0.0125;
 SET parallel_tuple_cost = 0;
 SET max_parallel_workers_per_gather = 2;
 EXPLAIN (COSTS OFF) SELECT count(*), max(ts) FROM t;
