@@ -116,7 +116,7 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   bool WriteBlockFixed(const NtsRowBlock& block, uint32_t count, RowPlace here, uint16_t number,
                        uint8_t* cells);
   bool SetBlockNulls(const NtsRowBlock& block, uint32_t count, RowPlace here, uint16_t number);
-  bool WriteBlockVar(const NtsRowBlock& block, uint32_t count, const Slot& slot, BlockRow* rows,
+  bool WriteBlockVar(const NtsRowBlock& block, uint32_t count, uint16_t number, BlockRow* rows,
                      uint8_t* cells);
   void UndoBlock(uint32_t count, const BlockRow* rows);
   template <typename Visit>

@@ -133,7 +133,7 @@ bool Memtable::WriteBlock(const NtsRowBlock& block, uint32_t count, RowPlace her
         written = WriteBlockWords<uint8_t>(block, count, here, number, cells);
         break;
       case CellKind::kVar:
-        written = WriteBlockVar(block, count, slot, rows, cells);
+        written = WriteBlockVar(block, count, number, rows, cells);
         break;
       default:
         written = WriteBlockFixed(block, count, here, number, cells);
@@ -186,8 +186,9 @@ bool Memtable::SetBlockNulls(const NtsRowBlock& block, uint32_t count, RowPlace 
   return true;
 }
 
-bool Memtable::WriteBlockVar(const NtsRowBlock& block, uint32_t count, const Slot& slot, BlockRow* rows,
+bool Memtable::WriteBlockVar(const NtsRowBlock& block, uint32_t count, uint16_t number, BlockRow* rows,
                              uint8_t* cells) {
+  const Slot& slot = layout_->rows().slots[number];
   for (uint32_t i = 0; i < count; ++i) {
     const uint8_t* stored = nullptr;
     if (!block.nulls[i][slot.column]) {
@@ -195,13 +196,8 @@ bool Memtable::WriteBlockVar(const NtsRowBlock& block, uint32_t count, const Slo
       if (!PlainBytes(Address(block.words[i][slot.column]), &value)) return false;
       rows[i].var_bytes += value.length;
       if (value.length <= kSharedBytes) {
-        const uint8_t* cell = rows[i].before + slot.full_start;
-        if (rows[i].before == nullptr) [[unlikely]] {
-          const RowPlace before = store_.At(rows[i].previous);
-          cell = before.data + ColumnStore::ColumnStart(slot, before.capacity) +
-                 uint64_t{before.offset} * sizeof(stored);
-        }
-        stored = LoadVar(cell);
+        stored = LoadVar(rows[i].before != nullptr ? rows[i].before + slot.full_start
+                                                   : store_.Cell(store_.At(rows[i].previous), number));
         if (stored != nullptr && !EqualVar(stored, value)) stored = nullptr;
       }
       if (stored == nullptr) stored = arena_.Store(BytesOf(value), value.length);

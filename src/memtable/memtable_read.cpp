@@ -144,7 +144,8 @@ void Memtable::ForEachCell8(uint32_t slot, std::span<const uint32_t> rows, Visit
   };
   const size_t fetched = rows.size() - kPrefetched;
   for (size_t i = 0; i < fetched; ++i) {
-    __builtin_prefetch(cells[i + kPrefetched] + start);
+    const uint8_t* const ahead = cells[i + kPrefetched];
+    if (ahead != nullptr) __builtin_prefetch(ahead + start);
     visit_cell(i);
   }
   for (size_t i = fetched; i < rows.size(); ++i) visit_cell(i);

@@ -182,7 +182,9 @@ TEST_P(MemtableKeys, BlocksAreRows) {
         }
       }
       EXPECT_GT(in_blocks, 1000u);
-      if (null_percent < 100) EXPECT_GT(failed, 0u);
+      if (null_percent < 100) {
+        EXPECT_GT(failed, 0u);
+      }
       ASSERT_EQ(by_row.rows(), by_block.rows());
       ASSERT_EQ(by_row.raw_bytes(), by_block.raw_bytes());
       ASSERT_EQ(by_row.LargestRowBytes(), by_block.LargestRowBytes());
