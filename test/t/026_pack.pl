@@ -109,11 +109,13 @@ sub bench
 			$node->connstr('postgres') ], '<', \undef, '>', $out, '2>', $err);
 }
 my $moves = 0;
-for my $round (1 .. 2)
+my $clients = 4;
+my @rounds = (1, 2);
+while (defined(my $round = shift @rounds))
 {
 	my ($out, $err, $told) = ('', '', '');
 	my $log_at = -s $node->logfile;
-	my @benches = (bench(4, 'many.sql@1 few.sql@10 read.sql@20 cursor.sql@10', \$out, \$err), bench(1, 'pack.sql', \$out, \$told));
+	my @benches = (bench($clients, 'many.sql@1 few.sql@10 read.sql@20 cursor.sql@10', \$out, \$err), bench(1, 'pack.sql', \$out, \$told));
 	if ($round == 1)
 	{
 		ok((grep { !$_->finish } @benches) == 0, 'each reader sees each row once') or diag $err;
@@ -131,6 +133,8 @@ for my $round (1 .. 2)
 	unlike(slurp_file($node->logfile, $log_at), qr/division by zero|XX001|is empty where|belongs to generation|PANIC|TRAP/, 'nobody met a wrong page');
 	is(sql('SELECT count(*) % 2, sum(i) FROM p'), '0|0', 'the rows are there');
 	tables_are_sound($node, "round $round");
+	# On a busy machine the readers may never have left VACUUM a moment for its lock: once more, with fewer of them.
+	unshift @rounds, 1 if $moves == 0 && $round == 1 && --$clients > 0;
 }
 cmp_ok($moves, '>', 0, "$moves VACUUMs have moved segments");
 sql(q{ALTER TABLE p SET (autovacuum_enabled = off); SELECT ts_flush('p'); SELECT FROM ts_compact('p', before => 'infinity'); VACUUM p;});
