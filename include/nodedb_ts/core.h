@@ -378,12 +378,13 @@ int			nts_vector_size(const NtsSegment *segment, uint32_t group, int32_t column,
 /*
  * Decodes one vector. values[rows], nulls[rows]: words and flags as for
  * nts_batch_decode. chunk, length: the chunk's bytes in memory. *any_null tells
- * whether some flag is 1.
+ * whether some flag is 1; *uniform, unless uniform is NULL, that all rows have the same word or are all NULL (where it
+ * is false they may, too).
  */
 int			nts_vector_decode(const NtsSegment *segment, uint32_t group, int32_t column,
 							  const uint8_t *chunk, size_t length, uint32_t vector,
 							  uint64_t *values, uint8_t *nulls, uint8_t *data, uint64_t data_bytes,
-							  bool *any_null, NtsStatus *status) NTS_NOEXCEPT;
+							  bool *any_null, bool *uniform, NtsStatus *status) NTS_NOEXCEPT;
 
 /* What is known of the values of a row group's column, or of one vector of it. */
 typedef struct NtsStatistics
@@ -636,6 +637,12 @@ size_t		nts_sum_numerics(const NtsSlice *numerics, size_t count, bool with_squar
 							 NtsExactSums *sums) NTS_NOEXCEPT;
 size_t		nts_sum_squares(const uint64_t *words, const uint8_t *nulls, size_t count,
 							NtsExactSums *sums) NTS_NOEXCEPT;
+/*
+ * A sum of ints by their number, as numeric_div gives it: bytes behind the length word, into room for
+ * NTS_QUOTIENT_BYTES; returns how many, or 0 if the quotient has too many digits. REQUIRES: count > 0.
+ */
+#define NTS_QUOTIENT_BYTES 24
+size_t		nts_quotient_numeric(const NtsWideSum *sum, uint64_t count, uint8_t *numeric) NTS_NOEXCEPT;
 size_t		nts_extreme_numeric(const NtsSlice *numerics, size_t count, bool greatest,
 								size_t *place) NTS_NOEXCEPT;
 
@@ -647,6 +654,10 @@ void		nts_mark_changed_words(const uint64_t *words, size_t count, uint8_t *marks
 void		nts_mark_changed_bytes(const uint8_t *bytes, size_t count, uint8_t *marks) NTS_NOEXCEPT;
 /* Positions of the marks that are set, ascending; returns how many. */
 size_t		nts_list_marks(const uint8_t *marks, size_t count, uint32_t *positions) NTS_NOEXCEPT;
+/* Is no word, as an int64, smaller than the one before? May be false where some are not in [-2^62, 2^62). */
+bool		nts_is_ascending(const uint64_t *words, size_t count) NTS_NOEXCEPT;
+/* Of ascending int64 words, how many are less than the limit. Takes a time that grows as the logarithm of that. */
+size_t		nts_count_below(const uint64_t *words, size_t count, int64_t limit) NTS_NOEXCEPT;
 /*
  * out[i] = the start of the bucket [origin + k * width, origin + (k + 1) * width) that word i lies in. Stops at the
  * first word not in [origin, limit), or so far from origin that int64 cannot hold the distance; returns its position,

@@ -80,6 +80,10 @@ size_t nts_sum_squares(const uint64_t* words, const uint8_t* nulls, size_t count
   return exec::SumSquares(words, nulls, count, sums);
 }
 
+size_t nts_quotient_numeric(const NtsWideSum* sum, uint64_t count, uint8_t* numeric) noexcept {
+  return exec::QuotientNumeric(*sum, count, numeric);
+}
+
 size_t nts_extreme_numeric(const NtsSlice* numerics, size_t count, bool greatest, size_t* place) noexcept {
   return exec::ExtremeNumeric({numerics, count}, greatest, place);
 }
@@ -102,6 +106,14 @@ void nts_mark_changed_bytes(const uint8_t* bytes, size_t count, uint8_t* marks) 
 
 size_t nts_list_marks(const uint8_t* marks, size_t count, uint32_t* positions) noexcept {
   return exec::ListMarks(marks, count, positions);
+}
+
+bool nts_is_ascending(const uint64_t* words, size_t count) noexcept {
+  return exec::IsAscending(words, count);
+}
+
+size_t nts_count_below(const uint64_t* words, size_t count, int64_t limit) noexcept {
+  return exec::CountBelow(words, count, limit);
 }
 
 size_t nts_floor_buckets(const uint64_t* words, size_t count, int64_t origin, int64_t limit, int64_t width,

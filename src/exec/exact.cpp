@@ -1,6 +1,7 @@
 // exact.cpp - sums of numerics and of squares in 128 bits, and the order of numerics.
 #include "exec/exact.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include "codec/numeric/numeric.h"
@@ -119,6 +120,43 @@ size_t SumSquares(const uint64_t* words, const uint8_t* nulls, size_t count, Nts
   sums->count += values;
   sums->scale_count += values;
   return taken;
+}
+
+namespace {
+
+static_assert(NTS_QUOTIENT_BYTES == codec::kMaxWideNumericBytes);
+
+// The place of a number's highest digit to base 10 000, and that digit.
+struct Highest {
+  explicit Highest(uint64_t number) : digit(number) {
+    for (; digit >= 10000; digit /= 10000) weight++;
+  }
+  int weight = 0;
+  uint64_t digit;
+};
+
+}  // namespace
+
+size_t QuotientNumeric(const NtsWideSum& sum, uint64_t count, uint8_t* numeric) {
+  const Int128 value = Read(sum);
+  const bool negative = value < 0;
+  const Uint128 wide = negative ? -static_cast<Uint128>(value) : static_cast<Uint128>(value);
+  if (wide > UINT64_MAX) return 0;
+  // numeric_div shows at least 16 digits, counted from where it expects the quotient's first one.
+  const Highest dividend(static_cast<uint64_t>(wide)), divisor(count);
+  int weight = dividend.weight - divisor.weight;
+  if (dividend.digit <= divisor.digit) weight--;
+  const int scale = 16 - 4 * weight;
+  if (scale < 0 || scale > 2 * static_cast<int>(kMaxScaleShift)) return 0;
+  Uint128 power = PowerOfTen(std::min<unsigned>(scale, kMaxScaleShift));
+  if (scale > static_cast<int>(kMaxScaleShift)) power *= PowerOfTen(scale - kMaxScaleShift);
+  Uint128 scaled;
+  if (__builtin_mul_overflow(wide, power, &scaled)) return 0;
+  Uint128 quotient = scaled / count;
+  const uint64_t rest = static_cast<uint64_t>(scaled - quotient * count);
+  if (rest >= count - rest) quotient++;  // halves are rounded away from zero
+  if (quotient >> 117 != 0) return 0;
+  return codec::WriteWideNumeric(quotient, negative, static_cast<uint16_t>(scale), numeric);
 }
 
 size_t ExtremeNumeric(std::span<const NtsSlice> numerics, bool greatest, size_t* place) {

@@ -19,6 +19,11 @@ size_t SumNumerics(std::span<const NtsSlice> numerics, bool with_squares, NtsExa
 // Adds ints and their squares; nulls may be null. Returns how many words were taken, NULL or not.
 size_t SumSquares(const uint64_t* words, const uint8_t* nulls, size_t count, NtsExactSums* sums);
 
+// The quotient of a sum of ints and their number as PostgreSQL's numeric_div gives it, with as many digits: the bytes of
+// a numeric behind the length word, of which there are at most NTS_QUOTIENT_BYTES; 0: it has too many digits.
+// REQUIRES count > 0.
+size_t QuotientNumeric(const NtsWideSum& sum, uint64_t count, uint8_t* numeric);
+
 // Of the numerics from the front that can be compared, finds the greatest (else the least), of equal ones the last.
 // Returns how many were looked at; 0: *place is not set.
 size_t ExtremeNumeric(std::span<const NtsSlice> numerics, bool greatest, size_t* place);

@@ -22,6 +22,12 @@ void MarkChanges(const T* values, size_t count, uint8_t* marks) {
 // Positions of the marks that are set, ascending; returns how many. Room: count.
 size_t ListMarks(const uint8_t* marks, size_t count, uint32_t* positions);
 
+// Is no word, as an int64, smaller than the one before? May be false where some are not in [-2^62, 2^62).
+bool IsAscending(const uint64_t* words, size_t count);
+
+// Of ascending int64 words, how many are less than the limit: found from the front, in steps that double.
+size_t CountBelow(const uint64_t* words, size_t count, int64_t limit);
+
 // out[i] = start of the bucket of `width` from `origin` on that words[i] (an int64) lies in. Returns the position of
 // the first word that is not in [origin, limit) or too far from the origin, or count.
 size_t FloorBuckets(const uint64_t* words, size_t count, int64_t origin, int64_t limit, int64_t width,

@@ -556,40 +556,62 @@ Status ConstantVector(const ChunkRef& chunk, uint32_t rows, const Room& room, ui
   return Status::Ok();
 }
 
-// The rows of a vector out of a chunk's runs of equal values: words with their NULLs.
-bool ReadSteps(const ChunkRef& chunk, const codec::WordShape& shape, base::ByteReader in,
-               uint32_t first_row, uint32_t rows, uint64_t* words, uint8_t* nulls) {
+bool ParseSteps(const ChunkRef& chunk, const codec::WordShape& shape, base::ByteReader in,
+                ChunkSteps* steps) {
   uint64_t runs;
   std::vector<uint64_t> lengths;
-  std::vector<uint64_t> values;
   std::vector<uint8_t> no_nulls;
-  std::vector<uint8_t> missing;
   if (!in.ReadVarint(&runs) || runs == 0 || runs > chunk.rows) return false;
   if (!ReadWordList(kCodeShape, &in, runs, &lengths, &no_nulls)) return false;
-  if (!ReadWordList(shape, &in, runs, &values, &missing) || !in.empty()) return false;
-  uint64_t begin = 0;
-  uint64_t at = first_row;
-  const uint64_t end = uint64_t{first_row} + rows;
-  for (uint64_t r = 0; r < runs && at < end; r++) {
-    if (lengths[r] == 0 || lengths[r] > chunk.rows) return false;
-    begin += lengths[r];
-    if (begin <= at) continue;
-    const uint64_t n = std::min(begin, end) - at;
-    std::fill_n(words + (at - first_row), n, values[r]);
-    std::memset(nulls + (at - first_row), missing[r], n);
-    at += n;
+  if (!ReadWordList(shape, &in, runs, &steps->values, &steps->nulls) || !in.empty()) return false;
+  std::vector<uint32_t> ends(runs);
+  uint64_t end = 0;
+  for (uint64_t r = 0; r < runs; r++) {
+    if (lengths[r] == 0 || lengths[r] > chunk.rows - end) return false;
+    end += lengths[r];
+    ends[r] = static_cast<uint32_t>(end);
   }
-  return at == end;
+  steps->ends = std::move(ends);
+  return end == chunk.rows;
 }
 
-// Gathers the values of the rows that are not NULL; returns their number.
-size_t Gather(const uint8_t* nulls, size_t count, uint64_t* values) {
-  size_t n = 0;
-  for (size_t i = 0; i < count; i++) {
-    values[n] = values[i];
-    n += nulls[i] ^ 1;
+// The runs of a chunk, from its cache when it has one. `own` takes them otherwise. NULL when the bytes are wrong.
+const ChunkSteps* FindSteps(const ChunkRef& chunk, const Parts& parts, const codec::WordShape& shape,
+                            ChunkSteps* own) {
+  if (chunk.cache == nullptr) return ParseSteps(chunk, shape, parts.vectors, own) ? own : nullptr;
+  ChunkSteps* steps = &chunk.cache->steps;
+  if (steps->ends.empty() && !ParseSteps(chunk, shape, parts.vectors, steps)) {
+    *steps = {};
+    return nullptr;
   }
-  return n;
+  return steps;
+}
+
+// The runs of one vector.
+struct VectorSteps {
+  size_t runs;
+  size_t present;                   // runs that are not NULL
+  uint32_t lengths[kMaxVectorRows];
+  uint8_t nulls[kMaxVectorRows];
+  uint64_t values[kMaxVectorRows];  // as stored, of the runs that are not NULL: values[0..present)
+};
+
+// false: the vector goes beyond the runs.
+bool CutSteps(const ChunkSteps& steps, uint32_t first_row, uint32_t rows, VectorSteps* out) {
+  size_t r = static_cast<size_t>(std::upper_bound(steps.ends.begin(), steps.ends.end(), first_row) -
+                                 steps.ends.begin());
+  const uint32_t end = first_row + rows;
+  if (end > steps.ends.back()) return false;
+  out->runs = 0;
+  out->present = 0;
+  for (uint32_t at = first_row; at < end; r++) {
+    const uint32_t until = std::min(steps.ends[r], end);
+    out->lengths[out->runs] = until - at;
+    out->nulls[out->runs++] = steps.nulls[r];
+    if (!steps.nulls[r]) out->values[out->present++] = steps.values[r];
+    at = until;
+  }
+  return true;
 }
 
 struct OpenedVector {
@@ -598,21 +620,14 @@ struct OpenedVector {
   size_t present = 0;   // values that are not NULL
 };
 
-// Reads a vector's NULLs and, of words and of dictionaries, its stored words: values[0..present).
+// Reads a vector's NULLs and, of words and of dictionaries, its stored words: values[0..present). REQUIRES a chunk
+// that is not stepped.
 Status OpenVector(const ChunkRef& chunk, const Parts& parts, const ChunkModel& model,
                   uint32_t vector, uint32_t rows, uint64_t* values, uint8_t* nulls,
                   OpenedVector* head) {
   const bool words = IsWord(chunk.shape.kind);
   const bool dictionary = chunk.codec == codec::kDictionary;
   const codec::WordShape shape = dictionary ? kCodeShape : StoredShape(chunk, model);
-  if (parts.stepped) {
-    if (!words && !dictionary) return Wrong("runs of byte strings");
-    if (!ReadSteps(chunk, shape, parts.vectors, chunk.VectorStart(vector), rows, values, nulls)) {
-      return Wrong("bad runs");
-    }
-    head->present = Gather(nulls, rows, values);
-    return Status::Ok();
-  }
   if (!FindVector(chunk, parts, vector, &head->in)) return Wrong("bad offsets");
   if (!ReadVectorHead(&head->in, rows, nulls, &head->number, &head->present)) {
     return Wrong("bad vector header");
@@ -620,6 +635,20 @@ Status OpenVector(const ChunkRef& chunk, const Parts& parts, const ChunkModel& m
   if (head->present > 0 && (words || dictionary) &&
       !codec::DecodeWords(shape, head->number, head->in, {values, head->present}, model.tables)) {
     return Wrong(dictionary ? "bad codes" : "bad vector");
+  }
+  return Status::Ok();
+}
+
+// The runs of a vector of a stepped chunk.
+Status OpenSteps(const ChunkRef& chunk, const Parts& parts, const ChunkModel& model, uint32_t vector,
+                 uint32_t rows, VectorSteps* out) {
+  const bool dictionary = chunk.codec == codec::kDictionary;
+  if (!IsWord(chunk.shape.kind) && !dictionary) return Wrong("runs of byte strings");
+  ChunkSteps own;
+  const ChunkSteps* steps =
+      FindSteps(chunk, parts, dictionary ? kCodeShape : StoredShape(chunk, model), &own);
+  if (steps == nullptr || !CutSteps(*steps, chunk.VectorStart(vector), rows, out)) {
+    return Wrong("bad runs");
   }
   return Status::Ok();
 }
@@ -641,13 +670,49 @@ Status EntriesOfDictionary(const ChunkRef& chunk, const codec::Dictionary& dicti
   return Status::Ok();
 }
 
+// From what words and dictionaries store to values of the column, in place.
+Status ValuesOfStored(const ChunkRef& chunk, const Parts& parts, const ChunkModel& model,
+                      size_t present, const Room& room, uint64_t* values) {
+  const bool words = IsWord(chunk.shape.kind);
+  if (chunk.codec == codec::kDictionary) {
+    Status status = words ? WordsOfDictionary(chunk, parts, model, present, values)
+                          : BytesOfDictionary(chunk, parts, present, room, values);
+    if (!status.ok()) return status;
+  }
+  if (words && !MapUp(chunk, model, {values, present})) return Wrong("bad vector");
+  return Status::Ok();
+}
+
+Status VectorOfSteps(const ChunkRef& chunk, const Parts& parts, const ChunkModel& model,
+                     uint32_t vector, uint32_t rows, const Room& room, uint64_t* values,
+                     uint8_t* nulls, bool* any_null, bool* uniform) {
+  VectorSteps steps;
+  Status status = OpenSteps(chunk, parts, model, vector, rows, &steps);
+  if (!status.ok()) return status;
+  if (steps.present > 0) {
+    status = ValuesOfStored(chunk, parts, model, steps.present, room, steps.values);
+    if (!status.ok()) return status;
+  }
+  *any_null = steps.present < steps.runs;
+  *uniform = steps.runs == 1;
+  if (room.data == nullptr) return Status::Ok();
+  const uint64_t* value = steps.values;
+  for (size_t r = 0; r < steps.runs; r++) {
+    const bool null = steps.nulls[r];
+    values = std::fill_n(values, steps.lengths[r], null ? 0 : *value++);
+    nulls = std::fill_n(nulls, steps.lengths[r], null);
+  }
+  return Status::Ok();
+}
+
 // Decodes or, for byte strings without room.data, only measures.
 Status VisitVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows, const Room& room,
-                   uint64_t* values, uint8_t* nulls, bool* any_null) {
+                   uint64_t* values, uint8_t* nulls, bool* any_null, bool* uniform) {
   if (vector >= chunk.vectors || rows == 0 || rows > kMaxVectorRows) {
     return Status::Bug("no such vector");
   }
   *any_null = false;
+  *uniform = true;
   if (chunk.shape.kind == NTS_KIND_NONE || chunk.codec == codec::kNone) {
     std::fill_n(values, rows, 0);
     std::memset(nulls, 1, rows);
@@ -661,21 +726,21 @@ Status VisitVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows, const 
   const ChunkModel* model;
   if (!OpenParts(chunk, &parts)) return Wrong("bad offsets");
   if ((model = FindModel(chunk, parts, &own)) == nullptr) return Wrong("bad model");
-  const bool words = IsWord(chunk.shape.kind);
-  const bool dictionary = chunk.codec == codec::kDictionary;
-  Status opened = OpenVector(chunk, parts, *model, vector, rows, values, nulls, &head);
-  if (!opened.ok()) return opened;
+  if (parts.stepped) {
+    return VectorOfSteps(chunk, parts, *model, vector, rows, room, values, nulls, any_null, uniform);
+  }
+  const bool stored = IsWord(chunk.shape.kind) || chunk.codec == codec::kDictionary;
+  Status status = OpenVector(chunk, parts, *model, vector, rows, values, nulls, &head);
+  if (!status.ok()) return status;
   const size_t present = head.present;
   *any_null = present < rows;
-  if (present > 0 && dictionary) {
-    Status status = words ? WordsOfDictionary(chunk, parts, *model, present, values)
-                          : BytesOfDictionary(chunk, parts, present, room, values);
+  *uniform = present == 0 || (present == rows && stored && head.number == codec::kConstant);
+  if (present > 0 && stored) {
+    // codes of a constant may lie one by one in a large dictionary: one value tells
+    const size_t distinct = *uniform ? 1 : present;
+    status = ValuesOfStored(chunk, parts, *model, distinct, room, values);
     if (!status.ok()) return status;
-  }
-  if (present > 0 && words) {
-    if (!MapUp(chunk, *model, {values, present})) return Wrong("bad vector");
-  } else if (present > 0 && dictionary) {
-    // laid out above
+    std::fill(values + distinct, values + present, values[0]);
   } else if (present > 0 && StoresFields(head.number)) {
     if (head.number != chunk.codec) return Wrong("vector without its model");
     return head.number == codec::kBytesFields
@@ -706,16 +771,19 @@ Status MeasureVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows, uint
   uint64_t values[kMaxVectorRows];
   uint8_t nulls[kMaxVectorRows];
   bool any_null;
+  bool uniform;
   const Room room{nullptr, 0, cursor};
-  return VisitVector(chunk, vector, rows, room, values, nulls, &any_null);
+  return VisitVector(chunk, vector, rows, room, values, nulls, &any_null, &uniform);
 }
 
 Status DecodeVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows, uint64_t* values,
                     uint8_t* nulls, uint8_t* data, uint64_t data_bytes, uint64_t* cursor,
-                    bool* any_null) {
+                    bool* any_null, bool* uniform) {
   static uint8_t no_room[8];  // data may be NULL when no byte is needed
   const Room room{data != nullptr ? data : no_room, data != nullptr ? data_bytes : 0, cursor};
-  return VisitVector(chunk, vector, rows, room, values, nulls, any_null);
+  bool unasked;
+  return VisitVector(chunk, vector, rows, room, values, nulls, any_null,
+                     uniform != nullptr ? uniform : &unasked);
 }
 
 Status CheckDictionary(const ChunkRef& chunk) {
@@ -802,14 +870,22 @@ Status ReadMembers(const ChunkRef& chunk, uint64_t* members, uint8_t* any_null) 
   if (!OpenParts(chunk, &parts)) return Wrong("bad offsets");
   if ((model = FindModel(chunk, parts, &own)) == nullptr) return Wrong("bad model");
   for (uint32_t v = 0; v < chunk.vectors; v++) {
+    const uint32_t rows = chunk.VectorStart(v + 1) - chunk.VectorStart(v);
+    if (rows == 0 || rows > kMaxVectorRows) return Status::Bug("no such vector");
+    members[v] = 0;
+    if (parts.stepped) {
+      VectorSteps steps;
+      Status status = OpenSteps(chunk, parts, *model, v, rows, &steps);
+      if (!status.ok()) return status;
+      for (size_t i = 0; i < steps.present; i++) members[v] |= uint64_t{1} << (steps.values[i] % 64);
+      any_null[v] = steps.present < steps.runs;
+      continue;
+    }
     uint64_t codes[kMaxVectorRows];
     uint8_t nulls[kMaxVectorRows];
     OpenedVector head;
-    const uint32_t rows = chunk.VectorStart(v + 1) - chunk.VectorStart(v);
-    if (rows == 0 || rows > kMaxVectorRows) return Status::Bug("no such vector");
     Status status = OpenVector(chunk, parts, *model, v, rows, codes, nulls, &head);
     if (!status.ok()) return status;
-    members[v] = 0;
     for (size_t i = 0; i < head.present; i++) members[v] |= uint64_t{1} << (codes[i] % 64);
     any_null[v] = head.present < rows;
   }

@@ -35,10 +35,24 @@ struct ChunkModel {
   }
 };
 
-// Keeps a chunk's model between reads of its vectors.
+// The runs of equal values that a stepped chunk consists of (FORMAT.md: steps).
+struct ChunkSteps {
+  std::vector<uint32_t> ends;    // of each run: the row behind it
+  std::vector<uint64_t> values;  // as stored; a NULL's is 0
+  std::vector<uint8_t> nulls;
+
+  size_t MemoryBytes() const {
+    return ends.capacity() * sizeof(uint32_t) + values.capacity() * sizeof(uint64_t) + nulls.capacity();
+  }
+};
+
+// Keeps a chunk's model and runs between reads of its vectors.
 struct ChunkCache {
   bool parsed = false;
   ChunkModel model;
+  ChunkSteps steps;  // without any: not parsed yet
+
+  size_t MemoryBytes() const { return model.MemoryBytes() + steps.MemoryBytes(); }
 };
 
 // First row of a vector; of `vectors`, the row behind the last. starts: of each, or NULL: all are
@@ -78,10 +92,11 @@ base::Status MeasureVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows
 
 // Decodes one vector: words or addresses in `data` (see core.h), which has data_bytes
 // from its 8-aligned start; *cursor as above. Rows with equal values may share an
-// address.
+// address. *uniform, unless NULL: is every row the same word, or every row NULL? (false
+// also where it was not looked at.)
 base::Status DecodeVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows,
                           uint64_t* values, uint8_t* nulls, uint8_t* data, uint64_t data_bytes,
-                          uint64_t* cursor, bool* any_null);
+                          uint64_t* cursor, bool* any_null, bool* uniform = nullptr);
 
 // The bytes behind a decoded by-reference value.
 inline std::string_view BytesAt(const ColumnShape& shape, uint64_t address) {

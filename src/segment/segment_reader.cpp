@@ -406,7 +406,7 @@ Status Segment::VectorSize(uint32_t group, int32_t column, std::span<const uint8
 
 Status Segment::Decode(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
                        uint32_t vector, uint64_t* values, uint8_t* nulls, uint8_t* data,
-                       uint64_t data_bytes, bool* any_null) const {
+                       uint64_t data_bytes, bool* any_null, bool* uniform) const {
   ChunkRef ref;
   uint32_t first_row;
   uint32_t rows;
@@ -414,7 +414,7 @@ Status Segment::Decode(uint32_t group, int32_t column, std::span<const uint8_t> 
   if (status.ok()) status = Vector(group, vector, &first_row, &rows);
   if (!status.ok()) return status;
   uint64_t cursor = 0;
-  return DecodeVector(ref, vector, rows, values, nulls, data, data_bytes, &cursor, any_null);
+  return DecodeVector(ref, vector, rows, values, nulls, data, data_bytes, &cursor, any_null, uniform);
 }
 
 Status Segment::Statistics(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
@@ -501,7 +501,7 @@ uint64_t Segment::MemoryBytes() const {
   for (const Group& group : groups_) bytes += group.vector_starts.capacity() * sizeof(uint32_t);
   for (const CachedChunk& cached : caches_) {
     bytes += sizeof(CachedChunk);
-    if (cached.cache != nullptr) bytes += cached.cache->model.MemoryBytes();
+    if (cached.cache != nullptr) bytes += cached.cache->MemoryBytes();
   }
   return bytes;
 }

@@ -26,7 +26,8 @@ constexpr int kShortWeightMax = 63;
 constexpr uint16_t kScaleMax = 0x3FFF;
 constexpr uint64_t kDigit = 10000;
 constexpr unsigned kDigitDigits = 4;
-constexpr size_t kMaxDigits = 6;  // of 2^63 * 1000
+constexpr size_t kMaxDigits = 6;       // of 2^63 * 1000
+constexpr size_t kMaxWideDigits = 10;  // of 2^117 * 1000
 
 constexpr WordShape kIntegerShape = {WordKind::kInt, 8};
 constexpr WordShape kScaleShape = {WordKind::kInt, 2};
@@ -80,39 +81,63 @@ uint16_t LeastScale(int64_t k, uint16_t scale) {
 
 }  // namespace
 
-size_t WriteNumeric(const ScaledNumeric& number, uint8_t* out) {
-  const uint64_t magnitude = Magnitude(number.k);
-  // Digits behind the point come in fours, the last ones filled up with zeros.
-  const unsigned groups = (number.scale + kDigitDigits - 1) / kDigitDigits;
-  const uint64_t fill = kPowers[groups * kDigitDigits - number.scale];
-  uint16_t digits[kMaxDigits];  // lowest first
-  size_t count = 0;
-  if (magnitude <= UINT64_MAX / 1000) {
-    for (uint64_t v = magnitude * fill; v != 0; v /= kDigit) {
-      digits[count++] = static_cast<uint16_t>(v % kDigit);
-    }
-  } else {
-    for (Uint128 v = Uint128{magnitude} * fill; v != 0; v /= kDigit) {
-      digits[count++] = static_cast<uint16_t>(v % kDigit);
-    }
-  }
+namespace {
+
+// digits: to base 10 000, the lowest first, of which the last `groups` stand behind the point; the highest is not 0.
+size_t WriteDigits(const uint16_t* digits, size_t count, unsigned groups, bool negative,
+                   uint16_t scale, uint8_t* out) {
   size_t zeros = 0;
   while (zeros < count && digits[zeros] == 0) zeros++;
   const int weight = count == 0 ? 0 : static_cast<int>(count) - 1 - static_cast<int>(groups);
-  const bool negative = number.k < 0;
   uint8_t* at = out;
-  if (number.scale <= kShortScaleMax && weight >= kShortWeightMin && weight <= kShortWeightMax) {
+  if (scale <= kShortScaleMax && weight >= kShortWeightMin && weight <= kShortWeightMax) {
     Store16(at, static_cast<uint16_t>(kShort | (negative ? kShortNegative : 0) |
-                                      number.scale << kShortScaleShift |
-                                      (weight & kShortWeightMask)));
+                                      scale << kShortScaleShift | (weight & kShortWeightMask)));
     at += 2;
   } else {
-    Store16(at, static_cast<uint16_t>((negative ? kLongNegative : 0) | number.scale));
+    Store16(at, static_cast<uint16_t>((negative ? kLongNegative : 0) | scale));
     Store16(at + 2, static_cast<uint16_t>(weight));
     at += 4;
   }
   for (size_t i = count; i-- > zeros; at += 2) Store16(at, digits[i]);
   return static_cast<size_t>(at - out);
+}
+
+// Digits behind the point come in fours, the last ones filled up with zeros.
+unsigned GroupsOf(uint16_t scale) { return (scale + kDigitDigits - 1) / kDigitDigits; }
+
+size_t TakeDigits(uint64_t v, uint16_t* digits) {
+  size_t count = 0;
+  for (; v != 0; v /= kDigit) digits[count++] = static_cast<uint16_t>(v % kDigit);
+  return count;
+}
+
+}  // namespace
+
+size_t WriteWideNumeric(WideMagnitude magnitude, bool negative, uint16_t scale, uint8_t* out) {
+  const unsigned groups = GroupsOf(scale);
+  uint16_t digits[kMaxWideDigits];
+  size_t count = 0;
+  WideMagnitude v = magnitude * kPowers[groups * kDigitDigits - scale];
+  // Division of 128 bits is slow: four digits at a time, until 64 bits are left.
+  constexpr uint64_t kFour = uint64_t{kDigit} * kDigit * kDigit * kDigit;
+  while (v > UINT64_MAX) {
+    uint64_t four = static_cast<uint64_t>(v % kFour);
+    v /= kFour;
+    for (int i = 0; i < 4; i++, four /= kDigit) digits[count++] = static_cast<uint16_t>(four % kDigit);
+  }
+  count += TakeDigits(static_cast<uint64_t>(v), digits + count);
+  return WriteDigits(digits, count, groups, negative && magnitude != 0, scale, out);
+}
+
+size_t WriteNumeric(const ScaledNumeric& number, uint8_t* out) {
+  const uint64_t magnitude = Magnitude(number.k);
+  const bool negative = number.k < 0;
+  if (magnitude > UINT64_MAX / 1000) return WriteWideNumeric(magnitude, negative, number.scale, out);
+  const unsigned groups = GroupsOf(number.scale);
+  uint16_t digits[kMaxWideDigits];
+  const size_t count = TakeDigits(magnitude * kPowers[groups * kDigitDigits - number.scale], digits);
+  return WriteDigits(digits, count, groups, negative, number.scale, out);
 }
 
 bool ParseNumeric(std::string_view bytes, ScaledNumeric* number) {

@@ -24,6 +24,10 @@ inline constexpr size_t kMaxScaledNumericBytes = 16;  // a long head and six dig
 // The bytes behind the length word, in the machine's order as PostgreSQL has them; returns their
 // number, at most kMaxScaledNumericBytes. REQUIRES scale <= 16383.
 size_t WriteNumeric(const ScaledNumeric& number, uint8_t* out);
+// The same of +-magnitude / 10^scale; at most kMaxWideNumericBytes. REQUIRES also magnitude < 2^117.
+__extension__ typedef unsigned __int128 WideMagnitude;
+inline constexpr size_t kMaxWideNumericBytes = 24;
+size_t WriteWideNumeric(WideMagnitude magnitude, bool negative, uint16_t scale, uint8_t* out);
 // Value and scale of bytes that PostgreSQL made; false if the integer does not fit, NaN, infinities.
 [[nodiscard]] bool ParseNumeric(std::string_view bytes, ScaledNumeric* number);
 // False for all that WriteNumeric would not give back byte by byte: NaN, infinities, larger

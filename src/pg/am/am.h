@@ -134,6 +134,7 @@ typedef struct NtsCachedSegment
 	NtsKeyBounds *bounds;		/* one for each row group, or NULL: not asked for yet */
 	NtsKeyBounds **vector_bounds;	/* by row group: one for each vector, or NULL */
 	NtsValueList ***value_lists;	/* by row group and column, or NULL at each level */
+	NtsStatistics ***vector_statistics; /* likewise: one for each vector */
 	/* the cache's own: */
 	Oid			relid;
 	NtsFileNode node;
@@ -154,6 +155,31 @@ extern NtsCachedSegment *nts_segment_cache_add(Relation rel, const NtsEntry *ent
 extern void nts_segment_cache_forget(Relation rel);
 extern void nts_segment_cache_release(NtsCachedSegment *segment);
 
+/* ---- chunk_cache.c: chunks that were read and checked, kept between queries ---- */
+
+typedef struct NtsCachedChunk
+{
+	int			references;
+	bool		is_cached;		/* false: goes with its last reference */
+	dlist_node	use;
+	Oid			relid;
+	NtsFileNode node;
+	uint64		generation;
+	uint32		group;
+	int32		column;
+	uint64		length;
+	uint8		bytes[FLEXIBLE_ARRAY_MEMBER];
+} NtsCachedChunk;
+
+/* Both return a reference, to be released. find: NULL: not there. make: room for bytes, which nobody finds yet. */
+extern NtsCachedChunk *nts_chunk_cache_find(Relation rel, uint64 generation, uint32 group, int32 column, uint64 length);
+extern NtsCachedChunk *nts_chunk_cache_make(Relation rel, uint64 generation, uint32 group, int32 column, uint64 length);
+/* Its bytes are there and were found sound. */
+extern void nts_chunk_cache_keep(NtsCachedChunk *chunk);
+extern void nts_chunk_cache_release(NtsCachedChunk *chunk);
+/* Drops those of a table, of all tables if InvalidOid. */
+extern void nts_chunk_cache_forget(Oid relid);
+
 /* ---- reader.c: what a snapshot sees, vector by vector ---- */
 
 typedef struct NtsColumnData
@@ -161,6 +187,7 @@ typedef struct NtsColumnData
 	Datum	   *values;
 	uint8	   *nulls;
 	bool		filled;
+	bool		uniform;		/* known: all rows have the same word, or all are NULL */
 } NtsColumnData;
 
 struct NtsRowGroup;

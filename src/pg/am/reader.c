@@ -40,8 +40,10 @@ typedef struct NtsRowGroup
 	SegmentHandle *segment;
 	uint32		number;
 	NtsRowGroupInfo info;
-	uint8	  **chunks;			/* [natts + 2]: columns, row ids, command ids */
-	uint64	   *chunk_lengths;
+	int			chunk_count;
+	NtsCachedChunk **chunks;	/* [chunk_count]: columns, row ids, command ids; NULL: not read. Released by the
+								 * context's callback */
+	NtsCachedChunk *loading;	/* NULL, or one that could not be read */
 } NtsRowGroup;
 
 struct NtsReader
@@ -181,11 +183,24 @@ segment_of(NtsReader *reader, int entry)
 	return reader->segment;
 }
 
+static void
+release_chunks(void *arg)
+{
+	NtsRowGroup *group = arg;
+
+	for (int i = 0; i < group->chunk_count; i++)
+		if (group->chunks[i] != NULL)
+			nts_chunk_cache_release(group->chunks[i]);
+	if (group->loading != NULL)
+		nts_chunk_cache_release(group->loading);
+}
+
 static NtsRowGroup *
 group_of(NtsReader *reader, int entry, uint32 number)
 {
 	SegmentHandle *segment = segment_of(reader, entry);
 	MemoryContext context;
+	MemoryContextCallback *callback;
 	NtsRowGroup *group = reader->group;
 	NtsStatus	status;
 
@@ -200,8 +215,12 @@ group_of(NtsReader *reader, int entry, uint32 number)
 	group->context = context;
 	group->segment = segment;
 	group->number = number;
-	group->chunks = MemoryContextAllocZero(context, sizeof(uint8 *) * (reader->natts + 2));
-	group->chunk_lengths = MemoryContextAllocZero(context, sizeof(uint64) * (reader->natts + 2));
+	group->chunk_count = reader->natts + 2;
+	group->chunks = MemoryContextAllocZero(context, sizeof(NtsCachedChunk *) * group->chunk_count);
+	callback = MemoryContextAllocZero(context, sizeof(*callback));
+	callback->func = release_chunks;
+	callback->arg = group;
+	MemoryContextRegisterResetCallback(context, callback);
 	NTS_CHECK(nts_segment_row_group(segment->core, number, &group->info, &status), status,
 			  reader->rel);
 	segment->references++;
@@ -214,23 +233,34 @@ static const uint8 *
 load_chunk(Relation rel, NtsRowGroup *group, int32 column, int place, uint64 *length)
 {
 	SegmentHandle *segment = group->segment;
+	uint64		generation = segment->entry.generation;
+	NtsCachedChunk *chunk = group->chunks[place];
 	NtsChunkInfo info;
 	NtsStatus	status;
 
-	if (group->chunks[place] == NULL)
+	if (chunk == NULL)
 	{
-		uint8	   *bytes;
-
 		NTS_CHECK(nts_segment_chunk(segment->core, group->number, column, &info, &status), status, rel);
-		bytes = MemoryContextAllocHuge(group->context, Max(info.length, 1));
-		nts_segment_read(rel, &segment->entry, info.offset, info.length, NULL, bytes);
-		NTS_CHECK(nts_chunk_verify(segment->core, group->number, column, bytes, info.length, &status),
-				  status, rel);
-		group->chunks[place] = bytes;
-		group->chunk_lengths[place] = info.length;
+		if (segment->cached != NULL)
+			chunk = nts_chunk_cache_find(rel, generation, group->number, column, info.length);
+		if (chunk == NULL)
+		{
+			if (group->loading != NULL)
+				nts_chunk_cache_release(group->loading);
+			group->loading = NULL;
+			chunk = nts_chunk_cache_make(rel, generation, group->number, column, info.length);
+			group->loading = chunk;
+			nts_segment_read(rel, &segment->entry, info.offset, info.length, NULL, chunk->bytes);
+			NTS_CHECK(nts_chunk_verify(segment->core, group->number, column, chunk->bytes, info.length, &status),
+					  status, rel);
+			if (segment->cached != NULL)
+				nts_chunk_cache_keep(chunk);
+			group->loading = NULL;
+		}
+		group->chunks[place] = chunk;
 	}
-	*length = group->chunk_lengths[place];
-	return group->chunks[place];
+	*length = chunk->length;
+	return chunk->bytes;
 }
 
 /* ---- vector sets ---- */
@@ -371,9 +401,9 @@ fill_default(NtsVectorSet *set, int column, uint32 first, uint32 rows)
 	}
 }
 
-/* Decodes vector `set->vector` of a stored or hidden column. */
+/* Decodes vector `set->vector` of a stored or hidden column. uniform: may be NULL. */
 static void
-decode_column(NtsVectorSet *set, int32 column, int place, uint64 *values, uint8 *nulls)
+decode_column(NtsVectorSet *set, int32 column, int place, uint64 *values, uint8 *nulls, bool *uniform)
 {
 	NtsRowGroup *group = set->group;
 	uint64		length;
@@ -392,7 +422,7 @@ decode_column(NtsVectorSet *set, int32 column, int place, uint64 *values, uint8 
 							  set->vector, &data_bytes, &status), status, set->rel);
 	data = data_bytes == 0 ? NULL : MemoryContextAllocHuge(set->data_context, data_bytes);
 	NTS_CHECK(nts_vector_decode(group->segment->core, group->number, column, chunk, length,
-								set->vector, values, nulls, data, data_bytes, &any_null, &status),
+								set->vector, values, nulls, data, data_bytes, &any_null, uniform, &status),
 			  status, set->rel);
 }
 
@@ -404,10 +434,13 @@ nts_vector_set_fill(NtsVectorSet *set, int column)
 
 	ensure_arrays(set, column);
 	if (column >= (int) set->group->segment->info.column_count || att->attisdropped)
+	{
 		fill_default(set, column, 0, set->rows);
+		data->uniform = true;
+	}
 	else
 	{
-		decode_column(set, column, column, (uint64 *) data->values, data->nulls);
+		decode_column(set, column, column, (uint64 *) data->values, data->nulls, &data->uniform);
 		if (att->attbyval && att->attlen == 4)
 			extend_float4(data->values, set->rows);
 	}
@@ -427,7 +460,7 @@ hide_later_commands(NtsReader *reader, NtsVectorSet *set)
 		return;
 	values = MemoryContextAlloc(set->data_context, sizeof(uint64) * set->rows);
 	nulls = MemoryContextAlloc(set->data_context, set->rows);
-	decode_column(set, NTS_COLUMN_COMMAND_ID, set->natts + 1, values, nulls);
+	decode_column(set, NTS_COLUMN_COMMAND_ID, set->natts + 1, values, nulls, NULL);
 	set->cids = MemoryContextAlloc(set->data_context, sizeof(uint32) * set->rows);
 	for (uint32 i = 0; i < set->rows; i++)
 		set->cids[i] = (uint32) values[i];
@@ -463,7 +496,7 @@ load_vector(NtsReader *reader, int entry, uint32 group_number, uint32 vector)
 		uint8	   *nulls = MemoryContextAlloc(set->data_context, rows);
 
 		set->row_ids = MemoryContextAlloc(set->data_context, sizeof(uint64) * rows);
-		decode_column(set, NTS_COLUMN_ROW_ID, set->natts, set->row_ids, nulls);
+		decode_column(set, NTS_COLUMN_ROW_ID, set->natts, set->row_ids, nulls, NULL);
 	}
 	hide_later_commands(reader, set);
 	return set;
@@ -610,6 +643,7 @@ nts_reader_delta_copy(NtsReader *reader, BlockNumber block, const char *page)
 			first += n;
 		}
 		column->filled = true;
+		column->uniform = false;
 	}
 	pfree(batches);
 	return set;
@@ -757,15 +791,32 @@ bool
 nts_reader_vector_statistics(NtsReader *reader, int entry, uint32 number, int column, NtsStatistics *vectors)
 {
 	NtsRowGroup *group = group_of(reader, entry, number);
+	NtsCachedSegment *cached = group->segment->cached;
+	Size		bytes = sizeof(NtsStatistics) * group->info.vectors;
 	NtsStatus	status;
 	const uint8 *chunk;
 	uint64		length;
 
 	if (column >= (int) group->segment->info.column_count)
 		return false;
+	if (cached != NULL && cached->vector_statistics != NULL && cached->vector_statistics[number] != NULL &&
+		cached->vector_statistics[number][column] != NULL)
+	{
+		memcpy(vectors, cached->vector_statistics[number][column], bytes);
+		return true;
+	}
 	chunk = load_chunk(reader->rel, group, column, column, &length);
 	NTS_CHECK(nts_chunk_statistics(group->segment->core, number, column, chunk, length, vectors, &status), status,
 			  reader->rel);
+	if (cached == NULL)
+		return true;
+	if (cached->vector_statistics == NULL)
+		cached->vector_statistics = MemoryContextAllocZero(cached->context, sizeof(NtsStatistics **) *
+														   group->segment->info.row_groups);
+	if (cached->vector_statistics[number] == NULL)
+		cached->vector_statistics[number] = MemoryContextAllocZero(cached->context, sizeof(NtsStatistics *) *
+																   group->segment->info.column_count);
+	cached->vector_statistics[number][column] = memcpy(MemoryContextAlloc(cached->context, bytes), vectors, bytes);
 	return true;
 }
 

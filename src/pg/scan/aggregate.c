@@ -46,6 +46,7 @@ typedef struct NtsAggregateNode
 	uint64		selections;
 	uint64		rows;
 	NtsScanChooser chooser;		/* set if statistics may suffice */
+	int			order;			/* wanted of the groups: see order_of_groups in aggregate_path.c */
 	NtsEarlyStop *stop;			/* groups come in the order of a bucket, or NULL */
 	uint64		shown;			/* of its groups */
 	uint64		answered;		/* row groups and vectors that they sufficed for, */
@@ -173,6 +174,8 @@ read_all(NtsAggregateNode *node)
 	/* without GROUP BY there is one group, even of no rows */
 	if (node->key_count == 0 && node->rows == 0)
 		group_of_row(node, 0);
+	if (node->order != 0)
+		nts_agg_table_order(node->table, abs(node->order) - 1, node->order < 0);
 	node->next = nts_agg_table_first(node->table);
 }
 
@@ -343,11 +346,12 @@ begin_aggregate(CustomScanState *css, EState *estate, int eflags)
 		node->chooser.arg = node;
 		nts_scan_set_chooser(node->child, &node->chooser);
 	}
-	if (list_length(plan->custom_private) > 1)
+	node->order = intVal(lsecond(plan->custom_private));
+	if (list_length(plan->custom_private) > 2)
 	{
 		NtsEarlyPlan early;
 
-		nts_early_plan_read(lsecond(plan->custom_private), &early);
+		nts_early_plan_read(lthird(plan->custom_private), &early);
 		node->stop = nts_early_stop_make(&early, node->child, &node->vectors, node->keys);
 	}
 }

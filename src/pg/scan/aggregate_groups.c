@@ -13,6 +13,7 @@
 
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "miscadmin.h"
 #include "utils/float.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
@@ -20,6 +21,7 @@
 #include "pg/scan/aggregate.h"
 
 #define RECENT_SLOTS 256		/* power of two */
+#define MAX_ORDERED (256 * 1024)	/* groups, of which each takes 32 bytes while they are ordered */
 
 /* Bytes of a key that are kept once. */
 typedef struct Interned
@@ -254,10 +256,57 @@ mark_references(const NtsAggVector *vector, uint32 count, uint8 *marks)
 	}
 }
 
+/*
+ * Marks rows at which a key may change, or lists them in table->starts if that is known already. Returns the number
+ * listed, behind the first row; -1: marked.
+ */
+static int
+find_changes(NtsAggTable *table, const NtsAggVectors *vectors, uint32 count)
+{
+	const NtsAggVector *varying = NULL;
+	int			varying_count = 0;
+
+	for (int k = 0; k < table->key_count; k++)
+		if (!vectors->vectors[table->keys[k]].uniform)
+		{
+			varying = &vectors->vectors[table->keys[k]];
+			varying_count++;
+		}
+	if (varying_count == 0)
+		return 0;
+	if (varying_count == 1 && varying->change_count >= 0)
+	{
+		memcpy(table->starts + 1, varying->changes, sizeof(uint32) * varying->change_count);
+		return varying->change_count;
+	}
+	memset(table->marks, 0, count);
+	table->marks[0] = 1;
+	for (int k = 0; k < table->key_count; k++)
+	{
+		const NtsAggVector *vector = &vectors->vectors[table->keys[k]];
+
+		if (vector->uniform)
+			continue;
+		if (vector->change_count >= 0)
+		{
+			for (int i = 0; i < vector->change_count; i++)
+				table->marks[vector->changes[i]] = 1;
+			continue;
+		}
+		if (vector->nulls != NULL)
+			nts_mark_changed_bytes(vector->nulls, count, table->marks);
+		if (vector->typbyval)
+			nts_mark_changed_words((const uint64 *) vector->values, count, table->marks);
+		else
+			mark_references(vector, count, table->marks);
+	}
+	return -1;
+}
+
 int
 nts_agg_table_runs(NtsAggTable *table, const NtsAggVectors *vectors, uint32 count, uint32 **starts)
 {
-	size_t		runs;
+	int			changes;
 
 	nts_agg_table_forget_addresses(table);
 	if (table->room < count)
@@ -266,23 +315,13 @@ nts_agg_table_runs(NtsAggTable *table, const NtsAggVectors *vectors, uint32 coun
 		table->marks = MemoryContextAllocHuge(table->context, table->room);
 		table->starts = MemoryContextAllocHuge(table->context, sizeof(uint32) * (table->room + 1));
 	}
-	memset(table->marks, 0, count);
-	table->marks[0] = 1;
-	for (int k = 0; k < table->key_count; k++)
-	{
-		const NtsAggVector *vector = &vectors->vectors[table->keys[k]];
-
-		if (vector->nulls != NULL)
-			nts_mark_changed_bytes(vector->nulls, count, table->marks);
-		if (vector->typbyval)
-			nts_mark_changed_words((const uint64 *) vector->values, count, table->marks);
-		else
-			mark_references(vector, count, table->marks);
-	}
-	runs = nts_list_marks(table->marks, count, table->starts);
-	table->starts[runs] = count;
+	changes = find_changes(table, vectors, count);
+	if (changes < 0)
+		changes = (int) nts_list_marks(table->marks, count, table->starts) - 1;
+	table->starts[0] = 0;
+	table->starts[changes + 1] = count;
 	*starts = table->starts;
-	return (int) runs;
+	return changes + 1;
 }
 
 /* ---- groups ---- */
@@ -425,6 +464,72 @@ nts_agg_table_group(NtsAggTable *table, const NtsAggVectors *vectors, uint32 row
 			nulls |= UINT64CONST(1) << k;
 	}
 	return nts_agg_table_find(table, vectors, values, nulls, is_new);
+}
+
+/* ---- order ---- */
+
+typedef struct OrderedGroup
+{
+	int64		word;
+	NtsAggGroup *group;
+} OrderedGroup;
+
+/* Two sorted neighbours into one; of equal ones those of the first come first. */
+static void
+merge_ordered(const OrderedGroup *a, Size a_count, const OrderedGroup *b, Size b_count, OrderedGroup *out)
+{
+	while (a_count > 0 && b_count > 0)
+	{
+		bool		take_b = b->word < a->word;
+
+		*out++ = take_b ? *b : *a;
+		b += take_b;
+		b_count -= take_b;
+		a += !take_b;
+		a_count -= !take_b;
+	}
+	memcpy(out, a_count > 0 ? a : b, sizeof(OrderedGroup) * (a_count + b_count));
+}
+
+void
+nts_agg_table_order(NtsAggTable *table, int key, bool descending)
+{
+	Size		count = table->count;
+	OrderedGroup *groups;
+	OrderedGroup *from;
+	OrderedGroup *to;
+	Size		i = 0;
+
+	if (count < 2 || count > MAX_ORDERED)
+		return;
+	groups = palloc(sizeof(OrderedGroup) * 2 * count);
+	for (NtsAggGroup *group = table->first; group != NULL; group = group->next, i++)
+	{
+		/* not the negative, which overflows; NULLs lie anywhere */
+		groups[i].word = descending ? ~(int64) group->keys[key] : (int64) group->keys[key];
+		groups[i].group = group;
+	}
+	from = groups;
+	to = groups + count;
+	for (Size width = 1; width < count; width *= 2)
+	{
+		OrderedGroup *swap = from;
+
+		for (Size begin = 0; begin < count; begin += 2 * width)
+		{
+			Size		middle = Min(begin + width, count);
+
+			merge_ordered(from + begin, middle - begin, from + middle, Min(middle + width, count) - middle, to + begin);
+		}
+		CHECK_FOR_INTERRUPTS();
+		from = to;
+		to = swap;
+	}
+	for (i = 0; i < count; i++)
+		from[i].group->next = i + 1 < count ? from[i + 1].group : NULL;
+	table->first = from[0].group;
+	table->last = from[count - 1].group;
+	pfree(groups);
 }
 
 NtsAggGroup *

@@ -40,6 +40,7 @@
 #include "pg/scan/aggregate.h"
 #include "pg/scan/aggregate_path.h"
 #include "pg/scan/early_stop.h"
+#include "pg/scan/filter.h"
 
 static create_upper_paths_hook_type previous_hook;
 static const CustomScanMethods *scan_methods;
@@ -438,6 +439,32 @@ collect_params(Node *node, List **params)
 	return expression_tree_walker(node, collect_params, params);
 }
 
+/*
+ * k + 1 if the result is to be ordered by the words of key k first, -(k + 1) if the greatest come first; 0: not. A sort
+ * has little to do where groups are in this order (nts_agg_table_order).
+ */
+static int
+order_of_groups(PlannerInfo *root, List *keys)
+{
+	PathKey    *pathkey;
+	ListCell   *key_cell;
+	ListCell   *cell;
+
+	if (root->sort_pathkeys == NIL)
+		return 0;
+	pathkey = linitial_node(PathKey, root->sort_pathkeys);
+	foreach(cell, pathkey->pk_eclass->ec_members)
+		foreach(key_cell, keys)
+			if (equal(lfirst_node(EquivalenceMember, cell)->em_expr, lfirst(key_cell)) &&
+				nts_filter_word_order(exprType(lfirst(key_cell))) == NTS_ORDER_INT)
+			{
+				int			place = foreach_current_index(key_cell) + 1;
+
+				return pathkey->pk_strategy == BTGreaterStrategyNumber ? -place : place;
+			}
+	return 0;
+}
+
 static Plan *
 plan_aggregate(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses, List *custom_plans)
 {
@@ -457,7 +484,7 @@ plan_aggregate(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist
 	plan->custom_plans = custom_plans;
 	/* found in custom_scan_tlist too, but there nobody looks for parameters */
 	collect_params((Node *) outputs, &plan->custom_exprs);
-	plan->custom_private = list_make1(makeInteger(list_length(keys)));
+	plan->custom_private = list_make2(makeInteger(list_length(keys)), makeInteger(order_of_groups(root, keys)));
 	if (list_length(path->custom_private) > 3)
 		plan->custom_private = lappend(plan->custom_private, lfourth(path->custom_private));
 	plan->methods = scan_methods;

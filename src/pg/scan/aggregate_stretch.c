@@ -275,6 +275,57 @@ input_word(const NtsAggVector *input, uint32 i)
 	}
 }
 
+/*
+ * Makes the bucket's stretch that of a value; without calling the executor where it is plain arithmetic. false: the
+ * value is all that is known to be in it.
+ */
+static bool
+enter_stretch(NtsAggVectors *vectors, NtsAggVector *vector, const NtsAggVector *input, int64 value)
+{
+	NtsBucket  *bucket = vector->bucket;
+	const NtsStep *step = &bucket->steps[0];
+	int64		distance;
+
+	if (value >= bucket->begin && value < bucket->end)
+		return true;
+	if (bucket->is_start && input->typlen == 8 && value >= step->origin && value < step->to &&
+		!pg_sub_s64_overflow(value, step->origin, &distance))
+	{
+		bucket->begin = value - distance % step->width;
+		bucket->end = (int64) ((uint64) bucket->begin +
+							   Min((uint64) step->width, (uint64) step->to - (uint64) bucket->begin));
+		bucket->value = Int64GetDatum(bucket->begin);
+		bucket->isnull = false;
+		return true;
+	}
+	evaluate(vectors, vector, value);
+	return value >= bucket->begin && value < bucket->end;
+}
+
+/* Of inputs in ascending order, without NULLs: a search for where each bucket ends. */
+static void
+fill_ascending(NtsAggVectors *vectors, NtsAggVector *vector, const NtsAggVector *input, uint32 count)
+{
+	NtsBucket  *bucket = vector->bucket;
+
+	vector->change_count = 0;
+	for (uint32 i = 0; i < count;)
+	{
+		uint32		end = i + 1;
+
+		if (enter_stretch(vectors, vector, input, input_word(input, i)))
+			end = i + (uint32) nts_count_below((const uint64 *) input->values + i, count - i, bucket->end);
+		if (i > 0)
+			vector->changes[vector->change_count++] = i;
+		for (uint32 k = i; k < end; k++)
+			vector->own_values[k] = bucket->value;
+		if (bucket->isnull)
+			memset(vector->own_nulls + i, 1, end - i);
+		i = end;
+	}
+	vector->uniform = vector->change_count == 0;
+}
+
 void
 nts_bucket_fill(NtsAggVectors *vectors, NtsAggVector *vector, const NtsAggVector *input, uint32 count)
 {
@@ -289,6 +340,12 @@ nts_bucket_fill(NtsAggVectors *vectors, NtsAggVector *vector, const NtsAggVector
 		bucket->null_known = false;
 	}
 	memset(vector->own_nulls, 0, count);
+	if (input->nulls == NULL && input->typlen == 8 && nts_is_ascending((const uint64 *) input->values, count))
+	{
+		fill_ascending(vectors, vector, input, count);
+		return;
+	}
+	vector->change_count = -1;
 	while (i < count)
 	{
 		int64		value;

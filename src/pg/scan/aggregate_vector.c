@@ -145,6 +145,7 @@ nts_agg_vectors_add(NtsAggVectors *vectors, Expr *expr, int filter)
 	vector->column = is_column ? ((Var *) expr)->varattno - 1 : -1;
 	vector->bucket = bucket;
 	vector->input = input;
+	vector->change_count = -1;
 	vector->type = getBaseType(exprType((Node *) expr));
 	get_typlenbyval(vector->type, &vector->typlen, &vector->typbyval);
 	if (!is_column)
@@ -164,9 +165,13 @@ make_room(NtsAggVectors *vectors, NtsAggVector *vector, uint32 count)
 	{
 		pfree(vector->own_values);
 		pfree(vector->own_nulls);
+		if (vector->changes != NULL)
+			pfree(vector->changes);
 		vector->own_values = NULL;
 	}
 	vector->room = Max(count, 1024);
+	if (vector->bucket != NULL)
+		vector->changes = MemoryContextAllocHuge(vectors->context, sizeof(uint32) * vector->room);
 	vector->own_values = MemoryContextAllocHuge(vectors->context, sizeof(Datum) * vector->room);
 	vector->own_nulls = MemoryContextAllocHuge(vectors->context, vector->room);
 }
@@ -194,7 +199,8 @@ load_column(NtsAggVectors *vectors, NtsAggVector *vector, const NtsSelection *se
 	uint32		count = selection->count;
 	const uint32 *rows = selection->rows;
 
-	if (rows == NULL || rows[count - 1] - rows[0] == count - 1)
+	vector->uniform = data->uniform;
+	if (rows == NULL || data->uniform || rows[count - 1] - rows[0] == count - 1)
 	{
 		uint32		first = rows == NULL ? 0 : rows[0];
 
@@ -262,6 +268,7 @@ load_expression(NtsAggVectors *vectors, NtsAggVector *vector, const NtsSelection
 		filled_column(selection->set, vector->input_columns[k]);
 	/* of one column: evaluated again only where that changes */
 	only = vector->inputs == 1 && filter == NULL ? &selection->set->columns[vector->input_columns[0]] : NULL;
+	vector->uniform = only != NULL && only->uniform;
 	econtext->ecxt_scantuple = slot;
 	for (uint32 i = 0; i < selection->count; i++)
 	{
@@ -298,6 +305,7 @@ static void
 load_bucket(NtsAggVectors *vectors, NtsAggVector *vector, uint32 count)
 {
 	make_room(vectors, vector, count);
+	vector->uniform = false;
 	nts_bucket_fill(vectors, vector, &vectors->vectors[vector->input], count);
 	vector->values = vector->own_values;
 	vector->nulls = vector->own_nulls;

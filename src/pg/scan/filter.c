@@ -220,21 +220,35 @@ judge_words(const NtsFilter *filter, const NtsStatistics *s)
 static NtsVerdict
 judge_bytes(const NtsFilter *filter, const NtsKeyBounds *bounds)
 {
-	bool		one;
+	int			low = 0;
+	int			high = filter->constants;
+	const NtsBytes *least;
+	int			order;
 
 	if (bounds->first == NULL)
 		return NTS_VERDICT_NONE;	/* NULLs come last: all are NULL */
-	one = bounds->last != NULL && compare_bytes(bounds->first, bounds->first_length, bounds->last,
-												bounds->last_length) == 0;
-	for (int i = 0; i < filter->constants; i++)
+	/* the least of the constants that is not before the first value */
+	while (low < high)
 	{
-		const NtsBytes *s = &filter->strings[i];
+		int			middle = (low + high) / 2;
+		const NtsBytes *s = &filter->strings[middle];
 
-		if (compare_bytes(s->bytes, s->length, bounds->first, bounds->first_length) >= 0 &&
-			(bounds->last == NULL || compare_bytes(s->bytes, s->length, bounds->last, bounds->last_length) <= 0))
-			return one ? NTS_VERDICT_ALL : NTS_VERDICT_SOME;
+		if (compare_bytes(s->bytes, s->length, bounds->first, bounds->first_length) < 0)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	return NTS_VERDICT_NONE;
+	if (low == filter->constants)
+		return NTS_VERDICT_NONE;
+	if (bounds->last == NULL)
+		return NTS_VERDICT_SOME;
+	least = &filter->strings[low];
+	order = compare_bytes(least->bytes, least->length, bounds->last, bounds->last_length);
+	if (order > 0)
+		return NTS_VERDICT_NONE;
+	/* all, if the first value is the last one: it is the constant, then, which lies between the two */
+	return order == 0 && compare_bytes(bounds->first, bounds->first_length, bounds->last, bounds->last_length) == 0 ?
+		NTS_VERDICT_ALL : NTS_VERDICT_SOME;
 }
 
 static NtsVerdict
@@ -267,6 +281,7 @@ try_values(NtsFilter *filter, const NtsValueList *list, const NtsFilterFacts *fa
 	data->values = list->values;
 	data->nulls = palloc0(Max(list->count, 1));
 	data->filled = true;
+	data->uniform = false;
 	probe->rows = list->count;
 	nts_filter_forget(filter);
 	if (list->count > 0)

@@ -108,7 +108,7 @@ TEST(SegmentCapi, ShortRoomIsRefused) {
   EXPECT_EQ(NTS_ERR_BUG, nts_vector_decode(segment.get(), 0, 0, bytes, chunk.length, 0,
                                            values.data(), nulls.data(),
                                            reinterpret_cast<uint8_t*>(data.data()), room - 1,
-                                           &any_null, &status));
+                                           &any_null, nullptr, &status));
 }
 
 TEST(SegmentCapi, BatchLayoutsAndStride) {

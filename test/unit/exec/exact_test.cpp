@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cstring>
 #include <limits>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "codec/numeric/numeric.h"
@@ -111,6 +113,42 @@ TEST(ExactSums, SquaresOfInts) {
   EXPECT_EQ(5u, sums.count);
   EXPECT_TRUE(Value(sums.sum) == Wide{-1} + 1'000'000'007 - 2'147'483'648);
   EXPECT_TRUE(Value(sums.squares) == Wide{25} + Wide{1'000'000'007} * 1'000'000'007 + (Wide{1} << 62));
+}
+
+std::string Quotient(Wide sum, uint64_t count) {
+  uint8_t bytes[NTS_QUOTIENT_BYTES];
+  const NtsWideSum wide = {static_cast<uint64_t>(sum), static_cast<int64_t>(sum >> 64)};
+  const size_t length = QuotientNumeric(wide, count, bytes);
+  if (length == 0) return "";
+  // head, weight, digits to base 10 000
+  std::string text;
+  uint16_t head;
+  std::memcpy(&head, bytes, 2);
+  if ((head & 0xc000) != 0x8000) return "long";
+  const int weight = static_cast<int8_t>((head & 0x7f) << 1) >> 1;
+  if (head & 0x2000) text = "-";
+  text += "s" + std::to_string((head >> 7) & 0x3f) + " w" + std::to_string(weight);
+  for (size_t i = 2; i < length; i += 2) {
+    uint16_t digit;
+    std::memcpy(&digit, bytes + i, 2);
+    text += " " + std::to_string(digit);
+  }
+  return text;
+}
+
+// What PostgreSQL's avg stores for these sums and counts.
+TEST(QuotientNumeric, IsWhatNumericDivGives) {
+  EXPECT_EQ("s16 w0 2", Quotient(4, 2));
+  EXPECT_EQ("s20 w-1 5000", Quotient(1, 2));                     // 0.50000000000000000000
+  EXPECT_EQ("s20 w-1 3333 3333 3333 3333 3333", Quotient(1, 3));
+  EXPECT_EQ("s16 w0 1 6666 6666 6666 6667", Quotient(5, 3));
+  EXPECT_EQ("-s16 w0 1 6666 6666 6666 6667", Quotient(-5, 3));
+  EXPECT_EQ("s20 w0", Quotient(0, 7));
+  EXPECT_EQ("s0 w4 922 3372 368 5477 5807", Quotient(kGreatest, 1));
+  EXPECT_EQ("s0 w4 1844 6744 737 955 1615", Quotient((Wide{1} << 64) - 1, 1));
+  EXPECT_EQ("", Quotient(Wide{1} << 64, 1));                     // more than 64 bits
+  EXPECT_EQ("", Quotient(-(Wide{1} << 64), 1));
+  EXPECT_EQ("s16 w1 1 1 5000", Quotient(20003, 2));              // the first digits are alike: one digit less is expected
 }
 
 TEST(ExtremeNumeric, TakesTheLastOfEqualOnes) {

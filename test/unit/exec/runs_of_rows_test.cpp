@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 #include <random>
 #include <vector>
@@ -64,6 +65,46 @@ TEST(RunsOfRows, FloorsToBuckets) {
   EXPECT_EQ(2u, Floor({0, kGreatest - 2, kGreatest - 1}, 0, kGreatest - 1, kGreatest, &out));
   EXPECT_EQ((std::vector<int64_t>{0, 0}), out);
   EXPECT_EQ(1u, Floor({kLeast, 0}, kLeast, kGreatest, 10, &out));
+}
+
+TEST(RunsOfRows, TellsAscendingWords) {
+  const auto ascends = [](const std::vector<int64_t>& values) {
+    const std::vector<uint64_t> words(values.begin(), values.end());
+    return IsAscending(words.data(), words.size());
+  };
+  EXPECT_TRUE(ascends({}));
+  EXPECT_TRUE(ascends({-7}));
+  EXPECT_TRUE(ascends({-7, -7, -1, 0, 5, 5, int64_t{1} << 61}));
+  EXPECT_FALSE(ascends({-7, -8}));
+  EXPECT_FALSE(ascends({0, 1, 2, 3, 4, 3, 9, 10, 11}));
+  // Differences that overflow must not look like steps up.
+  EXPECT_FALSE(ascends({kGreatest, kLeast}));
+  EXPECT_FALSE(ascends({1, kLeast}));
+  EXPECT_FALSE(ascends({1, kLeast, kGreatest}));
+  EXPECT_FALSE(ascends({int64_t{1} << 62, -(int64_t{1} << 62) - 1}));
+  std::mt19937_64 random(3);
+  for (int round = 0; round < 2000; ++round) {
+    std::vector<int64_t> values(1 + random() % 40);
+    for (int64_t& v : values) v = static_cast<int64_t>(random()) >> (random() % 60);
+    if (round % 2 == 0) std::sort(values.begin(), values.end());
+    if (ascends(values)) EXPECT_TRUE(std::is_sorted(values.begin(), values.end()));
+  }
+}
+
+TEST(RunsOfRows, CountsWordsBelow) {
+  std::mt19937 random(4);
+  for (size_t count = 1; count < 70; ++count) {
+    std::vector<int64_t> values(count);
+    for (int64_t& v : values) v = static_cast<int64_t>(random() % 50) - 25;
+    std::sort(values.begin(), values.end());
+    const std::vector<uint64_t> words(values.begin(), values.end());
+    for (int64_t limit = -26; limit <= 26; ++limit) {
+      EXPECT_EQ(static_cast<size_t>(std::lower_bound(values.begin(), values.end(), limit) - values.begin()),
+                CountBelow(words.data(), count, limit));
+    }
+    EXPECT_EQ(count, CountBelow(words.data(), count, kGreatest));
+    EXPECT_EQ(0u, CountBelow(words.data(), count, kLeast));
+  }
 }
 
 }  // namespace

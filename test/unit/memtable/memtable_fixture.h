@@ -184,7 +184,7 @@ inline void DecodeChunk(const NtsSegment* segment, const NtsOutput& output, uint
     ASSERT_EQ(NTS_OK, nts_vector_decode(segment, group, column, bytes, chunk.length, v,
                                         words.data(), nulls.data(),
                                         reinterpret_cast<uint8_t*>(data.data()), data.size() * 8,
-                                        &any_null, &status))
+                                        &any_null, nullptr, &status))
         << status.message;
     for (uint32_t i = 0; i < rows; ++i) {
       take(static_cast<uint32_t>(info.first_row) + first + i, words[i], nulls[i]);

@@ -56,6 +56,7 @@ struct Vector {
   std::unique_ptr<uint64_t[]> data;
   uint64_t data_bytes = 0;
   bool any_null = false;
+  bool uniform = false;
 };
 
 inline Vector ReadVector(const NtsSegment* segment, std::span<const uint8_t> chunk,
@@ -73,7 +74,7 @@ inline Vector ReadVector(const NtsSegment* segment, std::span<const uint8_t> chu
   v.code = nts_vector_decode(segment, group, column, chunk.data(), chunk.size(), vector,
                              v.values.data(), v.nulls.data(),
                              reinterpret_cast<uint8_t*>(v.data.get()), v.data_bytes, &v.any_null,
-                             &v.status);
+                             &v.uniform, &v.status);
   return v;
 }
 
@@ -132,6 +133,10 @@ inline void CheckAll(const Built& built, const TableSource& source) {
           any_null = any_null || vector.nulls[r];
         }
         ASSERT_EQ(any_null, vector.any_null);
+        for (uint32_t r = 1; vector.uniform && r < vector.rows; r++) {
+          ASSERT_EQ(vector.values[0], vector.values[r]);
+          ASSERT_EQ(vector.nulls[0], vector.nulls[r]);
+        }
       }
       ASSERT_EQ(null_count, chunk.null_count);
     }

@@ -327,6 +327,15 @@ TEST(Segment, RunsOverAChunk) {
     NtsStatus status;
     ASSERT_EQ(NTS_OK, nts_segment_chunk(segment.get(), 0, column, &chunk, &status));
     EXPECT_LT(chunk.length, 100u) << column;
+    const std::span<const uint8_t> bytes(built.bytes.data() + chunk.offset, chunk.length);
+    for (uint32_t v = 0, last = 0; last + 1 < source.rows(); v++) {
+      const Vector vector = ReadVector(segment.get(), bytes, 0, column, v);
+      ASSERT_EQ(NTS_OK, vector.code) << vector.status.message;
+      const uint32_t first = vector.first_row;
+      last = first + vector.rows - 1;
+      const bool alike = column == 3 ? (first < 45000) == (last < 45000) : first / 20000 == last / 20000;
+      EXPECT_EQ(alike, vector.uniform) << column << " " << v;
+    }
   }
 }
 
