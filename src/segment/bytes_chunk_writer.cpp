@@ -22,7 +22,7 @@ constexpr uint64_t kZstdDictionaryBytes = uint64_t{64} << 10;
 constexpr double kMinFsstBytes = 128 << 10;  // less is not worth learning symbols
 constexpr double kFsstShare = 0.2;   // of the values; what frames make smaller, symbols do not
 constexpr size_t kFsstPieceBytes = 512;
-constexpr uint64_t kMaxSampleBytes = uint64_t{8} << 20;
+constexpr uint64_t kMaxFsstSampleBytes = uint64_t{1} << 20;  // of longer values frames take far less
 
 // Bytes of the values of the sample vectors.
 uint64_t SampleRawBytes(const std::string_view* values, const uint8_t* nulls,
@@ -206,8 +206,9 @@ double ChunkWriter::TryFsst(uint32_t fixed_width, const std::string_view* values
                             const uint8_t* nulls, std::span<const uint32_t> vector_rows,
                             double other) {
   const double share = ShareOfSample(vector_rows);
-  const double raw = static_cast<double>(SampleRawBytes(values, nulls, vector_rows)) * share;
-  if (raw < kMinFsstBytes || other < raw * kFsstShare) return kNever;
+  const uint64_t sample = SampleRawBytes(values, nulls, vector_rows);
+  const double raw = static_cast<double>(sample) * share;
+  if (sample > kMaxFsstSampleBytes || raw < kMinFsstBytes || other < raw * kFsstShare) return kNever;
   if (!symbols_.Learn(SampleText(values, nulls, TotalRows(vector_rows)))) return kNever;
   symbols_table_.clear();
   base::ByteWriter table(&symbols_table_);
@@ -241,7 +242,7 @@ ChunkWriter::BytesForm ChunkWriter::ChooseBytesForm(uint32_t fixed_width,
   if (level_ < 2 && best == kNever) {
     const uint64_t raw = SampleRawBytes(values, nulls, vector_rows);
     // Nothing to choose; and a huge value is written where it shall stand at once.
-    if (static_cast<double>(raw) * share < kMinFsstBytes || raw > kMaxSampleBytes) return BytesForm::kVectors;
+    if (static_cast<double>(raw) * share < kMinFsstBytes || raw > kMaxFsstSampleBytes) return BytesForm::kVectors;
   }
   const double plain =
       static_cast<double>(SampleBytes(fixed_width, values, nulls, vector_rows)) * share;
