@@ -19,6 +19,37 @@ constexpr uint64_t kMaxTokensBytes = uint64_t{16} << 20;  // learning takes a fe
 constexpr double kWorthTokens = 1024;        // what others take
 constexpr double kWorthTokensForCodes = 16384;
 constexpr uint64_t kZstdDictionaryBytes = uint64_t{64} << 10;
+constexpr double kMinFsstBytes = 128 << 10;  // less is not worth learning symbols
+constexpr double kFsstShare = 0.2;   // of the values; what frames make smaller, symbols do not
+constexpr size_t kFsstPieceBytes = 512;
+constexpr uint64_t kMaxFsstSampleBytes = uint64_t{1} << 20;  // of longer values frames take far less
+
+// Bytes of the values of the sample vectors.
+uint64_t SampleRawBytes(const std::string_view* values, const uint8_t* nulls,
+                        std::span<const uint32_t> vector_rows) {
+  uint64_t raw = 0;
+  ForSampleVectors(vector_rows, [&](size_t, size_t at, size_t n) {
+    for (size_t i = at; i < at + n; i++) raw += nulls[i] ? 0 : values[i].size();
+  });
+  return raw;
+}
+
+// Pieces of consecutive values from all over a chunk.
+std::vector<uint8_t> SampleText(const std::string_view* values, const uint8_t* nulls, size_t rows) {
+  std::vector<uint8_t> text;
+  constexpr size_t kPieces = codec::kFsstSampleBytes / kFsstPieceBytes;
+  for (size_t piece = 0; piece < kPieces; piece++) {
+    const size_t end = rows * (piece + 1) / kPieces;
+    size_t left = kFsstPieceBytes;
+    for (size_t i = rows * piece / kPieces; i < end && left > 0; i++) {
+      if (nulls[i]) continue;
+      const size_t n = std::min(left, values[i].size());
+      text.insert(text.end(), values[i].begin(), values[i].begin() + static_cast<ptrdiff_t>(n));
+      left -= n;
+    }
+  }
+  return text;
+}
 
 }  // namespace
 
@@ -171,6 +202,35 @@ double ChunkWriter::TryZstdDictionary(uint32_t fixed_width, const std::string_vi
   return static_cast<double>(sample) * share + static_cast<double>(shared_.size());
 }
 
+double ChunkWriter::TryFsst(uint32_t fixed_width, const std::string_view* values,
+                            const uint8_t* nulls, std::span<const uint32_t> vector_rows,
+                            double other) {
+  const double share = ShareOfSample(vector_rows);
+  const uint64_t sample = SampleRawBytes(values, nulls, vector_rows);
+  const double raw = static_cast<double>(sample) * share;
+  if (sample > kMaxFsstSampleBytes || raw < kMinFsstBytes || other < raw * kFsstShare) return kNever;
+  if (!symbols_.Learn(SampleText(values, nulls, TotalRows(vector_rows)))) return kNever;
+  symbols_table_.clear();
+  base::ByteWriter table(&symbols_table_);
+  symbols_.WriteTable(&table);
+  bytes_encoder_.UseSymbols(&symbols_);
+  symbols_sample_.Clear();
+  base::ByteWriter writer(&symbols_sample_.bytes);
+  ForSampleVectors(vector_rows, [&](size_t v, size_t at, size_t n) {
+    symbols_sample_.Note(v, WriteBytesVector(fixed_width, values + at, nulls + at, n, &writer));
+  });
+  bytes_encoder_.UseSymbols(nullptr);
+  return static_cast<double>(symbols_sample_.bytes.size()) * share +
+         static_cast<double>(symbols_table_.size());
+}
+
+// From here on vectors are written as codes of the symbols that TryFsst learned.
+void ChunkWriter::TakeFsst() {
+  shared_ = symbols_table_;
+  std::swap(values_sample_, symbols_sample_);
+  bytes_encoder_.UseSymbols(&symbols_);
+}
+
 ChunkWriter::BytesForm ChunkWriter::ChooseBytesForm(uint32_t fixed_width,
                                                     const std::string_view* values,
                                                     const uint8_t* nulls,
@@ -178,8 +238,12 @@ ChunkWriter::BytesForm ChunkWriter::ChooseBytesForm(uint32_t fixed_width,
   values_sample_.Clear();
   double best = TryBytesDictionary(fixed_width, values, nulls, vector_rows);
   BytesForm form = BytesForm::kDictionary;
-  if (level_ < 2 && best == kNever) return BytesForm::kVectors;
   const double share = ShareOfSample(vector_rows);
+  if (level_ < 2 && best == kNever) {
+    const uint64_t raw = SampleRawBytes(values, nulls, vector_rows);
+    // Nothing to choose; and a huge value is written where it shall stand at once.
+    if (static_cast<double>(raw) * share < kMinFsstBytes || raw > kMaxFsstSampleBytes) return BytesForm::kVectors;
+  }
   const double plain =
       static_cast<double>(SampleBytes(fixed_width, values, nulls, vector_rows)) * share;
   // Codes decode far faster than strings and serve as group keys: ties go to them.
@@ -187,7 +251,13 @@ ChunkWriter::BytesForm ChunkWriter::ChooseBytesForm(uint32_t fixed_width,
     best = plain;
     form = BytesForm::kVectors;
   }
-  if (level_ < 2) return form;
+  if (level_ < 2) {
+    if (form == BytesForm::kDictionary) return form;
+    // Symbols decode two to five times as fast as frames.
+    if (TryFsst(fixed_width, values, nulls, vector_rows, best) > best * 1.05) return form;
+    TakeFsst();
+    return BytesForm::kFsst;
+  }
   std::vector<uint8_t> packed_dictionary = std::move(shared_);
   const bool codes = form == BytesForm::kDictionary;
   if (fixed_width == 0 && best >= (codes ? kWorthTokensForCodes : kWorthTokens)) {
@@ -196,7 +266,18 @@ ChunkWriter::BytesForm ChunkWriter::ChooseBytesForm(uint32_t fixed_width,
   }
   if (form == BytesForm::kVectors) {
     const double dictionary = TryZstdDictionary(fixed_width, values, nulls, vector_rows, share);
-    if (dictionary < best * 0.95) return BytesForm::kZstdDictionary;
+    const bool shares = dictionary < best * 0.95;
+    if (shares) best = dictionary;
+    std::vector<uint8_t> content = std::move(shared_);
+    if (TryFsst(fixed_width, values, nulls, vector_rows, best) < best) {
+      bytes_encoder_.UseDictionary({});
+      TakeFsst();
+      return BytesForm::kFsst;
+    }
+    if (shares) {
+      shared_ = std::move(content);
+      return BytesForm::kZstdDictionary;
+    }
     bytes_encoder_.UseDictionary({});
   }
   shared_ = std::move(packed_dictionary);
@@ -265,6 +346,10 @@ ChunkSummary ChunkWriter::WriteStrings(const ColumnShape& shape, const std::stri
     case BytesForm::kZstdDictionary:
       summary.codec = codec::kBytesZstdDictionary;
       bytes_encoder_.UseDictionary({});
+      break;
+    case BytesForm::kFsst:
+      summary.codec = codec::kBytesFsst;
+      bytes_encoder_.UseSymbols(nullptr);
       break;
   }
   if (form != BytesForm::kVectors && !shared_.empty()) {

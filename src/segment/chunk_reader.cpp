@@ -40,7 +40,7 @@ struct Parts {
 // Chunks whose vectors mean nothing alone.
 bool NeedsShared(uint8_t chunk_codec) {
   return chunk_codec == codec::kDictionary || chunk_codec == codec::kBytesTokens ||
-         chunk_codec == codec::kBytesZstdDictionary;
+         chunk_codec == codec::kBytesZstdDictionary || chunk_codec == codec::kBytesFsst;
 }
 
 bool OpenParts(const ChunkRef& chunk, Parts* parts) {
@@ -376,23 +376,23 @@ Status TokensOfVector(const ChunkRef& chunk, const Parts& parts, base::ByteReade
 Status BytesOfVector(const ChunkRef& chunk, const Parts& parts, base::ByteReader in,
                      uint8_t number, const uint8_t* nulls, uint32_t rows, size_t present,
                      const Room& room, uint64_t* values) {
-  if ((number == codec::kBytesTokens || number == codec::kBytesZstdDictionary) &&
-      number != chunk.codec) {
+  const bool needs_shared = number != codec::kDictionary && NeedsShared(number);
+  if (needs_shared && number != chunk.codec) {
     return Wrong("vector without its shared part");
   }
   if (number == codec::kBytesTokens) {
     return TokensOfVector(chunk, parts, in, nulls, rows, present, room, values);
   }
-  const codec::ZstdDictionary* dictionary = nullptr;
-  if (number == codec::kBytesZstdDictionary) {
+  codec::SharedBytes shared_bytes;
+  if (needs_shared) {
     const SharedStrings* shared =
         FindSharedStrings(chunk.codec, FixedWidth(chunk.shape), parts.shared);
     if (shared == nullptr) return Wrong("bad shared part");
-    dictionary = &shared->zstd_dictionary();
+    shared_bytes = {&shared->zstd_dictionary(), &shared->symbols()};
   }
   uint64_t lengths[kMaxVectorRows];
   codec::BytesVector vector;
-  if (!codec::OpenBytes(FixedWidth(chunk.shape), number, in, dictionary, {lengths, present},
+  if (!codec::OpenBytes(FixedWidth(chunk.shape), number, in, shared_bytes, {lengths, present},
                         &vector)) {
     return Wrong("bad bytes vector");
   }
@@ -407,7 +407,7 @@ Status BytesOfVector(const ChunkRef& chunk, const Parts& parts, base::ByteReader
   const uint8_t* from = vector.stored;
   if (vector.compressed) {
     uint8_t* tail = room.data + end - vector.total;
-    if (!codec::CopyBytes(vector, tail)) return Wrong("bad zstd frame");
+    if (!codec::CopyBytes(vector, tail)) return Wrong("bad compressed bytes");
     from = tail;
   }
   PlaceValues(chunk, from, lengths, nulls, rows, room, values);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "codec/dictionary/dictionary.h"
+#include "codec/fsst/fsst.h"
 #include "codec/shared/word_chunk.h"
 #include "codec/tokens/token_encoder.h"
 #include "codec/zstd/zstd.h"
@@ -74,7 +75,7 @@ class ChunkWriter {
   bool CodesAreWide(const uint64_t* words, std::span<const uint32_t> vector_rows, uint64_t direct,
                     size_t sampled);
   // What takes least for byte strings, by measured size.
-  enum class BytesForm : uint8_t { kVectors, kDictionary, kTokens, kZstdDictionary };
+  enum class BytesForm : uint8_t { kVectors, kDictionary, kTokens, kZstdDictionary, kFsst };
   BytesForm ChooseBytesForm(uint32_t fixed_width, const std::string_view* values,
                             const uint8_t* nulls, std::span<const uint32_t> vector_rows);
   // Size with a dictionary, or infinity when there is none to take; codes and entries are kept.
@@ -88,6 +89,11 @@ class ChunkWriter {
   double TryZstdDictionary(uint32_t fixed_width, const std::string_view* values,
                            const uint8_t* nulls, std::span<const uint32_t> vector_rows,
                            double share);
+  // Size with a table of symbols, or infinity; the table and the sample vectors are kept. other: size
+  // with frames or plain.
+  double TryFsst(uint32_t fixed_width, const std::string_view* values, const uint8_t* nulls,
+                 std::span<const uint32_t> vector_rows, double other);
+  void TakeFsst();
   uint64_t SampleBytes(uint32_t fixed_width, const std::string_view* values, const uint8_t* nulls,
                        std::span<const uint32_t> vector_rows);
   void WriteTokensVector(size_t vector, const uint8_t* nulls, size_t count, base::ByteWriter* out);
@@ -145,8 +151,11 @@ class ChunkWriter {
   std::vector<uint64_t> codes_;
   Sample values_sample_;  // of the values as they are
   Sample codes_sample_;   // of codes_
+  Sample symbols_sample_;  // of the values as codes of symbols
+  codec::FsstEncoder symbols_;
+  std::vector<uint8_t> symbols_table_;
   std::vector<uint8_t> scratch_;
-  std::vector<uint8_t> shared_;       // packed dictionary, token model or zstd dictionary
+  std::vector<uint8_t> shared_;       // packed dictionary, token model, zstd dictionary or symbols
   std::vector<uint8_t> token_bytes_;  // vectors coded with the model, one after the other
   std::vector<size_t> token_ends_;
   std::vector<uint32_t> vector_values_;  // that are not NULL

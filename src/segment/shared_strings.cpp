@@ -25,6 +25,7 @@ bool SharedStrings::Open(uint8_t chunk_codec, uint32_t fixed_width, base::ByteRe
   switch (chunk_codec) {
     case codec::kBytesTokens: return tokens_.Open(stored);
     case codec::kBytesZstdDictionary: return zstd_dictionary_.Open(stored);
+    case codec::kBytesFsst: return symbols_.Open(stored);
     case codec::kDictionary: {
       std::vector<uint8_t> entries;
       return codec::Unpack(stored, kMaxUnpackedDictionary, &entries) &&

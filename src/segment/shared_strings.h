@@ -6,12 +6,13 @@
 #include <vector>
 
 #include "base/byte_reader.h"
+#include "codec/fsst/fsst.h"
 #include "codec/tokens/token_model.h"
 #include "codec/zstd/zstd.h"
 
 namespace nodedb_ts::segment {
 
-// The shared part of a chunk with the codecs tokens and zstd dictionary, or its packed dictionary.
+// The shared part of a chunk with the codecs tokens, zstd dictionary and FSST, or its packed dictionary.
 class SharedStrings {
  public:
   // False when the bytes are wrong. chunk_codec: of the footer's entry.
@@ -19,12 +20,14 @@ class SharedStrings {
 
   const codec::TokenModel& tokens() const { return tokens_; }
   const codec::ZstdDictionary& zstd_dictionary() const { return zstd_dictionary_; }
+  const codec::FsstDecoder& symbols() const { return symbols_; }
   // As codec::WriteDictionary writes it.
   base::ByteReader dictionary() const { return {dictionary_.data(), dictionary_.size()}; }
 
  private:
   codec::TokenModel tokens_;
   codec::ZstdDictionary zstd_dictionary_;
+  codec::FsstDecoder symbols_;
   std::vector<uint8_t> dictionary_;
 };
 

@@ -1,9 +1,10 @@
-// Speed of the codecs of words: one vector of 1024 values in cache, one core.
+// Speed of the codecs: one vector of 1024 values in cache, one core.
 //
 //   make bench-codecs [BENCH_OPTIONS='--benchmark_filter=Entropy']
 //
 // items_per_second are values. Counters: "bytes" of the vector, "table" bytes of an entropy table,
-// "bits" per value of a chunk of 64 vectors with their table.
+// "bits" per value of a chunk of 64 vectors with their table. Of byte strings, bytes_per_second are those
+// of the values, "share" what of them is stored.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -13,14 +14,18 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <memory>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bits.h"
 #include "codec/bitpack/bitpack.h"
 #include "codec/entropy/entropy.h"
+#include "codec/fsst/fsst.h"
 #include "codec/registry/registry.h"
+#include "codec/zstd/zstd.h"
 
 namespace nodedb_ts::codec {
 namespace {
@@ -268,12 +273,132 @@ void RegisterWords() {
   add("dictionary_codes", int8, kFrame, Fill(kRows, [](auto& r) { return r() % 100; }));
 }
 
+// ---- byte strings -------------------------------------------------------------------------------
+
+// Vectors of values, and symbols learned from them all.
+struct Texts {
+  std::vector<std::string> values;
+  std::string joined;
+  FsstEncoder symbols;
+
+  std::vector<std::string_view> Vector(size_t i) const {
+    return {values.begin() + static_cast<ptrdiff_t>(i * kRows), values.begin() + static_cast<ptrdiff_t>((i + 1) * kRows)};
+  }
+  std::span<const uint8_t> Sample() const {
+    return {reinterpret_cast<const uint8_t*>(joined.data()), std::min(joined.size(), kFsstSampleBytes)};
+  }
+};
+
+Texts MakeTexts(const std::function<std::string(std::mt19937_64&)>& draw) {
+  std::mt19937_64 random(1);
+  Texts texts;
+  for (size_t i = 0; i < 4 * kRows; i++) {
+    texts.values.push_back(draw(random));
+    texts.joined += texts.values.back();
+  }
+  if (!texts.symbols.Learn(texts.Sample())) Fail("nothing learned");
+  return texts;
+}
+
+void BytesDecode(benchmark::State& state, const Texts& texts, uint8_t number) {
+  FsstDecoder decoder;
+  std::vector<uint8_t> table;
+  base::ByteWriter table_out(&table);
+  texts.symbols.WriteTable(&table_out);
+  if (!decoder.Open({table.data(), table.size()})) Fail("table not read");
+  BytesEncoder encoder(1);
+  if (number == kBytesFsst) encoder.UseSymbols(&texts.symbols);
+  std::vector<std::vector<uint8_t>> vectors(4);
+  size_t stored = 0;
+  for (size_t i = 0; i < 4; i++) {
+    base::ByteWriter out(&vectors[i]);
+    if (encoder.Encode(0, texts.Vector(i), &out) != number) Fail("another codec");
+    stored += vectors[i].size();
+  }
+  std::vector<uint8_t> text(texts.joined.size());
+  uint64_t lengths[kRows];
+  size_t i = 0;
+  int64_t bytes = 0;
+  for (auto _ : state) {
+    const std::vector<uint8_t>& in = vectors[i++ % 4];
+    BytesVector vector;
+    if (!OpenBytes(0, number, {in.data(), in.size()}, {nullptr, &decoder}, lengths, &vector) ||
+        !CopyBytes(vector, text.data())) {
+      Fail("not decoded");
+    }
+    bytes += static_cast<int64_t>(vector.total);
+    benchmark::DoNotOptimize(text.data());
+    benchmark::ClobberMemory();
+  }
+  state.SetBytesProcessed(bytes);
+  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kRows));
+  state.counters["share"] = static_cast<double>(stored) / static_cast<double>(texts.joined.size());
+}
+
+void BytesEncode(benchmark::State& state, const Texts& texts, uint8_t number) {
+  BytesEncoder encoder(1);
+  if (number == kBytesFsst) encoder.UseSymbols(&texts.symbols);
+  std::vector<uint8_t> stored;
+  size_t i = 0;
+  for (auto _ : state) {
+    stored.clear();
+    base::ByteWriter out(&stored);
+    encoder.Encode(0, texts.Vector(i++ % 4), &out);
+    benchmark::DoNotOptimize(stored.data());
+  }
+  state.SetBytesProcessed(static_cast<int64_t>(i * texts.joined.size() / 4));
+  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kRows));
+}
+
+void FsstLearn(benchmark::State& state, const Texts& texts) {
+  FsstEncoder symbols;
+  for (auto _ : state) {
+    if (!symbols.Learn(texts.Sample())) Fail("nothing learned");
+    benchmark::DoNotOptimize(symbols);
+  }
+}
+
+void RegisterBytes() {
+  const auto hex = [](uint64_t v, int digits) {
+    char text[20];
+    std::snprintf(text, sizeof(text), "%0*llx", digits, static_cast<unsigned long long>(v));
+    return std::string(text, static_cast<size_t>(digits));
+  };
+  const std::pair<const char*, std::function<std::string(std::mt19937_64&)>> sets[] = {
+      {"addresses", [](auto& r) {
+         return "10." + std::to_string(r() % 4) + "." + std::to_string(r() % 256) + "." + std::to_string(r() % 256);
+       }},
+      {"devices", [](auto& r) {
+         return "sensor-" + std::to_string(100000 + r() % 900000) + "-" + static_cast<char>('A' + r() % 4);
+       }},
+      {"urls", [](auto& r) {
+         return "https://www.example.com/items/" + std::to_string(r() % 100000) + "?page=" + std::to_string(r() % 20);
+       }},
+      {"uuids", [hex](auto& r) {
+         return hex(r() >> 32, 8) + "-" + hex(r() >> 48, 4) + "-" + hex(r() >> 48, 4) + "-" + hex(r() >> 48, 4) + "-" + hex(r() >> 16, 12);
+       }},
+  };
+  for (const auto& set : sets) {
+    const auto texts = std::make_shared<Texts>(MakeTexts(set.second));
+    const std::string name = set.first;
+    for (const uint8_t number : {kBytesFsst, kBytesZstd}) {
+      const std::string of = std::string(CodecName(number)) + "/" + name;
+      benchmark::RegisterBenchmark(("BytesDecode/" + of).c_str(),
+                                   [=](benchmark::State& s) { BytesDecode(s, *texts, number); });
+      benchmark::RegisterBenchmark(("BytesEncode/" + of).c_str(),
+                                   [=](benchmark::State& s) { BytesEncode(s, *texts, number); });
+    }
+    benchmark::RegisterBenchmark(("FsstLearn/" + name).c_str(), [=](benchmark::State& s) { FsstLearn(s, *texts); });
+  }
+}
+
 }  // namespace
 }  // namespace nodedb_ts::codec
 
 int main(int argc, char** argv) {
   nodedb_ts::codec::RegisterEntropy();
   nodedb_ts::codec::RegisterWords();
+  nodedb_ts::codec::RegisterBytes();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::RunSpecifiedBenchmarks();

@@ -12,9 +12,9 @@
 //            second differences of them and of every scaled form by entropy tables that are made for the
 //            vectors that use them; with and without a dictionary, a mapping, steps
 //
-// --doubles: no oracle, but each series of each float8 column on its own, beside plain ALP (Afroozeh, Kuffo,
-// Boncz, SIGMOD 2023: the best exponent and factor for each vector, frame of reference, exceptions) and
-// zstd -3 over the raw doubles.
+// --doubles: no oracle, but each series of each float8 column on its own, beside plain ALP, ALP-RD and Chimp128
+// (float_sizes.h) and zstd -3 over the raw doubles. The last line has sums, and how much would be saved if each
+// series had the least of all.
 #include <zstd.h>
 
 #include <algorithm>
@@ -41,6 +41,8 @@
 #include "segment/segment_builder.h"
 #include "segment/segment_reader.h"
 #include "segment/statistics.h"
+
+#include "float_sizes.h"
 
 namespace nodedb_ts {
 namespace {
@@ -333,6 +335,7 @@ void AddScaled(const WordShape& shape, Vector* v) {
     KeepBestCandidates(v);
   };
   for (unsigned e = 0; e <= 15; e++) add(e, codec::ScaledForm::kExact, 0);
+  add(0, codec::ScaledForm::kBits, 0);
   if (shape.kind != WordKind::kFloat8) return;
   for (unsigned e = 0; e <= 12; e++) add(e, codec::ScaledForm::kUlps, 0);
   for (unsigned b = 2; b <= 10; b++) {
@@ -625,42 +628,10 @@ void Compare(const std::string& name, const Set& set, uint32_t every) {
 
 // ---- doubles --------------------------------------------------------------------------
 
-size_t AlpVectorBytes(std::span<const uint64_t> values) {
-  constexpr double kMagic = 6755399441055744.0;
-  const size_t n = values.size();
-  size_t least = n * 8;
-  for (int e = 0; e <= 18; e++) {
-    for (int f = 0; f <= e; f++) {
-      const double up = std::pow(10.0, e);
-      const double down = std::pow(10.0, -f);
-      const double back = std::pow(10.0, f);
-      const double off = std::pow(10.0, -e);
-      int64_t min = INT64_MAX;
-      int64_t max = INT64_MIN;
-      size_t exceptions = 0;
-      for (const uint64_t w : values) {
-        const double v = std::bit_cast<double>(w);
-        const double scaled = v * up * down;
-        const double rounded = (scaled + kMagic) - kMagic;
-        const bool hit = std::fabs(scaled) < 2251799813685248.0 &&
-                         std::bit_cast<uint64_t>(rounded * back * off) == w;
-        exceptions += !hit;
-        if (!hit) continue;
-        min = std::min(min, static_cast<int64_t>(rounded));
-        max = std::max(max, static_cast<int64_t>(rounded));
-      }
-      if (exceptions == n) continue;
-      const unsigned width = BitWidth(static_cast<uint64_t>(max) - static_cast<uint64_t>(min));
-      // exponent, factor, width, number of exceptions, base
-      least = std::min(least, 13 + codec::PackedBytes(n, width) + exceptions * (8 + 2));
-    }
-  }
-  return least;
-}
-
 void CompareDoubles(const Set& set) {
-  size_t ours_total = 0;
-  size_t best_total = 0;
+  size_t totals[5] = {};  // as in a line
+  size_t values_total = 0;
+  size_t least_total = 0;
   for (size_t c = 0; c < set.columns().size(); c++) {
     if (set.types()[c] != 'f') continue;
     for (size_t s = 0; s < set.starts().size(); s++) {
@@ -674,6 +645,7 @@ void CompareDoubles(const Set& set) {
         if (!nulls[i]) words[n++] = words[i];
       }
       words.resize(n);
+      if (n == 0) continue;
       nulls.assign(n, 0);
       size_t alp = 0;
       for (size_t at = 0; at < n; at += 1024) alp += AlpVectorBytes(std::span(words).subspan(at, std::min<size_t>(1024, n - at)));
@@ -692,16 +664,23 @@ void CompareDoubles(const Set& set) {
       }
       std::string names;
       for (const auto& [codec, count] : codecs) names += (names.empty() ? "" : ", ") + codec;
-      const size_t best = std::min(alp, zstd);
-      std::printf("| %s | %zu | %zu | %zu | %zu | %.3f | %s |\n", set.SeriesName(set.order()[begin]).c_str(), n, alp,
-                  zstd, ours.size(), static_cast<double>(ours.size()) / static_cast<double>(best), names.c_str());
+      const size_t sizes[5] = {alp, AlpRdBytes(words), Chimp128Bytes(words), zstd, ours.size()};
+      const size_t best = *std::min_element(sizes, sizes + 4);
+      std::printf("| %s | %zu |", set.SeriesName(set.order()[begin]).c_str(), n);
+      for (size_t i = 0; i < 5; i++) {
+        std::printf(" %zu |", sizes[i]);
+        totals[i] += sizes[i];
+      }
+      std::printf(" %.3f | %s |\n", static_cast<double>(ours.size()) / static_cast<double>(best), names.c_str());
       std::fflush(stdout);
-      ours_total += ours.size();
-      best_total += best;
+      values_total += n;
+      least_total += std::min(best, ours.size());
     }
   }
-  std::printf("| all | | | | %zu | %.3f | |\n", ours_total,
-              static_cast<double>(ours_total) / static_cast<double>(std::max<size_t>(1, best_total)));
+  std::printf("| all | %zu |", values_total);
+  for (const size_t total : totals) std::printf(" %zu |", total);
+  std::printf(" %.2f %% to save | |\n", 100 - 100 * static_cast<double>(least_total) /
+                                               static_cast<double>(std::max<size_t>(1, totals[4])));
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 #   make bench-oracle BENCH_DATA=/path/to/sets     as for `make bench`: NAME.csv.zst files and schema.sql
 #
 # Variables: SETS (names; default: all found); EVERY (8): every so many row groups are looked at; DOUBLES
-# (alp_doubles): sets whose float8 columns are compared with ALP and zstd, each series on its own.
+# (alp_doubles): sets whose float8 columns are compared with ALP, ALP-RD, Chimp128 and zstd, each series on its own.
 set -euo pipefail
 # shellcheck source=test/scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
@@ -52,5 +52,5 @@ each() {  # options of the oracle
 
 printf '\n| set | column | chosen | oracle | chosen / oracle | codecs |\n|---|---|---|---|---|---|\n'
 each --every="$EVERY"
-printf '\n| doubles | values | ALP | zstd -3 | ours | ours / best | codecs |\n|---|---|---|---|---|---|---|\n'
+printf '\n| doubles | values | ALP | ALP-RD | Chimp128 | zstd -3 | ours | ours / best | codecs |\n|---|---|---|---|---|---|---|---|---|\n'
 each --doubles

@@ -115,6 +115,25 @@ std::vector<Bytes> Seeds() {
       }
     }
   }
+  // As codes of symbols, which takes more values.
+  std::vector<std::string> texts;
+  std::vector<uint8_t> nulls(kMostRows);
+  for (size_t i = 0; i < kMostRows; i++) {
+    texts.push_back("device/" + std::to_string(i * 7919 % 100000) + "/temperature/" + std::to_string(i * 31 % 89));
+    nulls[i] = i % 11 == 5;
+  }
+  const std::vector<std::string_view> views(texts.begin(), texts.end());
+  const uint32_t vectors[] = {1024, 1024, 1024, 1024, kMostRows - 4096};
+  Bytes chunk;
+  segment::ChunkWriter writer(1);
+  const segment::ChunkSummary summary = writer.WriteBytes(kColumns[7], views.data(), nulls.data(), vectors, &chunk);
+  Bytes seed;
+  base::ByteWriter out(&seed);
+  out.U8(7);
+  out.U8(summary.codec);
+  out.U16(kMostRows - 1);
+  out.Bytes(chunk.data(), chunk.size());
+  seeds.push_back(std::move(seed));
   return seeds;
 }
 

@@ -29,6 +29,7 @@ extern const Target kWords;       // vectors of words by every codec, with table
 extern const Target kEntropy;     // entropy tables and vectors
 extern const Target kScaled;      // floats through every scaled form
 extern const Target kDictionary;  // dictionaries of chunks
+extern const Target kFsst;        // tables of symbols and their codes
 extern const Target kChunks;      // column chunks of every kind
 extern const Target kEncoders;    // chunks of any words, written and read back
 extern const Target kFooters;     // segment footers

@@ -38,7 +38,7 @@ void Run(std::span<const uint8_t> input) {
   if (!words.empty()) {
     ScaledVector plan;
     if (codec::PlanScaled(shape, words, &plan)) RoundTrip(shape, words, plan);
-    plan.form = static_cast<codec::ScaledForm>(head / 2 % 3);
+    plan.form = static_cast<codec::ScaledForm>(head / 2 % 4);
     plan.exponent = exponent % 16;
     plan.digits = digits % 16;
     codec::FillScaled(shape, words, &plan);
@@ -55,7 +55,7 @@ std::vector<Bytes> Seeds() {
   std::vector<Bytes> seeds;
   for (size_t s = 1; s <= 2; s++) {
     for (int pattern = 0; pattern < kPatterns; pattern++) {
-      for (const uint8_t form : {0, 1, 2}) {
+      for (const uint8_t form : {0, 1, 2, 3}) {
         const size_t rows = 40;
         const std::vector<uint64_t> words = Values(kShapes[s], pattern, rows);
         Bytes seed;

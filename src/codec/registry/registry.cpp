@@ -114,6 +114,7 @@ const char* CodecName(uint8_t number) {
     case kBytesZstdDictionary: return "zstd dictionary";
     case kBytesFields: return "fields";
     case kBytesNumeric: return "numeric";
+    case kBytesFsst: return "fsst";
     default: return "unknown";
   }
 }

@@ -35,6 +35,7 @@ enum Number : uint8_t {
   kBytesZstdDictionary = 35,  // as 33, with the chunk's bytes to refer to
   kBytesFields = 36,   // values of one length, cut into words
   kBytesNumeric = 37,  // PostgreSQL's numeric as scaled integers
+  kBytesFsst = 38,     // codes of the chunk's symbols
 };
 
 enum class WordKind : uint8_t { kInt, kFloat4, kFloat8 };

@@ -94,8 +94,47 @@ unsigned SmallestExponent(const WordShape& shape, std::span<const uint64_t> samp
   return best;
 }
 
-// Bits that the plan would roughly take, in a chunk with entropy tables.
-double Cost(const WordShape& shape, std::span<const uint64_t> values, const ScaledVector& plan) {
+void WriteException(const WordShape& shape, uint64_t word, base::ByteWriter* out) {
+  const double value = ToDouble(shape, word);
+  for (unsigned e = 0; e < kExceptionExponents; e++) {
+    const uint64_t integer = ToInteger(value, kPowers[e]);
+    const auto k = static_cast<int64_t>(integer);
+    if (k <= -kMaxExceptionInteger || k >= kMaxExceptionInteger) break;
+    if (ToWord(shape, Scale(integer, kPowers[e])) != word) continue;
+    return out->Varint(ZigZag(k) * 8 + e);
+  }
+  out->Varint(7);
+  out->Width(word, shape.width);
+}
+
+bool ReadException(const WordShape& shape, base::ByteReader* in, uint64_t* word) {
+  uint64_t code;
+  if (!in->ReadVarint(&code)) return false;
+  if (code % 8 == 7) return code == 7 && in->ReadWidth(shape.width, word);
+  *word = ToWord(shape, Scale(static_cast<uint64_t>(UnZigZag(code / 8)), kPowers[code % 8]));
+  return true;
+}
+
+// The bits of floats as integers that ascend with them, negative for negative ones; and back.
+// The high half of a FLOAT4's word does not count.
+void MapBits(const WordShape& shape, std::span<uint64_t> words) {
+  if (shape.kind == WordKind::kFloat8) {
+    for (uint64_t& v : words) v ^= static_cast<uint64_t>(static_cast<int64_t>(v) >> 63) >> 1;
+    return;
+  }
+  for (uint64_t& v : words) {
+    const uint64_t wide = base::SignExtend(v, 4);
+    v = wide ^ (static_cast<uint64_t>(static_cast<int64_t>(wide) >> 63) & INT32_MAX);
+  }
+}
+
+bool HasCorrections(ScaledForm form) {
+  return form == ScaledForm::kRounded || form == ScaledForm::kUlps;
+}
+
+}  // namespace
+
+double ScaledCost(const WordShape& shape, std::span<const uint64_t> values, const ScaledVector& plan) {
   uint64_t smallest = plan.integers[0];
   for (const uint64_t v : plan.integers) {
     if (static_cast<int64_t>(v) < static_cast<int64_t>(smallest)) smallest = v;
@@ -119,34 +158,16 @@ double Cost(const WordShape& shape, std::span<const uint64_t> values, const Scal
   return std::min(of_offsets.Bits(), of_deltas.Bits()) + static_cast<double>(head.size() * 8);
 }
 
-void WriteException(const WordShape& shape, uint64_t word, base::ByteWriter* out) {
-  const double value = ToDouble(shape, word);
-  for (unsigned e = 0; e < kExceptionExponents; e++) {
-    const uint64_t integer = ToInteger(value, kPowers[e]);
-    const auto k = static_cast<int64_t>(integer);
-    if (k <= -kMaxExceptionInteger || k >= kMaxExceptionInteger) break;
-    if (ToWord(shape, Scale(integer, kPowers[e])) != word) continue;
-    return out->Varint(ZigZag(k) * 8 + e);
-  }
-  out->Varint(7);
-  out->Width(word, shape.width);
-}
-
-bool ReadException(const WordShape& shape, base::ByteReader* in, uint64_t* word) {
-  uint64_t code;
-  if (!in->ReadVarint(&code)) return false;
-  if (code % 8 == 7) return code == 7 && in->ReadWidth(shape.width, word);
-  *word = ToWord(shape, Scale(static_cast<uint64_t>(UnZigZag(code / 8)), kPowers[code % 8]));
-  return true;
-}
-
-}  // namespace
-
 void FillScaled(const WordShape& shape, std::span<const uint64_t> values, ScaledVector* plan) {
   const Candidate c{plan->exponent, plan->form, plan->digits};
   plan->integers.clear();
   plan->corrections.clear();
   plan->exceptions.clear();
+  if (plan->form == ScaledForm::kBits) {
+    plan->exponent = 0;
+    plan->integers.assign(values.begin(), values.end());
+    return MapBits(shape, plan->integers);
+  }
   uint64_t integer = 0;
   uint64_t correction = 0;
   size_t leading = 0;  // exceptions
@@ -213,7 +234,7 @@ bool PlanScaled(const WordShape& shape, std::span<const uint64_t> values, Scaled
       candidates.push_back({exact, ScaledForm::kUlps, 0});
     }
     if (other.exceptions.size() * 4 > values.size()) continue;
-    const double cost = candidates.size() == 1 ? 0 : Cost(shape, values, other);
+    const double cost = candidates.size() == 1 ? 0 : ScaledCost(shape, values, other);
     if (found && cost >= best_cost) continue;
     best_cost = cost;
     found = true;
@@ -226,7 +247,7 @@ void WriteScaledHead(const WordShape& shape, std::span<const uint64_t> values,
                      const ScaledVector& plan, base::ByteWriter* out) {
   out->U8(static_cast<uint8_t>(plan.exponent | static_cast<unsigned>(plan.form) << 4));
   if (plan.form == ScaledForm::kRounded) out->U8(plan.digits);
-  if (plan.form != ScaledForm::kExact) {
+  if (HasCorrections(plan.form)) {
     std::vector<uint8_t> encoded;
     base::ByteWriter writer(&encoded);
     out->U8(EncodeIntegers(plan.corrections, 8, &writer));
@@ -247,10 +268,11 @@ bool DecodeScaled(const WordShape& shape, base::ByteReader* in, std::span<uint64
   uint8_t head;
   uint8_t digits = 0;
   uint64_t corrections[kMaxVectorRows];
-  if (shape.kind == WordKind::kInt || !in->ReadU8(&head) || head >> 4 > 2) return false;
+  if (shape.kind == WordKind::kInt || !in->ReadU8(&head) || head >> 4 > 3) return false;
   const auto form = static_cast<ScaledForm>(head >> 4);
+  if (form == ScaledForm::kBits && (head & 15) != 0) return false;
   if (form == ScaledForm::kRounded && (!in->ReadU8(&digits) || digits > kMaxExponent)) return false;
-  if (form != ScaledForm::kExact) {
+  if (HasCorrections(form)) {
     uint8_t number;
     uint64_t size;
     base::ByteReader encoded;
@@ -274,7 +296,15 @@ bool DecodeScaled(const WordShape& shape, base::ByteReader* in, std::span<uint64
   uint8_t number;
   if (!in->ReadU8(&number) || !DecodeIntegers(number, in, out, tables)) return false;
   const double power = kPowers[head & 15];
-  if (form == ScaledForm::kRounded) {
+  if (form == ScaledForm::kBits) {
+    for (const uint64_t v : out) {
+      if (shape.kind == WordKind::kFloat4 && base::SignExtend(v, 4) != v) return false;
+    }
+    MapBits(shape, out);
+    if (shape.kind == WordKind::kFloat4) {
+      for (uint64_t& v : out) v &= UINT32_MAX;
+    }
+  } else if (form == ScaledForm::kRounded) {
     const double rounding = kPowers[digits];
     for (size_t i = 0; i < out.size(); i++) {
       const double scaled = Scale(out[i], power);

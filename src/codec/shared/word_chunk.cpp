@@ -35,20 +35,33 @@ void WordChunkEncoder::PlanAlone(Vector* v) const {
     v->alone_codec = EncodeIntegers(v->values, shape_.width, &out);
     return;
   }
-  v->is_scaled = v->has_integers = PlanScaled(shape_, v->values, &v->scaled);
-  if (v->is_scaled) {
+  v->is_scaled = v->has_integers = true;
+  const auto write_scaled = [&] {
+    v->alone.clear();
     WriteScaledHead(shape_, v->values, v->scaled, &out);
     v->scaled_head_bytes = out.size();
     out.U8(0);
     v->alone[v->scaled_head_bytes] = EncodeIntegers(v->scaled.integers, 8, &out);
     v->alone_codec = kScaled;
+  };
+  const bool decimals = PlanScaled(shape_, v->values, &v->scaled);
+  if (decimals) {
+    write_scaled();
     // Half of the plain bytes is far from what any other codec of floats would take.
     if (out.size() * 2 < v->values.size() * shape_.width) return;
+  }
+  ScaledVector bits;
+  bits.form = ScaledForm::kBits;
+  FillScaled(shape_, v->values, &bits);
+  if (!decimals ||
+      ScaledCost(shape_, v->values, bits) < ScaledCost(shape_, v->values, v->scaled)) {
+    v->scaled = std::move(bits);
+    write_scaled();
   }
   std::vector<uint8_t> other;
   base::ByteWriter writer(&other);
   const uint8_t number = EncodeWords(shape_, v->values, &writer);
-  if (v->is_scaled && v->alone.size() <= other.size()) return;
+  if (v->alone.size() <= other.size()) return;
   v->alone = std::move(other);
   v->alone_codec = number;
 }
@@ -56,7 +69,10 @@ void WordChunkEncoder::PlanAlone(Vector* v) const {
 // One base for all vectors whose integers mean the same, so that a table fits them all.
 void WordChunkEncoder::ChooseBases() {
   std::map<unsigned, int64_t> smallest;
-  const auto key = [](const Vector& v) -> unsigned { return v.is_scaled ? v.scaled.exponent : 0; };
+  const auto key = [](const Vector& v) -> unsigned {
+    if (!v.is_scaled) return 0;
+    return v.scaled.form == ScaledForm::kBits ? 16 : v.scaled.exponent;
+  };
   for (const Vector& v : vectors_) {
     if (!v.has_integers) continue;
     const auto [at, fresh] = smallest.try_emplace(key(v), INT64_MAX);

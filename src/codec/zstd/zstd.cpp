@@ -8,6 +8,7 @@
 #include <new>
 
 #include "codec/bitpack/bitpack.h"
+#include "codec/fsst/fsst.h"
 #include "codec/registry/registry.h"
 
 namespace nodedb_ts::codec {
@@ -100,6 +101,25 @@ bool BytesEncoder::Compress(const char* bytes, size_t size, std::vector<uint8_t>
   return true;
 }
 
+// All values in joined_, one after the other, and 8 bytes behind them.
+void BytesEncoder::Join(std::span<const std::string_view> values, size_t total) {
+  joined_.resize(total + 8);
+  size_t at = 0;
+  for (const std::string_view v : values) {
+    if (!v.empty()) std::memcpy(joined_.data() + at, v.data(), v.size());
+    at += v.size();
+  }
+}
+
+// Appends codes; false when they are not less than the bytes. Symbols may begin in one value and end
+// in the next: a vector is read as a whole.
+bool BytesEncoder::EncodeSymbols(std::span<const std::string_view> values, size_t total,
+                                 std::vector<uint8_t>* out) {
+  Join(values, total);
+  if (total == 0) return false;
+  return symbols_->Encode(reinterpret_cast<const uint8_t*>(joined_.data()), total, total - 1, out);
+}
+
 uint8_t BytesEncoder::Encode(uint32_t fixed_width, std::span<const std::string_view> values,
                              base::ByteWriter* out) {
   size_t total = 0;
@@ -118,6 +138,11 @@ uint8_t BytesEncoder::Encode(uint32_t fixed_width, std::span<const std::string_v
   } else {
     total = values.size() * fixed_width;
   }
+  if (symbols_ != nullptr && total < kHugeBytes) {
+    if (EncodeSymbols(values, total, out->vector())) return kBytesFsst;
+    out->Bytes(joined_.data(), total);
+    return kBytesPlain;
+  }
   const uint8_t compressed =
       dictionary_ != nullptr && total < kHugeBytes ? kBytesZstdDictionary : kBytesZstd;
   if (values.size() == 1) {
@@ -125,12 +150,7 @@ uint8_t BytesEncoder::Encode(uint32_t fixed_width, std::span<const std::string_v
     out->Bytes(values[0].data(), total);
     return kBytesPlain;
   }
-  joined_.resize(total);
-  size_t at = 0;
-  for (const std::string_view v : values) {
-    if (!v.empty()) std::memcpy(joined_.data() + at, v.data(), v.size());
-    at += v.size();
-  }
+  Join(values, total);
   if ((!quick_ || total >= kMinQuickBytes) && Compress(joined_.data(), total, out->vector())) {
     return compressed;
   }
@@ -161,11 +181,16 @@ bool Unpack(base::ByteReader stored, uint64_t max_bytes, std::vector<uint8_t>* o
 }
 
 bool OpenBytes(uint32_t fixed_width, uint8_t number, base::ByteReader in,
-               const ZstdDictionary* dictionary, std::span<uint64_t> lengths,
-               BytesVector* vector) {
-  if (number != kBytesPlain && number != kBytesZstd && number != kBytesZstdDictionary) return false;
-  vector->dictionary = number == kBytesZstdDictionary ? dictionary : nullptr;
-  if (number == kBytesZstdDictionary && dictionary == nullptr) return false;
+               const SharedBytes& shared, std::span<uint64_t> lengths, BytesVector* vector) {
+  vector->shared = {};
+  switch (number) {
+    case kBytesPlain: case kBytesZstd: break;
+    case kBytesZstdDictionary: vector->shared.dictionary = shared.dictionary; break;
+    case kBytesFsst: vector->shared.symbols = shared.symbols; break;
+    default: return false;
+  }
+  if (number == kBytesZstdDictionary && shared.dictionary == nullptr) return false;
+  if (number == kBytesFsst && shared.symbols == nullptr) return false;
   uint64_t total = 0;
   if (fixed_width == 0) {
     uint8_t lengths_number;
@@ -188,6 +213,7 @@ bool OpenBytes(uint32_t fixed_width, uint8_t number, base::ByteReader in,
   vector->stored_size = in.remaining();
   vector->compressed = number != kBytesPlain;
   if (!vector->compressed) return vector->stored_size == total;
+  if (number == kBytesFsst) return total <= vector->stored_size * kMaxFsstSymbolBytes;
   return total / kMaxRatio <= vector->stored_size &&
          ZSTD_getFrameContentSize(vector->stored, vector->stored_size) == total;
 }
@@ -198,12 +224,15 @@ bool CopyBytes(const BytesVector& vector, uint8_t* out) {
     std::memcpy(out, vector.stored, vector.total);
     return true;
   }
+  if (vector.shared.symbols != nullptr) {
+    return vector.shared.symbols->Decode({vector.stored, vector.stored_size}, out, vector.total);
+  }
   const size_t got =
-      vector.dictionary == nullptr
+      vector.shared.dictionary == nullptr
           ? ZSTD_decompressDCtx(DecompressionContext(), out, vector.total, vector.stored,
                                 vector.stored_size)
           : ZSTD_decompress_usingDDict(DecompressionContext(), out, vector.total, vector.stored,
-                                       vector.stored_size, vector.dictionary->get());
+                                       vector.stored_size, vector.shared.dictionary->get());
   return got == vector.total;
 }
 

@@ -1,5 +1,5 @@
-// zstd.h - vectors of byte strings: lengths, then the bytes, plain or in one zstd
-// frame. Lengths stay outside the frame, so that sizes are known without inflating.
+// zstd.h - vectors of byte strings: lengths, then the bytes, plain, in one zstd frame or as codes of
+// symbols (fsst/). Lengths stay outside of it, so that sizes are known without inflating.
 #ifndef NODEDB_TS_CODEC_ZSTD_ZSTD_H
 #define NODEDB_TS_CODEC_ZSTD_ZSTD_H
 
@@ -17,6 +17,9 @@ struct ZSTD_CDict_s;
 struct ZSTD_DDict_s;
 
 namespace nodedb_ts::codec {
+
+class FsstDecoder;
+class FsstEncoder;
 
 // Limits that encoders keep and decoders enforce.
 inline constexpr uint64_t kMaxValueBytes = (uint64_t{1} << 30) - 9;
@@ -40,16 +43,22 @@ class BytesEncoder {
 
   // From now on vectors may refer to these bytes, which the reader has to know; empty: no longer.
   void UseDictionary(std::span<const uint8_t> content);
+  // From now on vectors are written as codes of this table, where that is less than the bytes, and not
+  // as frames; NULL: no longer. Borrowed; the reader has to know the table.
+  void UseSymbols(const FsstEncoder* symbols) { symbols_ = symbols; }
   // Appends the bytes as one frame at a high level: for what is stored once and read often.
   void Pack(std::span<const uint8_t> bytes, std::vector<uint8_t>* out);
 
  private:
   bool Compress(const char* bytes, size_t size, std::vector<uint8_t>* out);
+  bool EncodeSymbols(std::span<const std::string_view> values, size_t total, std::vector<uint8_t>* out);
+  void Join(std::span<const std::string_view> values, size_t total);
 
   int zstd_level_;
   bool quick_;  // level 1: a few short values are left as they are
   ZSTD_CCtx_s* context_ = nullptr;
   ZSTD_CDict_s* dictionary_ = nullptr;
+  const FsstEncoder* symbols_ = nullptr;
   std::vector<char> joined_;
 };
 
@@ -72,19 +81,25 @@ class ZstdDictionary {
 // Inflates what Pack wrote, at most max_bytes. False when the bytes are wrong.
 [[nodiscard]] bool Unpack(base::ByteReader stored, uint64_t max_bytes, std::vector<uint8_t>* out);
 
-// A parsed vector: its bytes are one after the other in `stored`, or in its frame.
+// What vectors of a chunk may need to be read; borrowed, NULL: not there.
+struct SharedBytes {
+  const ZstdDictionary* dictionary = nullptr;
+  const FsstDecoder* symbols = nullptr;
+};
+
+// A parsed vector: its bytes are one after the other in `stored`, in its frame, or as codes.
 struct BytesVector {
   uint64_t total = 0;
   const uint8_t* stored = nullptr;
   size_t stored_size = 0;
   bool compressed = false;
-  const ZstdDictionary* dictionary = nullptr;
+  SharedBytes shared;  // what this one needs
 };
 
-// lengths.size() values; fills the lengths. Borrows the bytes and the dictionary, which only
-// kBytesZstdDictionary needs.
+// lengths.size() values; fills the lengths. Borrows the bytes and what is shared, which only
+// kBytesZstdDictionary and kBytesFsst need.
 [[nodiscard]] bool OpenBytes(uint32_t fixed_width, uint8_t number, base::ByteReader in,
-                             const ZstdDictionary* dictionary, std::span<uint64_t> lengths,
+                             const SharedBytes& shared, std::span<uint64_t> lengths,
                              BytesVector* vector);
 // Writes the vector's `total` bytes to `out`.
 [[nodiscard]] bool CopyBytes(const BytesVector& vector, uint8_t* out);

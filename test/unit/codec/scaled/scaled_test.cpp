@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <random>
 #include <vector>
@@ -134,6 +135,48 @@ TEST(Scaled, GivesUpOnOtherFloats) {
   EXPECT_FALSE(PlanScaled(kFloat8, Words(5, 0x7ff8000000000000), &plan));
 }
 
+// Every float is its bits, which ascend with it.
+TEST(Scaled, BitsAsIntegers) {
+  using Limits = std::numeric_limits<double>;
+  const double ascending[] = {-Limits::infinity(), -1e300, -1.5, -1e-3, -Limits::denorm_min(), -0.0, 0.0,
+                              Limits::denorm_min(), 1e-3, 1.0, std::nextafter(1.0, 2), 1e300, Limits::infinity()};
+  Words words;
+  for (const double v : ascending) words.push_back(Bits(v));
+  words.push_back(0x7ff8000000000001);  // NaN with a payload
+  words.push_back(0xfff0000000000001);
+  ScaledVector plan;
+  plan.form = ScaledForm::kBits;
+  plan.exponent = 7;
+  FillScaled(kFloat8, words, &plan);
+  EXPECT_EQ(0, plan.exponent);
+  EXPECT_TRUE(plan.exceptions.empty() && plan.corrections.empty());
+  for (size_t i = 1; i < std::size(ascending); i++) {
+    EXPECT_LT(static_cast<int64_t>(plan.integers[i - 1]), static_cast<int64_t>(plan.integers[i]));
+  }
+  EXPECT_EQ(plan.integers[9] + 1, plan.integers[10]);  // 1.0 and the float after it
+  Words decoded(words.size());
+  Bytes bytes = Encode(kFloat8, words, plan);
+  EXPECT_TRUE(DecodeWords(kFloat8, kScaled, base::ByteReader(bytes.data(), bytes.size()), decoded));
+  EXPECT_EQ(words, decoded);
+  bytes[0] |= 2;  // an exponent
+  EXPECT_FALSE(DecodeWords(kFloat8, kScaled, base::ByteReader(bytes.data(), bytes.size()), decoded));
+
+  Words narrow;
+  for (const double v : ascending) narrow.push_back(std::bit_cast<uint32_t>(static_cast<float>(v)));
+  narrow.push_back(0xffc00001);
+  FillScaled(kFloat4, narrow, &plan);
+  for (size_t i = 1; i < std::size(ascending); i++) {
+    EXPECT_LE(static_cast<int64_t>(plan.integers[i - 1]), static_cast<int64_t>(plan.integers[i]));
+  }
+  decoded.resize(narrow.size());
+  bytes = Encode(kFloat4, narrow, plan);
+  EXPECT_TRUE(DecodeWords(kFloat4, kScaled, base::ByteReader(bytes.data(), bytes.size()), decoded));
+  EXPECT_EQ(narrow, decoded);
+  plan.integers[3] = uint64_t{1} << 31;  // no FLOAT4
+  bytes = Encode(kFloat4, narrow, plan);
+  EXPECT_FALSE(DecodeWords(kFloat4, kScaled, base::ByteReader(bytes.data(), bytes.size()), decoded));
+}
+
 TEST(Scaled, AFewLongDecimalsAreExceptions) {
   std::mt19937_64 random(6);
   Words words;
@@ -181,8 +224,11 @@ TEST(Scaled, DamagedBytesAreSafe) {
   ScaledVector plan;
   ASSERT_TRUE(PlanScaled(kFloat8, words, &plan));
   const Bytes sound = Encode(kFloat8, words, plan);
+  plan.form = ScaledForm::kBits;
+  FillScaled(kFloat8, words, &plan);
+  const Bytes sound_bits = Encode(kFloat8, words, plan);
   for (int i = 0; i < 20000; i++) {
-    Bytes bytes = sound;
+    Bytes bytes = i % 4 == 1 ? sound_bits : sound;
     if (i % 3 == 0) bytes.resize(random() % bytes.size());
     for (uint64_t flips = random() % 4; flips > 0 && !bytes.empty(); flips--) {
       bytes[random() % std::min<size_t>(bytes.size(), i % 2 ? 12 : 1000)] ^=

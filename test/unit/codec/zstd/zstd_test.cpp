@@ -21,7 +21,7 @@ void RoundTrip(uint32_t width, const std::vector<std::string>& values, uint8_t l
     std::vector<uint64_t> lengths(values.size());
     BytesVector vector;
     ASSERT_TRUE(OpenBytes(width, number, base::ByteReader(bytes.data() + 3, bytes.size() - 3),
-                          nullptr, lengths, &vector));
+                          {}, lengths, &vector));
     std::string joined(vector.total, '?');
     ASSERT_TRUE(CopyBytes(vector, reinterpret_cast<uint8_t*>(joined.data())));
     size_t at = 0;
@@ -64,11 +64,11 @@ TEST(Bytes, FrameThatPromisesMoreIsRefused) {
   uint64_t lengths[2];
   BytesVector vector;
   const base::ByteReader in(bytes.data(), bytes.size());
-  EXPECT_TRUE(OpenBytes(1000, kBytesZstd, in, nullptr, {lengths, 1}, &vector));
-  EXPECT_FALSE(OpenBytes(1001, kBytesZstd, in, nullptr, {lengths, 1}, &vector));
-  EXPECT_FALSE(OpenBytes(1000, kBytesZstd, in, nullptr, {lengths, 2}, &vector));
-  EXPECT_FALSE(OpenBytes(1000, kBytesPlain, in, nullptr, {lengths, 1}, &vector));
-  EXPECT_FALSE(OpenBytes(1000, kPlain, in, nullptr, {lengths, 1}, &vector));
+  EXPECT_TRUE(OpenBytes(1000, kBytesZstd, in, {}, {lengths, 1}, &vector));
+  EXPECT_FALSE(OpenBytes(1001, kBytesZstd, in, {}, {lengths, 1}, &vector));
+  EXPECT_FALSE(OpenBytes(1000, kBytesZstd, in, {}, {lengths, 2}, &vector));
+  EXPECT_FALSE(OpenBytes(1000, kBytesPlain, in, {}, {lengths, 1}, &vector));
+  EXPECT_FALSE(OpenBytes(1000, kPlain, in, {}, {lengths, 1}, &vector));
 }
 
 }  // namespace
