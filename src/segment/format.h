@@ -40,7 +40,7 @@ inline constexpr uint32_t kMaxBatchRows = 65535;
 // Copies of the last rows, which make one row group.
 inline constexpr size_t kMaxLastRows = kMaxRowGroupRows;
 inline constexpr size_t kLastRowsVectorRows = 256;  // one row is wanted as often as all
-inline constexpr uint64_t kMaxLastRowsCells = uint64_t{1} << 22;  // rows times columns
+inline constexpr uint64_t kMaxLastRowsCells = uint64_t{1} << 20;  // rows times columns
 inline constexpr uint64_t kMaxLastRowsBytes = kMaxVectorBytes;    // of byte strings
 
 // A vector begins with one byte: codec number, and this in the two high bits.

@@ -242,7 +242,7 @@ Status SegmentBuilder::WriteColumn(const RowSource& source, size_t column, const
       }
     }
     if (taking_last_) taking_last_ = last_rows_.TakeBytes(column, views_.data(), nulls_.data());
-    summary = chunk_writer_.WriteBytes(shape, views_.data(), nulls_.data(), group.vector_rows,
+    summary = writer().WriteBytes(shape, views_.data(), nulls_.data(), group.vector_rows,
                                        bytes_);
     if (options_.level >= 2) {
       Status status =
@@ -259,8 +259,7 @@ Status SegmentBuilder::WriteColumn(const RowSource& source, size_t column, const
 Status SegmentBuilder::WriteWords(const ColumnShape& shape, const RowGroup& group,
                                   ChunkSummary* summary) {
   const size_t start = bytes_->size();
-  *summary = chunk_writer_.WriteWords(shape, words_.data(), nulls_.data(), group.vector_rows, true,
-                                      bytes_);
+  *summary = writer().WriteWords(shape, words_.data(), nulls_.data(), group.vector_rows, true, bytes_);
   if (options_.level < 2) return Status::Ok();
   return read_back_.CheckWords(shape, *summary, {bytes_->data() + start, bytes_->size() - start},
                                group.vector_rows, words_.data(), nulls_.data());
@@ -392,7 +391,10 @@ Status SegmentBuilder::WriteLastRows(bool* written) {
   nulls_.resize(group.rows);
   std::vector<uint32_t> order(group.rows);
   for (uint32_t i = 0; i < order.size(); i++) order[i] = i;
+  // For speed: they are read for a row here and there, and are small anyway.
+  fast_writer_.emplace(uint8_t{1});
   Status status = WriteColumns(last_rows_, group, order);
+  fast_writer_.reset();
   if (!status.ok()) return status;
   const uint64_t size = bytes_->size() - start + chunk_entries_.size() - entries;
   if (size > data_bytes_ / kLastRowsShare) {

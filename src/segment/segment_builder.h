@@ -80,6 +80,7 @@ class SegmentBuilder {
     std::vector<uint32_t> vector_rows;
   };
 
+  ChunkWriter& writer() { return fast_writer_ ? *fast_writer_ : chunk_writer_; }
   void CutVectors(size_t rows, std::vector<uint32_t>* vector_rows);
   base::Status PlanGroup(const RowSource& source, std::span<const uint32_t> rows, RowGroup* group);
   base::Status MeasureRows(const RowSource& source, std::span<const uint32_t> rows);
@@ -106,6 +107,7 @@ class SegmentBuilder {
   const SegmentBuildOptions& options_;
   std::vector<uint8_t>* bytes_;
   ChunkWriter chunk_writer_;
+  std::optional<ChunkWriter> fast_writer_;  // while the last rows are written
   ReadBack read_back_;
   std::vector<ColumnShape> shapes_;
   std::vector<RowGroup> groups_;
