@@ -324,7 +324,8 @@ typedef struct NtsSegmentInfo
 	uint8_t		level;
 	uint8_t		has_row_ids;
 	uint8_t		has_command_ids;
-	uint8_t		reserved;
+	uint8_t		has_last_rows;	/* row group number `row_groups`, which is none of the rows, holds
+								 * copies: the last row, by time, of each series */
 	uint64_t	series;			/* distinct series */
 	int32_t		time_column;	/* the one it was built with, or -1 */
 	uint32_t	series_column_count;
@@ -363,6 +364,9 @@ int			nts_segment_row_group(const NtsSegment *segment, uint32_t group,
 /* Rows of one vector (1..1024) and the position of its first row in the row group. */
 int			nts_segment_vector(const NtsSegment *segment, uint32_t group, uint32_t vector,
 							   uint32_t *first_row, uint32_t *rows, NtsStatus *status) NTS_NOEXCEPT;
+/* Positions in the segment of the rows whose copies are rows `first`... of the last rows. */
+int			nts_segment_last_rows(const NtsSegment *segment, uint32_t first, uint32_t count,
+								  uint64_t *rows, NtsStatus *status) NTS_NOEXCEPT;
 /* column: 0..column_count-1 (stored) or NTS_COLUMN_*. */
 int			nts_segment_chunk(const NtsSegment *segment, uint32_t group, int32_t column,
 							  NtsChunkInfo *info, NtsStatus *status) NTS_NOEXCEPT;
@@ -544,7 +548,8 @@ typedef enum NtsProblem
 	NTS_PROBLEM_ORDER = 4,		/* rows are not sorted by series and time */
 	NTS_PROBLEM_SERIES = 5,		/* the series index is not that of the rows */
 	NTS_PROBLEM_ROW_IDS = 6,
-	NTS_PROBLEM_COMMAND_IDS = 7
+	NTS_PROBLEM_COMMAND_IDS = 7,
+	NTS_PROBLEM_LAST_ROWS = 8	/* the last rows are not copies of the rows */
 } NtsProblem;
 
 typedef enum NtsVerifyKind

@@ -93,6 +93,11 @@ int nts_segment_vector(const NtsSegment* segment, uint32_t group, uint32_t vecto
   return Guard(status, [&] { return segment->segment->Vector(group, vector, first_row, rows); });
 }
 
+int nts_segment_last_rows(const NtsSegment* segment, uint32_t first, uint32_t count, uint64_t* rows,
+                          NtsStatus* status) noexcept {
+  return Guard(status, [&] { return segment->segment->LastRows(first, count, rows); });
+}
+
 int nts_segment_chunk(const NtsSegment* segment, uint32_t group, int32_t column,
                       NtsChunkInfo* info, NtsStatus* status) noexcept {
   return Guard(status, [&] {

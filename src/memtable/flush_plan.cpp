@@ -263,6 +263,7 @@ base::Status FlushPlan::NextSegment(NtsOutput* output) {
   build.with_row_ids = source_->row_ids().Get(rows_[0], &hint) != NTS_NO_ROW_ID;
   build.with_command_ids = CommandsDiffer(rows_);
   build.series_columns = series_columns_;
+  build.with_last_rows = true;
   segment::SegmentSummary summary;
   const base::Status status =
       segment::BuildSegment(source_->layout().schema(), *source_, rows_, starts_, build, &bytes_,

@@ -14,9 +14,10 @@
 namespace nodedb_ts::segment {
 
 inline constexpr uint32_t kFooterMagic = 0x4653544E;  // "NTSF"
-inline constexpr uint16_t kFormatVersion = 2;
+inline constexpr uint16_t kFormatVersion = 3;
 inline constexpr uint8_t kFlagRowIds = 1;
 inline constexpr uint8_t kFlagCommandIds = 2;
+inline constexpr uint8_t kFlagLastRows = 4;  // behind the row groups stands one of the last rows
 
 // Footer sections. Numbers are stored: never reuse one. Readers skip unknown ones.
 enum Section : uint8_t {
@@ -36,6 +37,11 @@ inline constexpr uint32_t kMaxSeriesColumns = 16;
 inline constexpr size_t kMaxConstantBytes = 4096;
 inline constexpr uint32_t kMaxPlainRows = 8;   // of the plain rows batch layout
 inline constexpr uint32_t kMaxBatchRows = 65535;
+// Copies of the last rows, which make one row group.
+inline constexpr size_t kMaxLastRows = kMaxRowGroupRows;
+inline constexpr size_t kLastRowsVectorRows = 256;  // one row is wanted as often as all
+inline constexpr uint64_t kMaxLastRowsCells = uint64_t{1} << 20;  // rows times columns
+inline constexpr uint64_t kMaxLastRowsBytes = kMaxVectorBytes;    // of byte strings
 
 // A vector begins with one byte: codec number, and this in the two high bits.
 enum NullMode : uint8_t { kNoNulls = 0, kAllNulls = 1, kNullBitmap = 2, kNullRuns = 3 };

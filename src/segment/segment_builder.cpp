@@ -17,6 +17,10 @@ using base::Status;
 
 constexpr uint64_t kLongSeriesRows = 512;
 constexpr uint64_t kHugeRowBytes = uint64_t{8} << 20;
+// Last rows are kept when a series has so many rows on average, and when they take no more than this share of
+// the segment.
+constexpr uint64_t kLastRowsLeastRows = 8;
+constexpr uint64_t kLastRowsShare = 64;
 constexpr uint64_t kMostExpectedBytes = uint64_t{32} << 20;
 // Rows up to this never make a row group or a vector too large.
 constexpr uint64_t kNeverCutRowBytes =
@@ -54,6 +58,9 @@ Status SegmentBuilder::Begin() {
   if (time >= static_cast<int32_t>(schema_.column_count)) {
     return Status::Bug("time column out of range");
   }
+  taking_last_ = options_.with_last_rows && !options_.series_columns.empty() && time >= 0 &&
+                 shapes_[static_cast<size_t>(time)].kind == NTS_KIND_INT;
+  if (taking_last_) last_rows_.Begin(shapes_.size());
   return Status::Ok();
 }
 
@@ -174,18 +181,39 @@ Status SegmentBuilder::AddGroup(const RowSource& source, std::span<const uint32_
   words_.resize(group.rows);
   nulls_.resize(group.rows);
   rows = rows.first(group.rows);
-  const Gathering gathering(source, rows);
-  for (size_t c = 0; c < shapes_.size(); c++) {
-    status = WriteColumn(source, c, group, rows);
-    if (!status.ok()) return status;
-  }
-  status = WriteHidden(source, group, rows);
+  if (taking_last_) FindLastRows(group.rows);
+  status = WriteColumns(source, group, rows);
   if (!status.ok()) return status;
   rows_ += group.rows;
   data_bytes_ += bytes_->size() - start;
   *taken = group.rows;
   groups_.push_back(std::move(group));
   return Status::Ok();
+}
+
+// Where the row group at hand has the last rows of its series, as far as it knows.
+void SegmentBuilder::FindLastRows(size_t rows) {
+  const uint64_t end = rows_ + rows;
+  const auto begins_before = [this](size_t series, uint64_t row) {
+    return series < series_starts_.size() && series_starts_[series] < row;
+  };
+  while (begins_before(last_series_ + 1, rows_ + 1)) last_series_++;
+  last_positions_.clear();
+  for (size_t s = last_series_ + 1; begins_before(s, end); s++) {
+    last_positions_.push_back(static_cast<uint32_t>(series_starts_[s] - 1 - rows_));
+  }
+  last_positions_.push_back(static_cast<uint32_t>(rows - 1));
+  taking_last_ = last_rows_.BeginGroup(last_series_, last_positions_);
+}
+
+Status SegmentBuilder::WriteColumns(const RowSource& source, const RowGroup& group,
+                                    std::span<const uint32_t> rows) {
+  const Gathering gathering(source, rows);
+  for (size_t c = 0; c < shapes_.size(); c++) {
+    Status status = WriteColumn(source, c, group, rows);
+    if (!status.ok()) return status;
+  }
+  return WriteHidden(source, group, rows);
 }
 
 Status SegmentBuilder::WriteColumn(const RowSource& source, size_t column, const RowGroup& group,
@@ -196,9 +224,11 @@ Status SegmentBuilder::WriteColumn(const RowSource& source, size_t column, const
   summary.null_count = group.rows;
   if (IsWord(shape.kind)) {
     source.GatherWords(column, rows, words_.data(), nulls_.data());
+    if (taking_last_) last_rows_.TakeWords(column, words_.data(), nulls_.data());
     Status status = WriteWords(shape, group, &summary);
     if (!status.ok()) return status;
-    if (static_cast<int32_t>(column) == schema_.time_column && shape.kind == NTS_KIND_INT) {
+    if (static_cast<int32_t>(column) == schema_.time_column && shape.kind == NTS_KIND_INT &&
+        &source != &last_rows_) {
       NoteTimes(summary, group.rows);
     }
   } else if (IsBytes(shape.kind)) {
@@ -211,7 +241,8 @@ Status SegmentBuilder::WriteColumn(const RowSource& source, size_t column, const
         }
       }
     }
-    summary = chunk_writer_.WriteBytes(shape, views_.data(), nulls_.data(), group.vector_rows,
+    if (taking_last_) taking_last_ = last_rows_.TakeBytes(column, views_.data(), nulls_.data());
+    summary = writer().WriteBytes(shape, views_.data(), nulls_.data(), group.vector_rows,
                                        bytes_);
     if (options_.level >= 2) {
       Status status =
@@ -228,8 +259,7 @@ Status SegmentBuilder::WriteColumn(const RowSource& source, size_t column, const
 Status SegmentBuilder::WriteWords(const ColumnShape& shape, const RowGroup& group,
                                   ChunkSummary* summary) {
   const size_t start = bytes_->size();
-  *summary = chunk_writer_.WriteWords(shape, words_.data(), nulls_.data(), group.vector_rows, true,
-                                      bytes_);
+  *summary = writer().WriteWords(shape, words_.data(), nulls_.data(), group.vector_rows, true, bytes_);
   if (options_.level < 2) return Status::Ok();
   return read_back_.CheckWords(shape, *summary, {bytes_->data() + start, bytes_->size() - start},
                                group.vector_rows, words_.data(), nulls_.data());
@@ -248,12 +278,14 @@ Status SegmentBuilder::WriteHidden(const RowSource& source, const RowGroup& grou
   size_t column = shapes_.size();
   if (options_.with_row_ids) {
     source.GatherRowIds(rows, words_.data());
+    if (taking_last_) last_rows_.TakeRowIds(words_.data());
     Status status = write(column++);
     if (!status.ok()) return status;
   }
   if (!options_.with_command_ids) return Status::Ok();
   command_ids_.resize(group.rows);
   source.GatherCommandIds(rows, command_ids_.data());
+  if (taking_last_) last_rows_.TakeCommandIds(command_ids_.data());
   std::copy(command_ids_.begin(), command_ids_.end(), words_.begin());
   return write(column);
 }
@@ -332,11 +364,48 @@ void WriteSection(Section number, const std::vector<uint8_t>& section, ByteWrite
 
 Status SegmentBuilder::Finish(SegmentSummary* summary) {
   series_times_.resize(series_starts_.size());
+  Status status = WriteLastRows(&summary->last_rows);
+  if (!status.ok()) return status;
   summary->rows = rows_;
   summary->footer_offset = data_bytes_;
   const size_t start = bytes_->size();
-  WriteFooter();
+  WriteFooter(summary->last_rows);
+  summary->length = data_bytes_ + bytes_->size() - start;
   return CheckFooter({bytes_->data() + start, bytes_->size() - start});
+}
+
+// As one more row group, unless they would take too much.
+Status SegmentBuilder::WriteLastRows(bool* written) {
+  *written = false;
+  const bool wanted = taking_last_ && last_rows_.kept();
+  taking_last_ = false;
+  if (!wanted || rows_ < kLastRowsLeastRows * last_rows_.count()) return Status::Ok();
+  const size_t start = bytes_->size();
+  const size_t entries = chunk_entries_.size();
+  RowGroup group;
+  group.rows = last_rows_.count();
+  for (size_t at = 0; at < group.rows; at += kLastRowsVectorRows) {
+    group.vector_rows.push_back(static_cast<uint32_t>(std::min(kLastRowsVectorRows, group.rows - at)));
+  }
+  words_.resize(group.rows);
+  nulls_.resize(group.rows);
+  std::vector<uint32_t> order(group.rows);
+  for (uint32_t i = 0; i < order.size(); i++) order[i] = i;
+  // For speed: they are read for a row here and there, and are small anyway.
+  fast_writer_.emplace(uint8_t{1});
+  Status status = WriteColumns(last_rows_, group, order);
+  fast_writer_.reset();
+  if (!status.ok()) return status;
+  const uint64_t size = bytes_->size() - start + chunk_entries_.size() - entries;
+  if (size > data_bytes_ / kLastRowsShare) {
+    bytes_->resize(start);
+    chunk_entries_.resize(entries);
+    return Status::Ok();
+  }
+  data_bytes_ += bytes_->size() - start;
+  groups_.push_back(std::move(group));
+  *written = true;
+  return Status::Ok();
 }
 
 // Reads the footer as a reader will: a mistake here would make all of the segment unreadable.
@@ -357,14 +426,15 @@ Status SegmentBuilder::CheckFooter(std::span<const uint8_t> footer) const {
   return Status::Ok();
 }
 
-void SegmentBuilder::WriteFooter() {
+void SegmentBuilder::WriteFooter(bool last_rows) {
   const size_t start = bytes_->size();
   ByteWriter out(bytes_);
   out.U32(kFooterMagic);
   out.U16(kFormatVersion);
   out.U8(options_.level);
   out.U8(static_cast<uint8_t>((options_.with_row_ids ? kFlagRowIds : 0) |
-                              (options_.with_command_ids ? kFlagCommandIds : 0)));
+                              (options_.with_command_ids ? kFlagCommandIds : 0) |
+                              (last_rows ? kFlagLastRows : 0)));
   std::vector<uint8_t> section;
   ByteWriter writer(&section);
   WriteSchemaSection(&writer);

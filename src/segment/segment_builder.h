@@ -17,6 +17,7 @@
 #include "nodedb_ts/core.h"
 #include "segment/chunk_writer.h"
 #include "segment/format.h"
+#include "segment/last_rows.h"
 #include "segment/read_back.h"
 #include "segment/row_source.h"
 
@@ -26,13 +27,16 @@ struct SegmentBuildOptions {
   uint8_t level = 1;             // 1: prefer encoding speed, 2: prefer size
   bool with_row_ids = false;     // store GatherRowIds as a hidden column
   bool with_command_ids = false; // store GatherCommandIds as a hidden column
+  bool with_last_rows = false;   // store copies of each series' last row, where that is cheap
   std::span<const uint16_t> series_columns;  // what the rows are sorted by, <= 16
   int zstd_level = 0;            // of level 2; 0: a good default
 };
 
 struct SegmentSummary {
   uint64_t rows = 0;
-  uint64_t footer_offset = 0;    // footer = [footer_offset, bytes.size())
+  uint64_t footer_offset = 0;    // the footer begins here
+  uint64_t length = 0;           // and ends here, as does the segment
+  bool last_rows = false;        // it has copies of the last rows
 };
 
 // The times of a segment's rows, or of those of one series.
@@ -61,7 +65,7 @@ class SegmentBuilder {
   // Appends a row group of the leading rows of `rows`, as many as one may have: *taken.
   // REQUIRES: rows is not empty.
   base::Status AddGroup(const RowSource& source, std::span<const uint32_t> rows, size_t* taken);
-  // Appends the footer. kBug: it does not say what was built.
+  // Appends the last rows and the footer. kBug: it does not say what was built.
   base::Status Finish(SegmentSummary* summary);
 
   uint64_t rows() const { return rows_; }
@@ -76,9 +80,12 @@ class SegmentBuilder {
     std::vector<uint32_t> vector_rows;
   };
 
+  ChunkWriter& writer() { return fast_writer_ ? *fast_writer_ : chunk_writer_; }
   void CutVectors(size_t rows, std::vector<uint32_t>* vector_rows);
   base::Status PlanGroup(const RowSource& source, std::span<const uint32_t> rows, RowGroup* group);
   base::Status MeasureRows(const RowSource& source, std::span<const uint32_t> rows);
+  base::Status WriteColumns(const RowSource& source, const RowGroup& group,
+                            std::span<const uint32_t> rows);
   base::Status WriteColumn(const RowSource& source, size_t column, const RowGroup& group,
                            std::span<const uint32_t> rows);
   base::Status WriteHidden(const RowSource& source, const RowGroup& group,
@@ -86,7 +93,9 @@ class SegmentBuilder {
   base::Status WriteWords(const ColumnShape& shape, const RowGroup& group, ChunkSummary* summary);
   void AddChunk(size_t column, const ColumnShape& shape, size_t start, const ChunkSummary& summary);
   void NoteTimes(const ChunkSummary& summary, size_t rows);
-  void WriteFooter();
+  void FindLastRows(size_t rows);
+  base::Status WriteLastRows(bool* written);
+  void WriteFooter(bool last_rows);
   base::Status CheckFooter(std::span<const uint8_t> footer) const;
   void WriteSchemaSection(base::ByteWriter* out) const;
   void WriteGroupSection(base::ByteWriter* out) const;
@@ -98,6 +107,7 @@ class SegmentBuilder {
   const SegmentBuildOptions& options_;
   std::vector<uint8_t>* bytes_;
   ChunkWriter chunk_writer_;
+  std::optional<ChunkWriter> fast_writer_;  // while the last rows are written
   ReadBack read_back_;
   std::vector<ColumnShape> shapes_;
   std::vector<RowGroup> groups_;
@@ -108,6 +118,10 @@ class SegmentBuilder {
   size_t next_start_ = 0;  // the first series behind the rows that were cut
   std::vector<TimeRange> series_times_;  // of those that have been reached
   TimeRange times_;
+  LastRows last_rows_;
+  bool taking_last_ = false;   // what is gathered is for last_rows_, too
+  size_t last_series_ = 0;     // that the first row of the row group is of
+  std::vector<uint32_t> last_positions_;  // in the row group, of its series' last rows
   uint64_t rows_ = 0;
   uint64_t data_bytes_ = 0;
   // Buffers of one row group.

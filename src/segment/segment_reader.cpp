@@ -82,11 +82,12 @@ Status Segment::Parse(std::span<const uint8_t> footer, uint64_t segment_length,
     return Status::Unsupported("segment format version " + std::to_string(version) + ", not " +
                                std::to_string(kFormatVersion));
   }
-  if (!in.ReadU8(&level_) || !in.ReadU8(&flags) || flags > (kFlagRowIds | kFlagCommandIds)) {
+  if (!in.ReadU8(&level_) || !in.ReadU8(&flags) || flags > (kFlagRowIds | kFlagCommandIds | kFlagLastRows)) {
     return Wrong("bad flags");
   }
   has_row_ids_ = flags & kFlagRowIds;
   has_command_ids_ = flags & kFlagCommandIds;
+  has_last_rows_ = flags & kFlagLastRows;
   ByteReader sections[kSectionSeries + 1];
   bool seen[kSectionSeries + 1] = {};
   while (!in.empty()) {
@@ -194,10 +195,17 @@ Status Segment::ParseGroups(ByteReader in) {
     Status status = ParseGroup(&in, &group);
     if (!status.ok()) return status;
     group.first_row = next;
-    next += group.rows;
+    const bool counts = !has_last_rows_ || g + 1 < count;
+    if (counts) next += group.rows;
     groups_.push_back(std::move(group));
   }
-  return next == rows_ ? Status::Ok() : Wrong("row groups do not add up");
+  if (next != rows_) return Wrong("row groups do not add up");
+  if (!has_last_rows_) return Status::Ok();
+  if (groups_.empty() || groups_.back().rows != series_ || time_column_ < 0 || series_columns_.empty() ||
+      series_ * column_count_ > kMaxLastRowsCells) {
+    return Wrong("bad last rows");
+  }
+  return Status::Ok();
 }
 
 Status Segment::ParseConstant(ByteReader* in, const ColumnShape& shape, ChunkEntry* entry) {
@@ -287,7 +295,8 @@ Status Segment::ParseChunks(ByteReader in, uint64_t data_length) {
 void Segment::Info(NtsSegmentInfo* info) const {
   *info = {};
   info->rows = rows_;
-  info->row_groups = static_cast<uint32_t>(groups_.size());
+  info->row_groups = static_cast<uint32_t>(groups_.size() - (has_last_rows_ ? 1 : 0));
+  info->has_last_rows = has_last_rows_;
   info->column_count = column_count_;
   info->level = level_;
   info->has_row_ids = has_row_ids_;
@@ -497,7 +506,8 @@ Status Segment::Members(uint32_t group, int32_t column, std::span<const uint8_t>
 
 uint64_t Segment::MemoryBytes() const {
   uint64_t bytes = sizeof(*this) + chunks_.capacity() * sizeof(ChunkEntry) + constants_.capacity() +
-                   series_index_.capacity() + groups_.capacity() * sizeof(Group);
+                   series_index_.capacity() + groups_.capacity() * sizeof(Group) +
+                   last_rows_.capacity() * sizeof(uint32_t);
   for (const Group& group : groups_) bytes += group.vector_starts.capacity() * sizeof(uint32_t);
   for (const CachedChunk& cached : caches_) {
     bytes += sizeof(CachedChunk);
@@ -530,6 +540,22 @@ Status Segment::Series(std::vector<SeriesEntry>* series) const {
     next += rows[s];
   }
   return next == rows_ ? Status::Ok() : Wrong("bad series index");
+}
+
+Status Segment::LastRows(uint32_t first, uint32_t count, uint64_t* rows) const {
+  if (!has_last_rows_ || first > series_ || count > series_ - first) return Status::Bug("no such last rows");
+  if (last_rows_.empty()) {
+    std::vector<SeriesEntry> series;
+    Status status = Series(&series);
+    if (!status.ok()) return status;
+    std::vector<uint32_t> last;
+    last.reserve(series_);
+    for (const SeriesEntry& entry : series) last.push_back(static_cast<uint32_t>(entry.first_row + entry.rows - 1));
+    if (series.empty()) last.push_back(static_cast<uint32_t>(rows_ - 1));  // there is one series
+    last_rows_ = std::move(last);
+  }
+  std::copy_n(last_rows_.begin() + first, count, rows);
+  return Status::Ok();
 }
 
 }  // namespace nodedb_ts::segment

@@ -81,6 +81,8 @@ class Segment {
   uint64_t MemoryBytes() const;
   // Empty when there is at most one series.
   base::Status Series(std::vector<SeriesEntry>* series) const;
+  // As nts_segment_last_rows of core.h.
+  base::Status LastRows(uint32_t first, uint32_t count, uint64_t* rows) const;
 
  private:
   struct Group {
@@ -111,6 +113,7 @@ class Segment {
   uint8_t level_ = 0;
   bool has_row_ids_ = false;
   bool has_command_ids_ = false;
+  bool has_last_rows_ = false;
   uint32_t column_count_ = 0;
   uint64_t rows_ = 0;
   uint64_t series_ = 0;
@@ -119,7 +122,7 @@ class Segment {
   std::vector<ColumnShape> shapes_;    // stored, then hidden columns
   std::vector<bool> dropped_;          // NONE in the current row type
   std::vector<uint8_t> aligns_;
-  std::vector<Group> groups_;
+  std::vector<Group> groups_;          // that of the last rows behind the others
   std::vector<ChunkEntry> chunks_;     // group-major
   std::vector<uint8_t> constants_;     // values of constant chunks
   std::vector<uint8_t> series_index_;  // undecoded
@@ -131,6 +134,7 @@ class Segment {
   };
   mutable std::vector<CachedChunk> caches_;
   mutable size_t cached_ = 0;
+  mutable std::vector<uint32_t> last_rows_;  // positions of the last rows; empty: not asked for yet
 };
 
 }  // namespace nodedb_ts::segment

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string_view>
 
+#include "base/crc32c.h"
 #include "segment/format.h"
 
 namespace nodedb_ts::segment {
@@ -18,6 +19,15 @@ constexpr int32_t kNoColumn = INT32_MIN;
 constexpr uint64_t kRowIdLimit = uint64_t{1} << 40;
 // More ids than this are not compared with each other.
 constexpr size_t kMaxComparedIds = size_t{1} << 24;
+
+// Never 0.
+uint64_t HashValue(const ColumnShape& shape, uint64_t value, bool is_null) {
+  if (is_null) return 2;
+  if (IsWord(shape.kind)) return (value ^ value >> 32) * 0x9E3779B97F4A7C15 | 1;
+  const std::string_view bytes = BytesAt(shape, value);
+  const auto* data = reinterpret_cast<const uint8_t*>(bytes.data());
+  return uint64_t{base::Crc32c(0, data, bytes.size())} << 32 | (bytes.size() & 0x7fffffff) << 1 | 1;
+}
 
 int Sign(int64_t a, int64_t b) { return a < b ? -1 : a > b ? 1 : 0; }
 
@@ -57,7 +67,7 @@ SegmentVerifier::SegmentVerifier(const Segment& segment, const NtsSegmentFacts& 
 }
 
 void SegmentVerifier::Add(int32_t kind, int32_t column, std::string text) {
-  problems_.push_back({kind, group_, column, std::move(text)});
+  problems_.push_back({kind, group_, column, InLastRows() ? "last rows: " + text : std::move(text)});
 }
 
 void SegmentVerifier::AddGlobal(int32_t kind, std::string text) {
@@ -87,6 +97,14 @@ void SegmentVerifier::CheckFooter() {
   const Status status = segment_.Series(&index_);
   have_index_ = status.ok() && !index_.empty();
   if (!status.ok()) AddGlobal(NTS_PROBLEM_SERIES, status.message());
+  if (status.ok() && info_.has_last_rows) FindLastRows();
+}
+
+void SegmentVerifier::FindLastRows() {
+  last_rows_.resize(info_.series);
+  if (!segment_.LastRows(0, static_cast<uint32_t>(info_.series), last_rows_.data()).ok()) last_rows_.clear();
+  last_values_.resize(steps_.size());
+  for (std::vector<uint64_t>& values : last_values_) values.resize(last_rows_.size());
 }
 
 // ---- stepping through the chunks ---------------------------------------
@@ -94,6 +112,7 @@ void SegmentVerifier::CheckFooter() {
 void SegmentVerifier::BeginGroup() {
   begun_ = true;
   step_ = 0;
+  if (InLastRows()) EndSegment();
   (void)segment_.RowGroup(group_, &group_info_).ok();
   const bool keyed = !last_keys_.empty();
   order_.assign(group_info_.rows, 0);
@@ -103,17 +122,18 @@ void SegmentVerifier::BeginGroup() {
   times_known_ = true;
   times_.clear();
   time_nulls_.clear();
-  if (order_steps_ == 0) EndGroupOrder();
+  if (order_steps_ == 0 && !InLastRows()) EndGroupOrder();
 }
 
 // Leaves the current step.
 void SegmentVerifier::Leave() {
   wanting_ = false;
-  if (++step_ == order_steps_) EndGroupOrder();
+  if (++step_ == order_steps_ && !InLastRows()) EndGroupOrder();
 }
 
 void SegmentVerifier::Pass() {
   const Step& step = steps_[step_];
+  if (InLastRows()) return;
   if (step.key >= 0) {
     keys_known_ = all_keys_ = false;
     last_keys_[static_cast<size_t>(step.key)].known = false;
@@ -130,9 +150,9 @@ bool SegmentVerifier::NextChunk(uint32_t* group, int32_t* column) {
     Leave();
   }
   while (!finished_) {
-    if (group_ == info_.row_groups) {
+    if (group_ == info_.row_groups + (info_.has_last_rows ? 1 : 0)) {
       finished_ = true;
-      EndSegment();
+      if (!info_.has_last_rows) EndSegment();
       break;
     }
     if (!begun_) BeginGroup();
@@ -190,6 +210,7 @@ Status SegmentVerifier::CheckVectors(const ChunkRef& ref, const ChunkEntry& entr
   }
   const size_t problems = problems_.size();
   uint64_t null_count = 0;
+  uint64_t wrong_copies = 0;
   merged_ = {};
   wrong_statistics_ = 0;
   if (step.is_time) times_.reserve(group_info_.rows);
@@ -210,6 +231,11 @@ Status SegmentVerifier::CheckVectors(const ChunkRef& ref, const ChunkEntry& entr
     }
     for (uint32_t r = 0; r < vector_.rows; r++) null_count += vector_.nulls[r];
     if (words) CheckStatistics(ref, entry, vector_, v);
+    if (InLastRows()) {
+      wrong_copies += CompareLastRows(ref.shape, vector_);
+      continue;
+    }
+    NoteLastRows(ref.shape, vector_);
     if (step.key >= 0) CompareKeys(ref.shape, vector_, &last_keys_[static_cast<size_t>(step.key)]);
     if (step.is_time) NoteTimes(vector_);
     if (step.column == NTS_COLUMN_ROW_ID) NoteRowIds(vector_);
@@ -227,6 +253,10 @@ Status SegmentVerifier::CheckVectors(const ChunkRef& ref, const ChunkEntry& entr
   if (entry.has_range && (!merged_.has_range || merged_.min != entry.min ||
                           merged_.max != entry.max)) {
     Add(NTS_PROBLEM_STATISTICS, step.column, "the footer's range is not that of the values");
+  }
+  if (wrong_copies > 0) {
+    Add(NTS_PROBLEM_LAST_ROWS, step.column,
+        to_string(wrong_copies) + " values are not those of the series' last rows");
   }
   *sound = problems_.size() == problems;
   return Status::Ok();
@@ -282,6 +312,26 @@ void SegmentVerifier::CompareKeys(const ColumnShape& shape, const Vector& vector
   before->is_null = vector.nulls[last] != 0;
   before->word = vector.values[last];
   if (bytes && !before->is_null) before->bytes = BytesAt(shape, vector.values[last]);
+}
+
+void SegmentVerifier::NoteLastRows(const ColumnShape& shape, const Vector& vector) {
+  const uint64_t first = group_info_.first_row + vector.first_row;
+  const auto begin = std::lower_bound(last_rows_.begin(), last_rows_.end(), first);
+  for (auto at = begin; at != last_rows_.end() && *at < first + vector.rows; ++at) {
+    const uint64_t r = *at - first;
+    last_values_[step_][static_cast<size_t>(at - last_rows_.begin())] =
+        HashValue(shape, vector.values[r], vector.nulls[r] != 0);
+  }
+}
+
+// How many values differ from what the rows have. Positions are unknown if the series index is damaged.
+uint64_t SegmentVerifier::CompareLastRows(const ColumnShape& shape, const Vector& vector) const {
+  uint64_t wrong = 0;
+  for (uint32_t r = 0; r < vector.rows && !last_rows_.empty(); r++) {
+    const uint64_t wanted = last_values_[step_][vector.first_row + r];
+    wrong += wanted != 0 && wanted != HashValue(shape, vector.values[r], vector.nulls[r] != 0);
+  }
+  return wrong;
 }
 
 void SegmentVerifier::NoteTimes(const Vector& vector) {

@@ -75,6 +75,10 @@ class SegmentVerifier {
   void NoteRowIds(const Vector& vector);
   void NoteCommandIds(const Vector& vector);
   void EndGroupOrder();
+  void FindLastRows();
+  bool InLastRows() const { return group_ == info_.row_groups; }
+  void NoteLastRows(const ColumnShape& shape, const Vector& vector);
+  uint64_t CompareLastRows(const ColumnShape& shape, const Vector& vector) const;
   void AddToSeries(uint32_t row);
   void CloseSeries();
   void EndSegment();
@@ -120,6 +124,11 @@ class SegmentVerifier {
   uint64_t series_ = 0;       // closed ones
   SeriesEntry open_;
   uint64_t wrong_series_ = 0;
+
+  // The rows that the last rows are copies of: where, and a hash of each value by step (0: it could not
+  // be read).
+  std::vector<uint64_t> last_rows_;
+  std::vector<std::vector<uint64_t>> last_values_;
 
   bool any_time_ = false;
   bool any_null_time_ = false;

@@ -28,7 +28,11 @@ void Run(std::span<const uint8_t> input) {
   parsed->Info(&info);
   std::vector<segment::SeriesEntry> series;
   (void)parsed->Series(&series).ok();
-  for (uint32_t g = 0; g < info.row_groups; g++) {
+  std::vector<uint64_t> last(info.has_last_rows ? info.series : 0);
+  if (parsed->LastRows(0, static_cast<uint32_t>(last.size()), last.data()).ok()) {
+    for (const uint64_t row : last) Require(row < info.rows, "last rows are rows");
+  }
+  for (uint32_t g = 0; g < info.row_groups + info.has_last_rows; g++) {
     NtsRowGroupInfo group;
     Require(parsed->RowGroup(g, &group).ok(), "there are as many row groups as the footer says");
     uint32_t sum = 0;
@@ -101,6 +105,7 @@ std::vector<Bytes> Seeds() {
         options.level = level;
         options.with_row_ids = pattern == 1;
         options.with_command_ids = pattern == 2;
+        options.with_last_rows = true;
         const uint16_t series[] = {1};
         options.series_columns = series;
         Bytes bytes;

@@ -283,6 +283,20 @@ sub q_last_point
 	  : { sql => "SELECT DISTINCT ON ($key) $key, k, i4, note FROM %T" . where() . " ORDER BY $key, $by $order, k" };
 }
 
+# What segments keep copies of newest rows for; where times tie any row may be the newest.
+sub q_newest
+{
+	my $t = pick('ts', 'ts', 'ts', 'tn', 'd', 'i8');
+	my $nulls = pick('', '', ' NULLS LAST');
+	my $c = maybe(0.5) ? ' AND ' . condition(1, 'a.') : '';
+	return { sql => "SELECT o.host, q.* FROM hosts o LEFT JOIN LATERAL (SELECT a.$t FROM %T a WHERE a.host = o.host$c ORDER BY a.$t DESC$nulls LIMIT 1) q ON true" } if maybe(0.3);
+	return { sql => "SELECT $t FROM %T" . where() . " ORDER BY $t DESC$nulls LIMIT 1" } if maybe(0.2);
+	my $keys = pick('', 'host', 'host', 'region', 'host, region', 'region, dev', 'dev', 'i2', 'b');
+	my $more = maybe(0.15) ? ', ' . aggregate('') : '';
+	my $filter = maybe(0.1) ? ' FILTER (WHERE ' . condition(1) . ')' : '';
+	return { sql => 'SELECT ' . ($keys ? "$keys, " : '') . pick("max($t)", "last($t, $t)", "max($t), last($t, $t)") . "$filter$more FROM %T" . where() . ($keys ? " GROUP BY $keys" : '') };
+}
+
 sub q_join
 {
 	my $on = pick('a.host = o.host', 'a.host = o.host AND a.region = o.region', 'a.dev = o.dev', 'a.i4 = o.i4', 'a.ts = o.ts', 'a.ts > o.ts AND a.host = o.host',
@@ -329,7 +343,7 @@ sub q_derived
 	return { sql => "SELECT host, max(n) FROM (SELECT host, " . bucket() . " AS t, count(*) AS n FROM %T$w GROUP BY 1, 2) x GROUP BY host" };
 }
 
-my @makers = ((\&q_rows) x 4, \&q_star, (\&q_aggregate) x 4, (\&q_group) x 5, \&q_group_limit, (\&q_best) x 2, (\&q_last_point) x 2, (\&q_join) x 3, \&q_self_join,
+my @makers = ((\&q_rows) x 4, \&q_star, (\&q_aggregate) x 4, (\&q_group) x 5, \&q_group_limit, (\&q_best) x 2, (\&q_last_point) x 2, (\&q_newest) x 2, (\&q_join) x 3, \&q_self_join,
 	\&q_semi, \&q_lateral, \&q_distinct, \&q_derived);
 
 # A query: sql; ordered: in a given order; cursor: FETCHes to go through it by; types, values: parameters.

@@ -237,7 +237,8 @@ extern void nts_reader_close(NtsReader *reader);
 typedef struct NtsPosition
 {
 	int			entry;
-	uint32		group;			/* delta extent: page in the extent */
+	uint32		group;			/* delta extent: page in the extent. Behind the last one of a segment: its last rows, if
+								 * it has them, which no step leads to */
 	uint32		vector;
 } NtsPosition;
 

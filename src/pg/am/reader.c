@@ -491,6 +491,15 @@ load_vector(NtsReader *reader, int entry, uint32 group_number, uint32 vector)
 	set->cid = e->cmin;
 	set->segment_row = group->info.first_row + first_row;
 	set->first_row_id = e->first_row_id + set->segment_row;
+	if (group_number == group->segment->info.row_groups && !group->segment->info.has_row_ids)
+	{
+		/* copies have the ids of their rows */
+		set->row_ids = MemoryContextAlloc(set->data_context, sizeof(uint64) * rows);
+		NTS_CHECK(nts_segment_last_rows(group->segment->core, first_row, rows, set->row_ids, &status), status,
+				  reader->rel);
+		for (uint32 i = 0; i < rows; i++)
+			set->row_ids[i] += e->first_row_id;
+	}
 	if (group->segment->info.has_row_ids)
 	{
 		uint8	   *nulls = MemoryContextAlloc(set->data_context, rows);
@@ -875,7 +884,7 @@ nts_reader_key_bounds(NtsReader *reader, int entry, uint32 group, int column)
 	MemoryContext context;
 	NtsKeyBounds *bounds;
 
-	if (!has_key_bounds(reader, segment, column))
+	if (!has_key_bounds(reader, segment, column) || group >= segment->info.row_groups)
 		return NULL;
 	if (cached->bounds != NULL)
 		return &cached->bounds[group];
@@ -913,7 +922,7 @@ nts_reader_vector_key_bounds(NtsReader *reader, int entry, uint32 group, int col
 		return NULL;
 	if (cached->vector_bounds == NULL)
 		cached->vector_bounds = MemoryContextAllocZero(cached->context,
-													   sizeof(NtsKeyBounds *) * segment->info.row_groups);
+													   sizeof(NtsKeyBounds *) * (segment->info.row_groups + 1));
 	if (cached->vector_bounds[group] != NULL)
 		return cached->vector_bounds[group];
 	vectors = nts_reader_vectors(reader, entry, group);
@@ -1042,7 +1051,8 @@ nts_reader_values(NtsReader *reader, int entry, uint32 group, int column)
 	if (cached == NULL)
 		return NULL;
 	if (cached->value_lists == NULL)
-		cached->value_lists = MemoryContextAllocZero(cached->context, sizeof(NtsValueList **) * segment->info.row_groups);
+		cached->value_lists = MemoryContextAllocZero(cached->context,
+													 sizeof(NtsValueList **) * (segment->info.row_groups + 1));
 	if (cached->value_lists[group] == NULL)
 		cached->value_lists[group] = MemoryContextAllocZero(cached->context, sizeof(NtsValueList *) * reader->natts);
 	list = cached->value_lists[group][column];

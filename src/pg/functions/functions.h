@@ -17,4 +17,7 @@ extern PGDLLEXPORT Datum nts_time_bucket_int2(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum nts_time_bucket_int4(PG_FUNCTION_ARGS);
 extern PGDLLEXPORT Datum nts_time_bucket_int8(PG_FUNCTION_ARGS);
 
+/* last's transition */
+extern PGDLLEXPORT Datum nts_last_step(PG_FUNCTION_ARGS);
+
 #endif							/* NTS_FUNCTIONS_FUNCTIONS_H */

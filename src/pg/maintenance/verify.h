@@ -26,6 +26,7 @@
 #define NTS_WHAT_SERIES "series index"
 #define NTS_WHAT_ROW_IDS "row ids"
 #define NTS_WHAT_COMMAND_IDS "command ids"
+#define NTS_WHAT_LAST_ROWS "last rows"
 #define NTS_WHAT_VISIBILITY "visibility"
 
 #define NTS_REST_NOT_ZERO "the unused parts of the page are not zero"

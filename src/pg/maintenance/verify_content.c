@@ -188,6 +188,8 @@ problem_name(int problem)
 			return NTS_WHAT_ROW_IDS;
 		case NTS_PROBLEM_COMMAND_IDS:
 			return NTS_WHAT_COMMAND_IDS;
+		case NTS_PROBLEM_LAST_ROWS:
+			return NTS_WHAT_LAST_ROWS;
 		default:
 			return NTS_WHAT_SEGMENT;
 	}
@@ -201,11 +203,13 @@ note_step(SegmentCheck *check, const NtsVerifyStep *step)
 	BlockNumber block = entry->first_block;
 	StringInfoData place;
 	NtsChunkInfo chunk;
+	NtsSegmentInfo info;
 	NtsStatus	status;
 
 	initStringInfo(&place);
 	appendStringInfo(&place, "segment " UINT64_FORMAT, entry->generation);
-	if (step->group != NTS_NO_GROUP)
+	nts_segment_info(check->segment, &info);
+	if (step->group != NTS_NO_GROUP && step->group < info.row_groups)
 		appendStringInfo(&place, ", row group %u", step->group);
 	if (step->column == NTS_COLUMN_ROW_ID)
 		appendStringInfoString(&place, ", row ids");
@@ -265,6 +269,7 @@ static void
 check_chunk(SegmentCheck *check, uint32 group, int32 column)
 {
 	NtsChunkInfo info;
+	NtsSegmentInfo segment;
 	NtsStatus	status;
 	uint8	   *bytes;
 	bool		sound;
@@ -276,7 +281,8 @@ check_chunk(SegmentCheck *check, uint32 group, int32 column)
 		return;
 	NTS_CHECK(nts_verifier_chunk(check->verifier, bytes, info.length, &sound, &status), status,
 			  check->table->rel);
-	if (sound && column == NTS_COLUMN_ROW_ID)
+	nts_segment_info(check->segment, &segment);
+	if (sound && column == NTS_COLUMN_ROW_ID && group < segment.row_groups)
 		take_row_ids(check, group, bytes, info.length);
 	pfree(bytes);
 }

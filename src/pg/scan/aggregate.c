@@ -45,7 +45,7 @@ typedef struct NtsAggregateNode
 	NtsAggGroup *next;			/* to be shown */
 	uint64		selections;
 	uint64		rows;
-	NtsScanChooser chooser;		/* set if statistics may suffice */
+	NtsScanChooser chooser;		/* set if statistics or last rows may suffice */
 	int			order;			/* wanted of the groups: see order_of_groups in aggregate_path.c */
 	NtsEarlyStop *stop;			/* groups come in the order of a bucket, or NULL */
 	uint64		shown;			/* of its groups */
@@ -145,6 +145,82 @@ answer_vector(void *arg, struct NtsScanState *scan, bool all)
 	NtsAggFacts facts = {nts_scan_vector_rows(scan), nts_scan_vector_statistics, nts_scan_vector_bounds, scan};
 
 	return all && answer(arg, &facts);
+}
+
+/* Of max(time) and last(value, time), which a row more often does not change: the time's column; -1: it is neither. */
+static int
+time_of_last_row(const NtsAggregateNode *node, const NtsAggregate *aggregate)
+{
+	const NtsAggVector *vectors = node->vectors.vectors;
+
+	if (aggregate->filter >= 0)
+		return -1;
+	if (aggregate->kind == NTS_AGG_MAX_INT)
+		return vectors[aggregate->args[0]].column;
+	if (nts_agg_call_is_last(aggregate) && vectors[aggregate->args[0]].column >= 0)
+		return vectors[aggregate->args[1]].column;
+	return -1;
+}
+
+/* Where the segments are sorted by what the query groups by and by that time. */
+static bool
+may_take_last_rows(const NtsAggregateNode *node)
+{
+	/* other conditions may fail: for rows that are not looked at, too */
+	if (node->child->ss.ps.qual != NULL)
+		return false;
+	for (int a = 0; a < node->aggregate_count; a++)
+		if (time_of_last_row(node, &node->aggregates[a]) < 0)
+			return false;
+	for (int k = 0; k < node->key_count; k++)
+		if (node->vectors.vectors[node->keys[k]].bucket != NULL || node->vectors.vectors[node->keys[k]].column < 0)
+			return false;
+	return node->aggregate_count > 0;
+}
+
+static bool
+takes_last_rows(void *arg, const NtsSegmentInfo *segment, bool untimed)
+{
+	const NtsAggregateNode *node = arg;
+
+	for (int a = 0; a < node->aggregate_count; a++)
+		if (time_of_last_row(node, &node->aggregates[a]) != segment->time_column)
+			return false;
+	for (int k = 0; k < node->key_count; k++)
+	{
+		uint32		i = 0;
+
+		while (i < segment->series_column_count &&
+			   segment->series_columns[i] != node->vectors.vectors[node->keys[k]].column)
+			i++;
+		if (i == segment->series_column_count)
+			return false;
+	}
+	return true;
+}
+
+static bool
+skip_nothing(void *arg, struct NtsScanState *scan, bool all)
+{
+	return false;
+}
+
+/* Lets the scan leave out what statistics or the newest rows of series tell. */
+static void
+choose(NtsAggregateNode *node)
+{
+	bool		by_statistics = nts_agg_keys_may_be_constant(&node->vectors, node->keys, node->key_count) &&
+		nts_agg_statistics_suffice(node->aggregates, node->aggregate_count, &node->vectors);
+
+	bool		by_last_rows = may_take_last_rows(node);
+
+	if (!by_statistics && !by_last_rows)
+		return;
+	node->chooser.skip_group = by_statistics ? answer_group : skip_nothing;
+	node->chooser.skip_vector = by_statistics ? answer_vector : skip_nothing;
+	node->chooser.takes_last_rows = by_last_rows ? takes_last_rows : NULL;
+	node->chooser.arg = node;
+	nts_scan_set_chooser(node->child, &node->chooser);
 }
 
 static void
@@ -337,15 +413,8 @@ begin_aggregate(CustomScanState *css, EState *estate, int eflags)
 		i++;
 	}
 	share_states(node);
-	if (nts_enable_statistics_aggregate &&
-		nts_agg_keys_may_be_constant(&node->vectors, node->keys, node->key_count) &&
-		nts_agg_statistics_suffice(node->aggregates, node->aggregate_count, &node->vectors))
-	{
-		node->chooser.skip_group = answer_group;
-		node->chooser.skip_vector = answer_vector;
-		node->chooser.arg = node;
-		nts_scan_set_chooser(node->child, &node->chooser);
-	}
+	if (nts_enable_statistics_aggregate)
+		choose(node);
 	node->order = intVal(lsecond(plan->custom_private));
 	if (list_length(plan->custom_private) > 2)
 	{

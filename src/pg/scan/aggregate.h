@@ -211,6 +211,8 @@ extern void nts_agg_widen(NtsAggregate *aggregates, int count);
 /* Results, and what is remembered of the functions, live in the current memory context. */
 extern struct NtsAggCall *nts_agg_call_init(Aggref *aggref, PlanState *parent, ExprContext *aggcontext,
 											ExprContext *tmpcontext);
+/* Is it last(value, time)? */
+extern bool nts_agg_call_is_last(const NtsAggregate *aggregate);
 extern void nts_agg_call_start(struct NtsAggCall *call, NtsAggState *state);
 extern void nts_agg_call_advance(const NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state,
 								 uint32 first, uint32 count);

@@ -23,6 +23,7 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
+#include "pg/functions/functions.h"
 #include "pg/scan/aggregate.h"
 
 typedef struct NtsAggCall
@@ -100,6 +101,12 @@ set_functions(NtsAggCall *call, Aggref *aggref, Form_pg_aggregate form)
 	call->finalcall = palloc0(SizeForFunctionCallInfo(nfinal));
 	for (int i = 1; i < nfinal; i++)
 		call->finalcall->args[i].isnull = true;
+}
+
+bool
+nts_agg_call_is_last(const NtsAggregate *aggregate)
+{
+	return aggregate->kind == NTS_AGG_CALL && aggregate->call->transfn.fn_addr == nts_last_step;
 }
 
 struct NtsAggCall *

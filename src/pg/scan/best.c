@@ -15,6 +15,7 @@
 #include "commands/explain.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "optimizer/optimizer.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -71,6 +72,7 @@ typedef struct BestState
 	bool		done;
 	int			next;
 	NtsScanChooser chooser;
+	bool		is_stable;		/* conditions say the same of a row each time */
 } BestState;
 
 /* ---- ranks ---- */
@@ -511,6 +513,26 @@ skip_vector(void *arg, NtsScanState *scan, bool all)
 		 compare_ranks(&rank, &row->rank) >= 0);
 }
 
+/*
+ * The newest rows of the series are enough for one row of all, and when every key's rows are those of some series. Where
+ * rows have no time, one of those may be the best.
+ */
+static bool
+takes_last_rows(void *arg, const NtsSegmentInfo *segment, bool untimed)
+{
+	const BestState *state = arg;
+
+	if (!state->plan.descending || !state->is_stable ||
+		segment->time_column != state->plan.column || (untimed && state->plan.nulls_first))
+		return false;
+	if (state->plan.key < 0)
+		return state->plan.limit == 1 && state->more_count == 0;
+	for (uint32 i = 0; i < segment->series_column_count; i++)
+		if (segment->series_columns[i] == state->plan.key)
+			return true;
+	return false;
+}
+
 /* ---- the result ---- */
 
 typedef struct ResultOrder
@@ -651,6 +673,8 @@ begin_best(CustomScanState *node, EState *estate, int eflags)
 	state->chooser.backward = state->plan.descending;
 	state->chooser.skip_group = skip_group;
 	state->chooser.skip_vector = skip_vector;
+	state->chooser.takes_last_rows = takes_last_rows;
+	state->is_stable = !contain_volatile_functions((Node *) child->plan->qual);
 	state->chooser.arg = state;
 	nts_scan_set_chooser(&state->scan->css, &state->chooser);
 	reset(state);

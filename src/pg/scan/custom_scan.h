@@ -26,6 +26,7 @@ typedef struct NtsScanCounts
 	uint64		columns_decoded;	/* vectors of single columns */
 	uint64		pages;			/* of L0 */
 	uint64		rows_filtered;
+	uint64		last_rows;		/* rows that stood for their series in a segment */
 } NtsScanCounts;
 
 #define NTS_SCAN_COUNTS (sizeof(NtsScanCounts) / sizeof(uint64))
@@ -65,6 +66,12 @@ typedef struct NtsScanState
 	uint32		group_end;		/* and behind the last */
 	uint32		vector;
 	uint32		vectors;		/* of the row group at hand; 0: not entered */
+	bool		in_last_rows;	/* the row group at hand is that of the entry's last rows, */
+	bool		at_last_rows;	/* the set loaded last is of them */
+	bool		after_last_rows;	/* they have just been read */
+	uint64		series;			/* of the entry, when it has last rows, and */
+	uint64		series_known;	/* of which no other row is wanted */
+	const NtsFilter *excluder;	/* which has left out the row group or vector judged last */
 	NtsPosition at;				/* of the set that was loaded last */
 	uint32		statistics_room;
 	NtsStatistics **statistics; /* by column: of the row group's vectors, or NULL */

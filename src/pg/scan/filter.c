@@ -337,6 +337,25 @@ nts_filter_enter_group(NtsFilter *filter)
 	filter->listed = NULL;
 }
 
+bool
+nts_filter_decides_series(const NtsFilter *filter, const NtsSegmentInfo *segment)
+{
+	if (filter->kind == NTS_FILTER_AND || filter->kind == NTS_FILTER_OR)
+	{
+		for (int i = 0; i < filter->count; i++)
+			if (!nts_filter_decides_series(filter->args[i], segment))
+				return false;
+		return true;
+	}
+	for (uint32 i = 0; i < segment->series_column_count; i++)
+		if (segment->series_columns[i] == filter->column)
+			return true;
+	/* what is older is less; rows without a time are the oldest */
+	return filter->column == segment->time_column && filter->kind == NTS_FILTER_COMPARE &&
+		filter->order == NTS_ORDER_INT &&
+		(filter->compare == NTS_COMPARE_GT || filter->compare == NTS_COMPARE_GE);
+}
+
 NtsVerdict
 nts_filter_judge(NtsFilter *filter, const NtsFilterFacts *facts)
 {

@@ -64,6 +64,7 @@ typedef struct NtsFilter
 	uint64		failing;
 	bool		null_passes;
 	/* what the scan knows */
+	bool		decides_series;	/* of the last rows at hand: nts_filter_decides_series */
 	NtsVerdict	of_group;
 	NtsVerdict	verdict;		/* of the vector at hand */
 	/* EXPRESSION, BYTES: results by address of the value, within one vector set */
@@ -104,6 +105,8 @@ typedef struct NtsFilterFacts
 } NtsFilterFacts;
 
 extern NtsVerdict nts_filter_judge(NtsFilter *filter, const NtsFilterFacts *facts);
+/* If the last row, by time, of a series of the segment fails, do all of its rows? */
+extern bool nts_filter_decides_series(const NtsFilter *filter, const NtsSegmentInfo *segment);
 /* Forgets the values of the row group before. */
 extern void nts_filter_enter_group(NtsFilter *filter);
 

@@ -69,6 +69,14 @@ typedef struct NtsScanChooser
 	bool		(*skip_vector) (void *arg, struct NtsScanState *scan, bool all);
 	/* or NULL: leaves keep[i] 1 only for rows of the set that are wanted. Other conditions are not evaluated for others. */
 	void		(*keep_rows) (void *arg, NtsVectorSet *set, uint8 *keep);
+	/*
+	 * or NULL: does it suffice to know the newest row of each series of the segment, if that passes the conditions? Then
+	 * those come first (skip_group and skip_vector are asked of them, too: what is not wanted of a newest row is not of
+	 * older ones), and nothing else of the segment unless an older row of some series may pass where the newest does not:
+	 * then all of it follows, these rows a second time. untimed: some row of the segment may have no time. Not in parallel
+	 * scans.
+	 */
+	bool		(*takes_last_rows) (void *arg, const NtsSegmentInfo *segment, bool untimed);
 	void	   *arg;
 } NtsScanChooser;
 

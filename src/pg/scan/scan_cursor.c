@@ -109,6 +109,7 @@ judge_group_values(NtsScanState *state)
 		if (state->filters[i]->of_group == NTS_VERDICT_SOME)
 		{
 			state->filters[i]->of_group = nts_filter_judge(state->filters[i], &facts);
+			state->excluder = state->filters[i];
 			some = state->filters[i]->of_group != NTS_VERDICT_NONE;
 		}
 	ExecClearTuple(slot);
@@ -185,6 +186,7 @@ judge_group(NtsScanState *state)
 	{
 		nts_filter_enter_group(state->filters[i]);
 		state->filters[i]->of_group = nts_filter_judge(state->filters[i], &facts);
+		state->excluder = state->filters[i];
 		if (state->filters[i]->of_group == NTS_VERDICT_NONE)
 			return false;
 		undecided = undecided || state->filters[i]->of_group == NTS_VERDICT_SOME;
@@ -203,6 +205,7 @@ judge_vector(NtsScanState *state)
 		NtsFilter  *filter = state->filters[i];
 
 		filter->verdict = filter->of_group == NTS_VERDICT_ALL ? NTS_VERDICT_ALL : nts_filter_judge(filter, &facts);
+		state->excluder = filter;
 		if (filter->verdict == NTS_VERDICT_NONE)
 			return false;
 	}
@@ -311,7 +314,10 @@ place_group(NtsScanState *state)
 {
 	bool		backward = state->chooser != NULL && state->chooser->backward;
 
-	state->group = backward ? state->group_end - 1 - state->groups_done : state->group_begin + state->groups_done;
+	if (state->in_last_rows)
+		state->group = state->group_end;
+	else
+		state->group = backward ? state->group_end - 1 - state->groups_done : state->group_begin + state->groups_done;
 }
 
 static void
@@ -320,6 +326,95 @@ place_vector(NtsScanState *state)
 	bool		backward = state->chooser != NULL && state->chooser->backward;
 
 	state->vector = backward ? state->vectors - 1 - state->vectors_done : state->vectors_done;
+}
+
+/* Of the last rows of the entry's series, if they may suffice: they are read first. */
+static void
+begin_last_rows(NtsScanState *state)
+{
+	const NtsScanChooser *chooser = state->chooser;
+	NtsSegmentInfo segment;
+
+	state->in_last_rows = false;
+	state->after_last_rows = false;
+	if (chooser == NULL || chooser->takes_last_rows == NULL || nts_reader_is_delta(state->reader, state->entry))
+		return;
+	nts_reader_segment_info(state->reader, state->entry, &segment);
+	if (!segment.has_last_rows || nts_reader_hides_rows(state->reader, state->entry))
+		return;
+	state->in_last_rows =
+		chooser->takes_last_rows(chooser->arg, &segment,
+								 (nts_reader_entry(state->reader, state->entry)->flags & NTS_ENTRY_NULL_TIME) != 0);
+	if (!state->in_last_rows)
+		return;
+	state->series = segment.series;
+	state->series_known = 0;
+	for (int i = 0; i < state->filter_count; i++)
+		state->filters[i]->decides_series = nts_filter_decides_series(state->filters[i], &segment);
+}
+
+/* Is there something to be read of the last rows? */
+static bool
+enter_last_rows(NtsScanState *state)
+{
+	const NtsScanChooser *chooser = state->chooser;
+
+	if (!judge_group(state))
+		state->series_known = state->excluder->decides_series ? state->series : 0;
+	else if (chooser->skip_group(chooser->arg, state, takes_all(state, false)))
+		state->series_known = state->series;
+	else
+		return true;
+	state->in_last_rows = false;
+	state->after_last_rows = true;
+	return false;
+}
+
+/* The same of one vector of them. */
+static bool
+wants_last_vector(NtsScanState *state)
+{
+	const NtsScanChooser *chooser = state->chooser;
+
+	if (judge_vector(state))
+	{
+		if (!chooser->skip_vector(chooser->arg, state, takes_all(state, true)))
+			return true;
+	}
+	else if (!state->excluder->decides_series)
+		return false;
+	state->series_known += nts_scan_vector_rows(state);
+	return false;
+}
+
+/* Applies the filters that decide (or not) for whole series. */
+static void
+apply_filters(NtsScanState *state, NtsVectorSet *set, bool of_series)
+{
+	ExprContext *econtext = state->css.ss.ps.ps_ExprContext;
+	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
+
+	for (int i = 0; i < state->filter_count; i++)
+	{
+		NtsFilter  *filter = state->filters[i];
+
+		if (filter->verdict == NTS_VERDICT_ALL || (state->at_last_rows && filter->decides_series) != of_series)
+			continue;
+		nts_filter_forget(filter);
+		nts_filter_apply(filter, set, state->keep, econtext, slot);
+	}
+}
+
+/* Leaves out the rest of the entry, if nothing of it is wanted any more. */
+static void
+end_last_rows(NtsScanState *state)
+{
+	state->after_last_rows = false;
+	if (state->series_known < state->series)
+		return;
+	state->counts.groups += state->group_end;
+	state->counts.groups_skipped += state->group_end;
+	state->groups_done = state->group_end;
 }
 
 /* Of a parallel scan: is the block's entry excluded? It is counted where its first block is. */
@@ -366,6 +461,7 @@ next_entry(NtsScanState *state)
 			state->group_end = nts_reader_groups(state->reader, state->entry);
 			if (!nts_reader_is_delta(state->reader, state->entry))
 				state->counts.segments++;
+			begin_last_rows(state);
 			if (state->group_end > 0)
 				return true;
 		}
@@ -426,6 +522,8 @@ next_set(NtsScanState *state)
 		NtsVectorSet *set = NULL;
 
 		CHECK_FOR_INTERRUPTS();
+		if (state->after_last_rows)
+			end_last_rows(state);
 		if (!state->positioned || state->groups_done >= state->group_end - state->group_begin)
 		{
 			state->positioned = next_entry(state);
@@ -450,7 +548,14 @@ next_set(NtsScanState *state)
 				return set;
 			continue;
 		}
-		if (state->vectors == 0)
+		state->at_last_rows = state->in_last_rows;
+		if (state->vectors == 0 && state->in_last_rows)
+		{
+			if (!enter_last_rows(state))
+				continue;
+			enter_group(state);
+		}
+		else if (state->vectors == 0)
 		{
 			state->counts.groups++;
 			if (!judge_group(state))
@@ -469,7 +574,12 @@ next_set(NtsScanState *state)
 		}
 		place_vector(state);
 		position.vector = state->vector;
-		if (!judge_vector(state))
+		if (state->in_last_rows)
+		{
+			if (wants_last_vector(state))
+				set = nts_reader_load(state->reader, &position);
+		}
+		else if (!judge_vector(state))
 			state->counts.vectors_pruned++;
 		else if (!skips_vector(state))
 			set = nts_reader_load(state->reader, &position);
@@ -477,7 +587,11 @@ next_set(NtsScanState *state)
 		if (++state->vectors_done >= state->vectors)
 		{
 			state->vectors = 0;
-			state->groups_done++;
+			if (state->in_last_rows)
+				state->after_last_rows = true;
+			else
+				state->groups_done++;
+			state->in_last_rows = false;
 		}
 		if (set != NULL)
 			return set;
@@ -594,15 +708,12 @@ narrow(NtsScanState *state, NtsVectorSet *set)
 	ExecClearTuple(slot);
 	ExecStoreVirtualTuple(slot);
 	econtext->ecxt_scantuple = slot;
-	for (int i = 0; i < state->filter_count; i++)
+	if (state->at_last_rows)
 	{
-		NtsFilter  *filter = state->filters[i];
-
-		if (filter->verdict == NTS_VERDICT_ALL)
-			continue;
-		nts_filter_forget(filter);
-		nts_filter_apply(filter, set, state->keep, econtext, slot);
+		apply_filters(state, set, true);
+		state->series_known += before - nts_filter_positions(state->keep, set->rows, state->rows);
 	}
+	apply_filters(state, set, false);
 	ExecClearTuple(slot);
 	state->selection.count = nts_filter_positions(state->keep, set->rows, state->rows);
 	state->counts.rows_filtered += before - state->selection.count;
@@ -690,6 +801,8 @@ begin(NtsScanState *state)
 	state->place = -1;
 	state->begun = true;
 	state->positioned = false;
+	state->in_last_rows = false;
+	state->after_last_rows = false;
 }
 
 bool
@@ -706,6 +819,11 @@ nts_scan_advance(NtsScanState *state)
 	{
 		if (!narrow(state, set))
 			continue;
+		if (state->at_last_rows)
+		{
+			state->series_known += state->selection.count;
+			state->counts.last_rows += state->selection.count;
+		}
 		if (state->may_go_back)
 			note_place(state, &state->at);
 		return true;
@@ -779,6 +897,8 @@ nts_scan_again(NtsScanState *state)
 	state->finished = false;
 	state->positioned = false;
 	state->place = -1;
+	state->in_last_rows = false;
+	state->after_last_rows = false;
 	state->selection.count = 0;
 }
 

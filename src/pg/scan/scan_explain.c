@@ -60,6 +60,8 @@ nts_scan_explain(CustomScanState *node, List *ancestors, ExplainState *es)
 		ExplainPropertyUInteger("Row Groups Skipped", NULL, c->groups_skipped, es);
 		ExplainPropertyUInteger("Vectors Skipped", NULL, c->vectors_skipped, es);
 	}
+	if (c->last_rows > 0 || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyUInteger("Series by Last Row", NULL, c->last_rows, es);
 	ExplainPropertyUInteger("L0 Pages", NULL, c->pages, es);
 	if (c->rows_filtered > 0 || es->format != EXPLAIN_FORMAT_TEXT)
 		ExplainPropertyUInteger("Rows Removed by Vector Filter", NULL, c->rows_filtered, es);

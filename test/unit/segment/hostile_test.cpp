@@ -75,7 +75,7 @@ void ReadAll(const Built& built, const Bytes& footer, std::span<const NtsColumn>
   if (segment == nullptr) return;
   NtsSegmentInfo info;
   nts_segment_info(segment.get(), &info);
-  for (uint32_t g = 0; g < info.row_groups; g++) {
+  for (uint32_t g = 0; g < info.row_groups + info.has_last_rows; g++) {
     NtsRowGroupInfo group;
     ASSERT_EQ(NTS_OK, nts_segment_row_group(segment.get(), g, &group, &status));
     for (uint32_t c = 0; c < info.column_count; c++) {
@@ -103,8 +103,12 @@ TEST_P(HostileSegments, Footers) {
   options.level = GetParam();
   options.with_row_ids = options.with_command_ids = true;
   std::vector<uint32_t> starts;
-  for (uint32_t s = 0; s < 500; s++) starts.push_back(s * 5);
+  for (uint32_t s = 0; s < 5; s++) starts.push_back(s * 500);
+  options.with_last_rows = true;
+  const uint16_t series_columns[] = {90};
+  options.series_columns = series_columns;
   const Built built = Build(source, options, 3, starts);
+  ASSERT_TRUE(built.summary.last_rows);
   const Bytes footer(built.bytes.begin() + static_cast<ptrdiff_t>(built.summary.footer_offset),
                      built.bytes.end());
   int opened = 0;
@@ -123,6 +127,12 @@ TEST_P(HostileSegments, Footers) {
     opened++;
     std::vector<segment::SeriesEntry> series;
     (void)parsed->Series(&series).ok();
+    NtsSegmentInfo info;
+    parsed->Info(&info);
+    std::vector<uint64_t> last(info.has_last_rows ? info.series : 0);
+    if (parsed->LastRows(0, static_cast<uint32_t>(last.size()), last.data()).ok()) {
+      for (const uint64_t row : last) ASSERT_LT(row, info.rows);
+    }
     if (opened % 40 == 1) ReadAll(built, bytes, source.columns);
     (void)status;
   }

@@ -59,6 +59,7 @@ struct Sorted {
     for (uint32_t s = 0; s < rows; s += kRunRows) starts.push_back(s);
     options.series_columns = series_columns;
     options.with_row_ids = options.with_command_ids = true;
+    options.with_last_rows = true;
   }
 
   NtsSegmentFacts Facts() const {
