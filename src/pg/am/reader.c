@@ -821,7 +821,7 @@ nts_reader_vector_statistics(NtsReader *reader, int entry, uint32 number, int co
 		return true;
 	if (cached->vector_statistics == NULL)
 		cached->vector_statistics = MemoryContextAllocZero(cached->context, sizeof(NtsStatistics **) *
-														   group->segment->info.row_groups);
+														   (group->segment->info.row_groups + 1));	/* and last rows */
 	if (cached->vector_statistics[number] == NULL)
 		cached->vector_statistics[number] = MemoryContextAllocZero(cached->context, sizeof(NtsStatistics *) *
 																   group->segment->info.column_count);
