@@ -133,7 +133,7 @@ answer(NtsAggregateNode *node, const NtsAggFacts *facts)
 static bool
 answer_group(void *arg, struct NtsScanState *scan, bool all)
 {
-	NtsAggFacts facts = {nts_scan_group_rows(scan), nts_scan_group_statistics, NULL, scan};
+	NtsAggFacts facts = {nts_scan_group_rows(scan), nts_scan_group_statistics, NULL, nts_scan_group_values, scan};
 
 	return all && answer(arg, &facts);
 }
@@ -141,7 +141,8 @@ answer_group(void *arg, struct NtsScanState *scan, bool all)
 static bool
 answer_vector(void *arg, struct NtsScanState *scan, bool all)
 {
-	NtsAggFacts facts = {nts_scan_vector_rows(scan), nts_scan_vector_statistics, nts_scan_vector_bounds, scan};
+	NtsAggFacts facts = {nts_scan_vector_rows(scan), nts_scan_vector_statistics, nts_scan_vector_bounds,
+	nts_scan_vector_values, scan};
 
 	return all && answer(arg, &facts);
 }
@@ -151,6 +152,9 @@ make_table(NtsAggregateNode *node)
 {
 	node->table = nts_agg_table_make(node->aggcontext->ecxt_per_tuple_memory, &node->vectors, node->keys,
 									 node->key_count, node->aggregate_count);
+	for (int a = 0; a < node->aggregate_count; a++)
+		if (node->aggregates[a].distinct != NULL)
+			nts_agg_distinct_reset(node->aggregates[a].distinct, &node->vectors);
 }
 
 static void
@@ -394,6 +398,17 @@ rescan_aggregate(CustomScanState *css)
 
 /* ---- EXPLAIN ---- */
 
+static Size
+memory_of_groups(const NtsAggregateNode *node)
+{
+	Size		bytes = MemoryContextMemAllocated(node->aggcontext->ecxt_per_tuple_memory, true);
+
+	for (int a = 0; a < node->aggregate_count; a++)
+		if (node->aggregates[a].distinct != NULL)
+			bytes += nts_agg_distinct_memory(node->aggregates[a].distinct);
+	return bytes;
+}
+
 static void
 explain_aggregate(CustomScanState *css, List *ancestors, ExplainState *es)
 {
@@ -427,8 +442,7 @@ explain_aggregate(CustomScanState *css, List *ancestors, ExplainState *es)
 	if (node->table != NULL && node->key_count > 0)
 	{
 		ExplainPropertyUInteger("Groups", NULL, nts_agg_table_count(node->table), es);
-		ExplainPropertyUInteger("Memory Usage", "kB",
-								MemoryContextMemAllocated(node->aggcontext->ecxt_per_tuple_memory, true) / 1024, es);
+		ExplainPropertyUInteger("Memory Usage", "kB", memory_of_groups(node) / 1024, es);
 	}
 }
 

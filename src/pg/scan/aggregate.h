@@ -166,6 +166,7 @@ typedef struct NtsAggregate
 	int			nargs;
 	int		   *args;			/* [nargs] vectors */
 	struct NtsAggCall *call;	/* NTS_AGG_CALL, and the exact kinds */
+	struct NtsAggDistinct *distinct;	/* of equal values of a group only one counts; or NULL */
 	bool		is_numeric_extreme; /* NTS_AGG_CALL: min, max of numeric */
 	bool		is_greatest;
 	MemoryContext memory;		/* of the groups */
@@ -177,6 +178,8 @@ typedef struct NtsAggregate
 
 /* How an aggregate is done; NTS_AGG_CALL if it has no loop of its own. */
 extern NtsAggKind nts_agg_kind(const Aggref *aggref);
+/* Must equal values be told apart? Without DISTINCT, or where it changes nothing (min, max), they need not. */
+extern bool nts_agg_is_distinct(const Aggref *aggref);
 /* aggcontext: its per-tuple memory holds the groups. */
 extern void nts_agg_init(NtsAggregate *aggregate, Aggref *aggref, NtsAggVectors *vectors, ExprContext *aggcontext);
 /* Does `later` need no more than the state that `aggregate` makes? */
@@ -187,9 +190,31 @@ extern void nts_agg_load(NtsAggregate *aggregate, const NtsAggVectors *vectors, 
 /* Rows [first, first + count) of the selection. */
 extern void nts_agg_advance(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state, uint32 first,
 							uint32 count);
+/* The same without a look at DISTINCT. */
+extern void nts_agg_advance_rows(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state,
+								 uint32 first, uint32 count);
 /* The result, in the current memory context or the group's memory. */
 extern Datum nts_agg_finish(NtsAggregate *aggregate, NtsAggState *state, bool *isnull);
 extern Datum nts_agg_numeric_of_sum(const NtsWideSum *sum);
+
+/* ---- aggregate_distinct.c: DISTINCT ---- */
+
+/* To be reset before anything else. */
+extern struct NtsAggDistinct *nts_agg_distinct_make(const NtsAggVectors *vectors, int argument);
+/* Forgets all values, as their groups are forgotten. */
+extern void nts_agg_distinct_reset(struct NtsAggDistinct *distinct, const NtsAggVectors *vectors);
+/* Of one value of one group, but for the bytes of values by reference. */
+extern Size nts_agg_distinct_pair_size(void);
+/* Bytes of all pairs. */
+extern Size nts_agg_distinct_memory(const struct NtsAggDistinct *distinct);
+/* Values by reference that come from now on lie where others did. */
+extern void nts_agg_distinct_forget_addresses(struct NtsAggDistinct *distinct);
+/* As nts_agg_advance, which calls it. */
+extern void nts_agg_distinct_advance(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state,
+									 uint32 first, uint32 count);
+/* count(DISTINCT): some row of the group has this value, not NULL. */
+extern void nts_agg_distinct_count(const NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state,
+								   Datum value);
 
 /* ---- aggregate_partial.c: states for PostgreSQL's combine functions ---- */
 
@@ -270,6 +295,8 @@ typedef struct NtsAggFacts
 	uint32		rows;
 	const NtsStatistics *(*statistics) (void *scan, int column);
 	const struct NtsKeyBounds *(*bounds) (void *scan, int column);	/* or NULL */
+	/* Values that some row has, NULL aside; false: not known. Valid until the next call. */
+	bool		(*values) (void *scan, int column, NtsScanValues *values);
 	void	   *scan;
 } NtsAggFacts;
 

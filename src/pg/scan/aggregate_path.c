@@ -175,6 +175,55 @@ may_be_called(Aggref *aggref, NtsGrouping *grouping)
 	return result;
 }
 
+/* min, max: PostgreSQL knows that an index may give their result. */
+static bool
+is_extreme(Oid aggregate)
+{
+	HeapTuple	tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggregate));
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	result = OidIsValid(((Form_pg_aggregate) GETSTRUCT(tuple))->aggsortop);
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/* May it have DISTINCT? Then equal values must be one for everybody, and their order must not matter. */
+static bool
+may_be_distinct(const Aggref *aggref)
+{
+	const Expr *argument;
+	Oid			equality;
+
+	if (list_length(aggref->args) != 1 || list_length(aggref->aggdistinct) != 1)
+		return false;
+	argument = linitial_node(TargetEntry, aggref->args)->expr;
+	equality = linitial_node(SortGroupClause, aggref->aggdistinct)->eqop;
+	switch (nts_agg_kind(aggref))
+	{
+		case NTS_AGG_COUNT:
+		case NTS_AGG_SUM_INT:
+		case NTS_AGG_SUM_INT8:
+		case NTS_AGG_AVG_INT:
+		case NTS_AGG_SQUARES_INT:
+		case NTS_AGG_SQUARES_INT8:
+			return is_groupable(argument, equality);
+		case NTS_AGG_MIN_INT:
+		case NTS_AGG_MAX_INT:
+		case NTS_AGG_MIN_FLOAT4:
+		case NTS_AGG_MIN_FLOAT8:
+		case NTS_AGG_MAX_FLOAT4:
+		case NTS_AGG_MAX_FLOAT8:
+			return true;
+		case NTS_AGG_CALL:
+			return is_extreme(aggref->aggfnoid) &&
+				nts_is_image_equal(exprType((const Node *) argument), equality, exprCollation((const Node *) argument));
+		default:
+			return false;
+	}
+}
+
 static bool
 understand_aggregate(PlannerInfo *root, Aggref *aggref, NtsGrouping *grouping)
 {
@@ -184,13 +233,17 @@ understand_aggregate(PlannerInfo *root, Aggref *aggref, NtsGrouping *grouping)
 		(grouping->partial && !nts_agg_has_partial(aggref)))
 		return false;
 	if (aggref->aggkind != AGGKIND_NORMAL || aggref->agglevelsup != 0 ||
-		aggref->aggdirectargs != NIL || aggref->aggorder != NIL || aggref->aggdistinct != NIL || aggref->aggvariadic)
+		aggref->aggdirectargs != NIL || aggref->aggorder != NIL || aggref->aggvariadic)
+		return false;
+	if (aggref->aggdistinct != NIL && (grouping->partial || !may_be_distinct(aggref)))
 		return false;
 	foreach(cell, aggref->args)
 		if (!is_evaluable(root, lfirst_node(TargetEntry, cell)->expr, grouping))
 			return false;
 	if (aggref->aggfilter != NULL && !is_evaluable(root, aggref->aggfilter, grouping))
 		return false;
+	if (nts_agg_is_distinct(aggref))
+		grouping->distinct = lappend(grouping->distinct, linitial_node(TargetEntry, aggref->args)->expr);
 	if (nts_agg_kind(aggref) == NTS_AGG_CALL)
 		return may_be_called(aggref, grouping);
 	if (nts_agg_is_exact(nts_agg_kind(aggref)))
@@ -321,6 +374,26 @@ comes_from_statistics(PlannerInfo *root, const NtsGrouping *grouping, const RelO
 	return true;
 }
 
+/* What the values take that DISTINCT tells apart, in all groups. */
+static double
+estimate_distinct_bytes(PlannerInfo *root, const NtsGrouping *grouping, double rows)
+{
+	double		bytes = 0;
+	ListCell   *cell;
+
+	foreach(cell, grouping->distinct)
+	{
+		Oid			type = exprType(lfirst(cell));
+		double		pairs = nts_agg_estimate_groups(root, lappend(list_copy(grouping->keys), lfirst(cell)), rows);
+
+		bytes += pairs * nts_agg_distinct_pair_size();
+		/* kept once for all groups */
+		if (!get_typbyval(type))
+			bytes += nts_agg_estimate_groups(root, list_make1(lfirst(cell)), rows) * (get_typavgwidth(type, -1) + 48.0);
+	}
+	return bytes;
+}
+
 /* Sets rows and costs; false: the groups would take too much memory. */
 static bool
 estimate(PlannerInfo *root, const NtsGrouping *grouping, const Path *scan, Path *path)
@@ -331,17 +404,22 @@ estimate(PlannerInfo *root, const NtsGrouping *grouping, const Path *scan, Path 
 	int			vectors = aggregates + list_length(grouping->keys);
 	double		share = grouping->keys == NIL ? 0.05 : 0.1; /* of an operator's cost, for a value in a loop */
 
+	double		bytes = estimate_distinct_bytes(root, grouping, scan->rows);
+
 	if (grouping->keys != NIL)
 	{
-		Size		bytes = nts_agg_group_size(list_length(grouping->keys), aggregates) + grouping->state_bytes;
+		Size		group_bytes = nts_agg_group_size(list_length(grouping->keys), aggregates) + grouping->state_bytes;
 
 		groups = nts_agg_estimate_groups(root, grouping->keys, scan->rows);
-		if (groups * bytes > get_hash_memory_limit())
-			return false;
+		bytes += groups * group_bytes;
 	}
+	if (bytes > get_hash_memory_limit())
+		return false;
 	/* the scan makes no tuples */
 	run_cost -= Min(run_cost, cpu_tuple_cost * scan->rows) * 0.9;
 	run_cost += scan->rows * (grouping->call_cost + vectors * cpu_operator_cost * share);
+	/* most rows of a series repeat a value */
+	run_cost += scan->rows * list_length(grouping->distinct) * cpu_operator_cost * 0.2;
 	if (comes_from_statistics(root, grouping, scan->parent))
 		run_cost *= 0.02;
 	path->rows = groups;

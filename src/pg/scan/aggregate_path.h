@@ -18,6 +18,7 @@ typedef struct NtsGrouping
 	List	   *having;
 	List	   *evaluated;		/* expressions whose cost was counted: each is evaluated once a row */
 	Bitmapset  *transitions;	/* of the aggregates whose cost was counted: others share their state */
+	List	   *distinct;		/* expressions of which equal values must be told apart, one for each aggregate */
 	double		call_cost;		/* per row: expressions and functions that the executor calls */
 	Size		state_bytes;	/* per group, beside what the node keeps itself */
 } NtsGrouping;
