@@ -8,7 +8,6 @@ SET search_path = aggregate_distinct, public;
 SET max_parallel_workers_per_gather = 0;
 SET enable_seqscan = off;
 SET jit = off;
-SET work_mem = '32MB';
 SET timezone = 'UTC';
 CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 CREATE TABLE h (ts timestamptz NOT NULL, host text, region text, g int, b bool, i2 int2, i4 int4, i8 int8, f4 float4, f8 float8, n numeric,

@@ -64,6 +64,8 @@ typedef struct NtsAggVectors
 extern int	nts_agg_vectors_add(NtsAggVectors *vectors, Expr *expr, int filter);
 /* Fills all of them. */
 extern void nts_agg_vectors_load(NtsAggVectors *vectors, const NtsSelection *selection);
+/* own_values and own_nulls for so many rows. */
+extern void nts_agg_vector_make_room(NtsAggVectors *vectors, NtsAggVector *vector, uint32 count);
 /* An expression over the vector's columns, for nts_agg_vector_evaluate. */
 extern ExprState *nts_agg_vector_compile(NtsAggVectors *vectors, NtsAggVector *vector, Expr *expr);
 /* One value by the executor, for buckets: `state` with `value` in place of its only column. */
@@ -199,12 +201,14 @@ extern Datum nts_agg_numeric_of_sum(const NtsWideSum *sum);
 
 /* ---- aggregate_distinct.c: DISTINCT ---- */
 
+struct NtsSpill;
 /* To be reset before anything else. */
 extern struct NtsAggDistinct *nts_agg_distinct_make(const NtsAggVectors *vectors, int argument);
-/* Forgets all values, as their groups are forgotten. */
-extern void nts_agg_distinct_reset(struct NtsAggDistinct *distinct, const NtsAggVectors *vectors);
-/* Of one value of one group, but for the bytes of values by reference. */
-extern Size nts_agg_distinct_pair_size(void);
+/* Forgets all values, as their groups are forgotten. What takes more than `limit` bytes waits in temporary files. */
+extern void nts_agg_distinct_reset(struct NtsAggDistinct *distinct, const NtsAggVectors *vectors,
+								   struct NtsSpill *spill, Size limit);
+/* All rows of the groups were seen: what waits gets to the states. Makes the selection's vectors invalid. */
+extern void nts_agg_distinct_finish(NtsAggregate *aggregate, NtsAggVectors *vectors);
 /* Bytes of all pairs. */
 extern Size nts_agg_distinct_memory(const struct NtsAggDistinct *distinct);
 /* Values by reference that come from now on lie where others did. */
@@ -271,13 +275,16 @@ extern NtsAggTable *nts_agg_table_make(MemoryContext context, const NtsAggVector
 									   int key_count, int state_count);
 /* Cuts the selection: starts[0] = 0, starts[1] ..., starts[n] = count; returns n. */
 extern int	nts_agg_table_runs(NtsAggTable *table, const NtsAggVectors *vectors, uint32 count, uint32 **starts);
-/* The group of a row of the selection; *is_new: its states are still to be started. */
+/* The group of a row of the selection; *is_new: its states are still to be started. is_new NULL: one that is there, or
+ * NULL. */
 extern NtsAggGroup *nts_agg_table_group(NtsAggTable *table, const NtsAggVectors *vectors, uint32 row, bool *is_new);
-/* The group of these keys (NULL: a bit of `nulls`). */
+/* The group of these keys (NULL: a bit of `nulls`); is_new as there. */
 extern NtsAggGroup *nts_agg_table_find(NtsAggTable *table, const NtsAggVectors *vectors, const Datum *values,
 									   uint64 nulls, bool *is_new);
 /* Values by reference that are looked for from now on lie where others did. (nts_agg_table_runs does that, too.) */
 extern void nts_agg_table_forget_addresses(NtsAggTable *table);
+/* A hash of a row's keys that depends on what they are alone, and on the seed. */
+extern uint64 nts_agg_table_hash(const NtsAggTable *table, const NtsAggVectors *vectors, uint32 row, uint64 seed);
 extern NtsAggGroup *nts_agg_table_first(NtsAggTable *table);
 extern uint64 nts_agg_table_count(const NtsAggTable *table);
 extern Size nts_agg_group_size(int key_count, int state_count);

@@ -4,14 +4,21 @@
  * A set holds pairs of a group's state and a value, for all groups together. Values are compared as group keys are: as
  * words, by-reference ones by the address of the copy that is kept. A value that repeats the one before it in a run of
  * rows, as those of series do, is not looked up.
+ *
+ * When the set takes more than its share of memory, nothing is added any more: a pair that it does not hold is written to
+ * a temporary file. At the end of the pass the pairs there, all of them others than those in the set, go through sets of
+ * their own.
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "pg/scan/aggregate_intern.h"
+#include "pg/scan/aggregate_spill.h"
 
 #define FIRST_SLOTS 256
+#define LEAST_ROOM (32 * 1024)	/* for pairs */
 
 typedef struct Pair
 {
@@ -28,6 +35,9 @@ typedef struct NtsAggDistinct
 	Pair	   *slots;			/* open addressing */
 	uint64		mask;
 	uint64		count;
+	Size		limit;			/* of bytes in `context` */
+	bool		full;			/* other pairs go to the queue */
+	NtsSpillQueue waiting;
 } NtsAggDistinct;
 
 struct NtsAggDistinct *
@@ -40,8 +50,9 @@ nts_agg_distinct_make(const NtsAggVectors *vectors, int argument)
 	return distinct;
 }
 
-void
-nts_agg_distinct_reset(struct NtsAggDistinct *distinct, const NtsAggVectors *vectors)
+/* Makes an empty set. */
+static void
+clear(NtsAggDistinct *distinct, const NtsAggVectors *vectors)
 {
 	const NtsAggVector *vector = &vectors->vectors[distinct->argument];
 
@@ -52,13 +63,16 @@ nts_agg_distinct_reset(struct NtsAggDistinct *distinct, const NtsAggVectors *vec
 	distinct->mask = FIRST_SLOTS - 1;
 	distinct->slots = MemoryContextAllocZero(distinct->context, sizeof(Pair) * FIRST_SLOTS);
 	distinct->count = 0;
+	distinct->full = false;
 }
 
-Size
-nts_agg_distinct_pair_size(void)
+void
+nts_agg_distinct_reset(struct NtsAggDistinct *distinct, const NtsAggVectors *vectors, NtsSpill *spill, Size limit)
 {
-	/* with its share of a table that is half full */
-	return 2 * sizeof(Pair);
+	clear(distinct, vectors);
+	/* each pass must get on */
+	distinct->limit = Max(limit, nts_agg_distinct_memory(distinct) + LEAST_ROOM);
+	nts_spill_queue_init(&distinct->waiting, spill, limit);
 }
 
 Size
@@ -101,20 +115,51 @@ grow(NtsAggDistinct *distinct)
 	distinct->mask = mask;
 }
 
-/* Is it the first of its kind in the group? Leaves garbage in the current memory context. */
+/* Writes a pair that the full set does not hold. */
+static void
+let_wait(NtsAggDistinct *distinct, const NtsAggVector *vector, NtsAggState *state, Datum value)
+{
+	uint64		hash = nts_mix(nts_spill_seed(&distinct->waiting) ^ (uint64) (uintptr_t) state);
+	LogicalTape *tape;
+
+	hash = nts_mix(hash ^ (vector->typbyval ? (uint64) value : nts_hash_reference(vector, value)));
+	tape = nts_spill_tape(&distinct->waiting, hash);
+	nts_spill_write(&distinct->waiting, tape, &state, sizeof(state));
+	if (vector->typbyval)
+		nts_spill_write(&distinct->waiting, tape, &value, sizeof(value));
+	else
+		nts_spill_write_reference(&distinct->waiting, tape, value, vector->typlen);
+}
+
+/*
+ * Is it known to be the first of its kind in the group? If not, it may be looked at again when the pass has ended. Leaves
+ * garbage in the current memory context.
+ */
 static bool
 is_first(NtsAggDistinct *distinct, const NtsAggVector *vector, NtsAggState *state, Datum value)
 {
-	uint64		place;
+	Datum		kept = distinct->interner != NULL ? nts_intern(distinct->interner, value, !distinct->full) :
+		nts_equal_word(value, vector);
+	uint64		place = hash_pair(state, kept) & distinct->mask;
 
-	value = distinct->interner != NULL ? nts_intern(distinct->interner, value, true) : nts_equal_word(value, vector);
-	for (place = hash_pair(state, value) & distinct->mask; distinct->slots[place].state != NULL;
-		 place = (place + 1) & distinct->mask)
-		if (distinct->slots[place].state == state && distinct->slots[place].value == value)
-			return false;
+	if (kept != (Datum) 0 || distinct->interner == NULL)
+		for (; distinct->slots[place].state != NULL; place = (place + 1) & distinct->mask)
+			if (distinct->slots[place].state == state && distinct->slots[place].value == kept)
+				return false;
+	if (distinct->full)
+	{
+		let_wait(distinct, vector, state, distinct->interner != NULL ? value : kept);
+		return false;
+	}
 	distinct->slots[place].state = state;
-	distinct->slots[place].value = value;
-	if (++distinct->count > distinct->mask / 2)
+	distinct->slots[place].value = kept;
+	distinct->count++;
+	distinct->full = nts_agg_distinct_memory(distinct) > distinct->limit;
+	if (distinct->count <= distinct->mask / 2)
+		return true;
+	if (nts_agg_distinct_memory(distinct) + sizeof(Pair) * 2 * (distinct->mask + 1) > distinct->limit)
+		distinct->full = true;
+	else
 		grow(distinct);
 	return true;
 }
@@ -153,5 +198,47 @@ nts_agg_distinct_count(const NtsAggregate *aggregate, const NtsAggVectors *vecto
 
 	if (is_first(distinct, &vectors->vectors[distinct->argument], state, value))
 		state->count++;
+	MemoryContextSwitchTo(old);
+}
+
+/* What nts_agg_advance_rows does with a row that has this value. */
+static void
+advance_by_value(NtsAggregate *aggregate, NtsAggVectors *vectors, NtsAggState *state, Datum value)
+{
+	NtsAggVector *vector = &vectors->vectors[aggregate->args[0]];
+
+	vector->values = &value;
+	vector->nulls = NULL;
+	aggregate->skip = NULL;
+	nts_agg_advance_rows(aggregate, vectors, state, 0, 1);
+}
+
+void
+nts_agg_distinct_finish(NtsAggregate *aggregate, NtsAggVectors *vectors)
+{
+	NtsAggDistinct *distinct = aggregate->distinct;
+	NtsSpillQueue *waiting = &distinct->waiting;
+	const NtsAggVector *vector = &vectors->vectors[distinct->argument];
+	MemoryContext old = MemoryContextSwitchTo(vectors->econtext->ecxt_per_tuple_memory);
+	NtsAggState *state;
+	Datum		value;
+
+	for (nts_spill_end_pass(waiting); nts_spill_begin_pass(waiting); nts_spill_end_pass(waiting))
+	{
+		clear(distinct, vectors);
+		while (nts_spill_read(waiting, &state, sizeof(state), true))
+		{
+			CHECK_FOR_INTERRUPTS();
+			ResetExprContext(vectors->econtext);
+			nts_agg_distinct_forget_addresses(distinct);
+			if (vector->typbyval)
+				nts_spill_read(waiting, &value, sizeof(value), false);
+			else
+				value = nts_spill_read_reference(waiting, vector->typlen);
+			if (is_first(distinct, vector, state, value))
+				advance_by_value(aggregate, vectors, state, value);
+		}
+	}
+	nts_spill_queue_free(waiting);
 	MemoryContextSwitchTo(old);
 }

@@ -199,7 +199,8 @@ nts_agg_table_find(NtsAggTable *table, const NtsAggVectors *vectors, const Datum
 	uint64		place;
 	MemoryContext old = MemoryContextSwitchTo(vectors->econtext->ecxt_per_tuple_memory);
 
-	*is_new = false;
+	if (is_new != NULL)
+		*is_new = false;
 	for (int k = 0; k < table->key_count; k++)
 	{
 		const NtsAggVector *vector = &vectors->vectors[table->keys[k]];
@@ -208,7 +209,15 @@ nts_agg_table_find(NtsAggTable *table, const NtsAggVectors *vectors, const Datum
 		if ((nulls >> k) & 1)
 			value = (Datum) 0;
 		else if (table->interners[k] != NULL)
-			value = nts_intern(table->interners[k], value, true);
+		{
+			value = nts_intern(table->interners[k], value, is_new != NULL);
+			/* not kept: of no group */
+			if (value == (Datum) 0)
+			{
+				MemoryContextSwitchTo(old);
+				return NULL;
+			}
+		}
 		else
 			value = nts_equal_word(value, vector);
 		table->probe[k] = value;
@@ -221,6 +230,8 @@ nts_agg_table_find(NtsAggTable *table, const NtsAggVectors *vectors, const Datum
 	for (place = hash & table->mask; table->slots[place] != NULL; place = (place + 1) & table->mask)
 		if (is_group(table, table->slots[place], hash, nulls))
 			return table->previous = table->slots[place];
+	if (is_new == NULL)
+		return NULL;
 	*is_new = true;
 	return table->previous = add_group(table, place, hash, nulls);
 }
@@ -240,6 +251,27 @@ nts_agg_table_group(NtsAggTable *table, const NtsAggVectors *vectors, uint32 row
 			nulls |= UINT64CONST(1) << k;
 	}
 	return nts_agg_table_find(table, vectors, values, nulls, is_new);
+}
+
+uint64
+nts_agg_table_hash(const NtsAggTable *table, const NtsAggVectors *vectors, uint32 row, uint64 seed)
+{
+	MemoryContext old = MemoryContextSwitchTo(vectors->econtext->ecxt_per_tuple_memory);
+	uint64		hash = seed;
+
+	for (int k = 0; k < table->key_count; k++)
+	{
+		const NtsAggVector *vector = &vectors->vectors[table->keys[k]];
+
+		if (vector->nulls != NULL && vector->nulls[row])
+			hash = nts_mix(hash + (uint64) k + 1);
+		else if (vector->typbyval)
+			hash = nts_mix(hash ^ (uint64) nts_equal_word(vector->values[row], vector));
+		else
+			hash = nts_mix(hash ^ nts_hash_reference(vector, vector->values[row]));
+	}
+	MemoryContextSwitchTo(old);
+	return hash;
 }
 
 NtsAggGroup *

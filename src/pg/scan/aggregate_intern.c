@@ -12,7 +12,7 @@
 #include "pg/scan/aggregate_intern.h"
 
 #define FIRST_CHUNK (4 * 1024)
-#define GREATEST_CHUNK (1024 * 1024)
+#define GREATEST_CHUNK (256 * 1024)
 #define FIRST_SLOTS 256
 
 typedef struct NtsInterned

@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/htup_details.h"
 #include "access/nbtree.h"
 #include "access/sysattr.h"
@@ -39,6 +41,7 @@
 #include "pg/guc.h"
 #include "pg/scan/aggregate.h"
 #include "pg/scan/aggregate_path.h"
+#include "pg/scan/aggregate_spill.h"
 #include "pg/scan/early_stop.h"
 
 static create_upper_paths_hook_type previous_hook;
@@ -242,8 +245,9 @@ understand_aggregate(PlannerInfo *root, Aggref *aggref, NtsGrouping *grouping)
 			return false;
 	if (aggref->aggfilter != NULL && !is_evaluable(root, aggref->aggfilter, grouping))
 		return false;
+	/* most rows of a series repeat a value, which is not looked up */
 	if (nts_agg_is_distinct(aggref))
-		grouping->distinct = lappend(grouping->distinct, linitial_node(TargetEntry, aggref->args)->expr);
+		grouping->call_cost += cpu_operator_cost * 0.2;
 	if (nts_agg_kind(aggref) == NTS_AGG_CALL)
 		return may_be_called(aggref, grouping);
 	if (nts_agg_is_exact(nts_agg_kind(aggref)))
@@ -374,27 +378,28 @@ comes_from_statistics(PlannerInfo *root, const NtsGrouping *grouping, const RelO
 	return true;
 }
 
-/* What the values take that DISTINCT tells apart, in all groups. */
-static double
-estimate_distinct_bytes(PlannerInfo *root, const NtsGrouping *grouping, double rows)
+/*
+ * What temporary files cost if groups take so many bytes. Pages as for a sort, which writes and reads whole runs of them:
+ * the files of PostgreSQL's hashed aggregates cost it more, but ours take less time than either (docs/queries.md). The
+ * sort that PostgreSQL makes for DISTINCT costs it nothing, so that files for that must not cost anything here.
+ */
+static Cost
+cost_spill(const Path *scan, double bytes)
 {
-	double		bytes = 0;
-	ListCell   *cell;
+	double		limit = get_hash_memory_limit();
+	double		rows;
+	double		depth;
+	double		pages;
 
-	foreach(cell, grouping->distinct)
-	{
-		Oid			type = exprType(lfirst(cell));
-		double		pairs = nts_agg_estimate_groups(root, lappend(list_copy(grouping->keys), lfirst(cell)), rows);
-
-		bytes += pairs * nts_agg_distinct_pair_size();
-		/* kept once for all groups */
-		if (!get_typbyval(type))
-			bytes += nts_agg_estimate_groups(root, list_make1(lfirst(cell)), rows) * (get_typavgwidth(type, -1) + 48.0);
-	}
-	return bytes;
+	if (bytes <= limit)
+		return 0;
+	rows = scan->rows * (1 - limit / bytes);
+	depth = Max(1.0, ceil(log(bytes / limit) / log(NTS_SPILL_PARTITIONS)));
+	pages = ceil(rows * (scan->pathtarget->width + sizeof(Datum)) / BLCKSZ);
+	return depth * (2 * pages * (0.75 * seq_page_cost + 0.25 * random_page_cost) + rows * cpu_tuple_cost);
 }
 
-/* Sets rows and costs; false: the groups would take too much memory. */
+/* Sets rows and costs; false: states of so many groups do not fit into memory. */
 static bool
 estimate(PlannerInfo *root, const NtsGrouping *grouping, const Path *scan, Path *path)
 {
@@ -404,26 +409,27 @@ estimate(PlannerInfo *root, const NtsGrouping *grouping, const Path *scan, Path 
 	int			vectors = aggregates + list_length(grouping->keys);
 	double		share = grouping->keys == NIL ? 0.05 : 0.1; /* of an operator's cost, for a value in a loop */
 
-	double		bytes = estimate_distinct_bytes(root, grouping, scan->rows);
+	double		bytes = 0;
+	Cost		spill_cost;
 
 	if (grouping->keys != NIL)
 	{
 		Size		group_bytes = nts_agg_group_size(list_length(grouping->keys), aggregates) + grouping->state_bytes;
 
 		groups = nts_agg_estimate_groups(root, grouping->keys, scan->rows);
-		bytes += groups * group_bytes;
+		bytes = groups * group_bytes;
 	}
-	if (bytes > get_hash_memory_limit())
+	/* states would be given out again and again */
+	if (bytes > get_hash_memory_limit() && grouping->partial)
 		return false;
+	spill_cost = cost_spill(scan, bytes);
 	/* the scan makes no tuples */
 	run_cost -= Min(run_cost, cpu_tuple_cost * scan->rows) * 0.9;
 	run_cost += scan->rows * (grouping->call_cost + vectors * cpu_operator_cost * share);
-	/* most rows of a series repeat a value */
-	run_cost += scan->rows * list_length(grouping->distinct) * cpu_operator_cost * 0.2;
 	if (comes_from_statistics(root, grouping, scan->parent))
 		run_cost *= 0.02;
 	path->rows = groups;
-	path->startup_cost = scan->startup_cost + run_cost;
+	path->startup_cost = scan->startup_cost + run_cost + spill_cost;
 	path->total_cost = path->startup_cost + groups * (cpu_tuple_cost * 0.5 + aggregates * cpu_operator_cost * 0.1);
 	if (grouping->having != NIL)
 	{

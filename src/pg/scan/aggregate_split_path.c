@@ -100,7 +100,6 @@ translate_grouping(const Split *split, RelOptInfo *table)
 	result.keys = translate(split, table, result.keys);
 	result.aggregates = translate(split, table, result.aggregates);
 	result.having = translate(split, table, result.having);
-	result.distinct = translate(split, table, result.distinct);
 	return result;
 }
 
