@@ -90,6 +90,25 @@ SELECT compare('SELECT time_bucket(''1 minute'', ts), b, count(DISTINCT tag), va
 -- values by reference of many kilobytes
 SELECT compare('SELECT k, max(repeat(t, 200)), count(DISTINCT repeat(tag, 100)) FROM t WHERE k < 3000 GROUP BY k');
 
+-- vectors that statistics answer, of groups that are in the table, and not
+CREATE TABLE s (ts timestamptz NOT NULL, host text, i int) USING nodedb_ts WITH (nodedb_ts.series_columns = 'host', nodedb_ts.time_column = 'ts');
+INSERT INTO s SELECT '2026-01-01'::timestamptz + i * interval '1 s', 'host ' || h, i * h % 101 FROM generate_series(1, 520) i, generate_series(1, 700) h;
+SELECT ts_flush('s') >= 0 AS flushed;
+SELECT count(*) >= 0 AS compacted FROM ts_compact('s', before => 'infinity');
+ANALYZE s;
+SELECT compare('SELECT host, count(*), sum(i), min(i), max(ts) FROM s GROUP BY host'), compare('SELECT host, count(*), count(DISTINCT host), min(ts), max(i) FROM s WHERE host > ''host 3'' GROUP BY host');
+SELECT plan_with_memory('SELECT host, count(*), sum(i), min(i), max(ts) FROM s GROUP BY host');
+CREATE FUNCTION answered() RETURNS bool LANGUAGE plpgsql AS $$
+DECLARE plan jsonb;
+BEGIN
+  SET LOCAL work_mem = '64kB';
+  SET LOCAL hash_mem_multiplier = 1;
+  EXECUTE 'EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE p' INTO plan;
+  RETURN plan @? '$.**."Vectors Skipped" ? (@ > 100 && @ < 700)' AND plan @? '$.**."Disk Usage" ? (@ > 0)';
+END $$;
+SELECT answered();
+DEALLOCATE p;
+
 -- in the order of a bucket: with a window that spills, and groups that were shown before
 SET work_mem = '64kB';
 SET hash_mem_multiplier = 1;
@@ -99,6 +118,8 @@ CREATE TABLE early AS SELECT query FROM (VALUES
   ('SELECT date_trunc(''minute'', late) bucket, host, count(*), min(n) + 0.0, count(DISTINCT t) FROM %T GROUP BY 1, 2 ORDER BY 1 DESC, 2 LIMIT 5000'),
   ('SELECT date_trunc(''minute'', late) bucket, host, count(*) FROM %T GROUP BY 1, 2 ORDER BY 1 NULLS FIRST, 2 LIMIT 5000'),
   ('SELECT date_trunc(''hour'', late) bucket, tag, sum(k) FROM %T GROUP BY 1, 2 ORDER BY 1 DESC NULLS LAST, 2 OFFSET 15000 LIMIT 10000'),
+  ('SELECT time_bucket(''1 second'', ts) bucket, k, count(*), max(t) FROM %T GROUP BY 1, 2 HAVING max(k) % 50 < 2 ORDER BY 1, 2 LIMIT 20'),
+  ('SELECT time_bucket(''1 second'', ts) bucket, k, count(*), max(t) FROM %T GROUP BY 1, 2 HAVING max(k) % 50 < 2 ORDER BY 1 DESC, 2 LIMIT 20'),
   ('SELECT date_trunc(''hour'', late) bucket, count(DISTINCT tag), count(DISTINCT t) FROM %T GROUP BY 1 ORDER BY 1 LIMIT 20')) v (query);
 CREATE FUNCTION compare_early(query text) RETURNS TABLE (is_early bool, spilled bool, difference text) LANGUAGE plpgsql AS $$
 DECLARE

@@ -394,7 +394,7 @@ cost_spill(const Path *scan, double bytes)
 	if (bytes <= limit)
 		return 0;
 	rows = scan->rows * (1 - limit / bytes);
-	depth = Max(1.0, ceil(log(bytes / limit) / log(NTS_SPILL_PARTITIONS)));
+	depth = Max(1.0, ceil(log(bytes / limit) / log(nts_spill_fanout(get_hash_memory_limit()))));
 	pages = ceil(rows * (scan->pathtarget->width + sizeof(Datum)) / BLCKSZ);
 	return depth * (2 * pages * (0.75 * seq_page_cost + 0.25 * random_page_cost) + rows * cpu_tuple_cost);
 }

@@ -13,6 +13,7 @@
 #include "pg/scan/aggregate_spill.h"
 
 #define LEAST_PARTITIONS 4
+#define MOST_PARTITIONS 64
 #define LOADED_ROWS 1024
 #define LOADED_BYTES (256 * 1024)	/* by reference, after which a load ends */
 
@@ -45,15 +46,23 @@ nts_spill_bytes(const NtsSpill *spill)
 
 /* ---- passes ---- */
 
+int
+nts_spill_fanout(Size memory)
+{
+	int			fanout = LEAST_PARTITIONS;
+
+	/* each has a buffer of a block */
+	while (fanout < MOST_PARTITIONS && (Size) fanout * 2 * BLCKSZ <= memory / 4)
+		fanout *= 2;
+	return fanout;
+}
+
 void
 nts_spill_queue_init(NtsSpillQueue *queue, NtsSpill *spill, Size memory)
 {
 	memset(queue, 0, sizeof(*queue));
 	queue->spill = spill;
-	queue->fanout = LEAST_PARTITIONS;
-	/* each has a buffer of a block */
-	while (queue->fanout < NTS_SPILL_PARTITIONS && (Size) queue->fanout * 2 * BLCKSZ <= memory / 4)
-		queue->fanout *= 2;
+	queue->fanout = nts_spill_fanout(memory);
 }
 
 void
@@ -116,7 +125,7 @@ nts_spill_end_pass(NtsSpillQueue *queue)
 			continue;
 		if (queue->count == queue->room)
 		{
-			queue->room = Max(queue->room * 2, NTS_SPILL_PARTITIONS);
+			queue->room = Max(queue->room * 2, MOST_PARTITIONS);
 			if (queue->waiting == NULL)
 				queue->waiting = palloc(sizeof(*queue->waiting) * queue->room);
 			else

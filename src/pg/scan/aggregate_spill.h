@@ -14,8 +14,6 @@
 
 #include "pg/scan/aggregate.h"
 
-#define NTS_SPILL_PARTITIONS 64 /* of a pass, at most */
-
 /* The temporary files of a node. */
 typedef struct NtsSpill
 {
@@ -48,7 +46,8 @@ extern void nts_spill_drop(NtsSpill *spill);
 /* Disk space that was taken at most, in bytes. */
 extern uint64 nts_spill_bytes(const NtsSpill *spill);
 
-/* memory: that the pass may take, of which partitions take a quarter at most, or four of them. */
+/* Into how many partitions a pass that may take so much memory splits: a quarter of it goes to them, or four buffers. */
+extern int	nts_spill_fanout(Size memory);
 extern void nts_spill_queue_init(NtsSpillQueue *queue, NtsSpill *spill, Size memory);
 /* Nothing waits any more. */
 extern void nts_spill_queue_free(NtsSpillQueue *queue);
