@@ -79,5 +79,7 @@ MOVE ABSOLUTE 0 IN c;
 FETCH ALL FROM c;
 COMMIT;
 SELECT x, s FROM generate_series(20, 22) x, LATERAL (SELECT sum(wild + x) AS s FROM t WHERE g = x) y ORDER BY x;
+-- NULLs that pass a filter
+SELECT compare('g, min(wild) FILTER (WHERE i4 > 0) + 0.0, max(wild) FILTER (WHERE i2 % 2 = 0) + 0.0, sum(wild) FILTER (WHERE i4 > 0)', 'GROUP BY g');
 SET client_min_messages = warning;
 DROP SCHEMA aggregate_exact CASCADE;

@@ -1,5 +1,5 @@
 # Loading 10 million rows in one transaction keeps the backend's private memory
-# under nodedb_ts.memory_budget + 64 MB. MEMORY_ROWS changes the number of rows.
+# under nodedb_ts.memory_budget + 64 MB, and aggregating them under work_mem. MEMORY_ROWS changes the number of rows.
 # check: alone (samples memory)
 use strict;
 use warnings;
@@ -109,6 +109,19 @@ my $budget_kb = $node->safe_psql('postgres', q{SELECT pg_size_bytes(coalesce(nul
 my $grown = growth('insert', ['BEGIN'], "INSERT INTO t $select");
 cmp_ok($grown, '<', $budget_kb + $allowance_kb, sprintf('INSERT ... SELECT of %d rows takes %.1f MB', $rows, $grown / 1024));
 is($node->safe_psql('postgres', 'SELECT count(*), min(i), max(i), sum(i) FROM t'), $checks[0], 'all rows are there');
+
+# groups, and values that DISTINCT tells apart, of more than work_mem * hash_mem_multiplier: 8 MB, and what the scan takes
+my $groups = int($rows / 10);
+$node->safe_psql('postgres', q{SELECT ts_flush('t'); ANALYZE t});
+for my $query ("SELECT count(*), sum(c) FROM (SELECT i % $groups, count(*) c, sum(v), max(host) FROM t GROUP BY 1 OFFSET 0) x", "SELECT count(DISTINCT i % $groups), count(i) FROM t",
+	"SELECT count(*), sum(c) FROM (SELECT i % $groups, count(*) c FROM t GROUP BY 1 LIMIT $groups) x")
+{
+	my @set = (q{SET work_mem = '4MB'}, 'SET hash_mem_multiplier = 2', 'SET jit = off', 'SET max_parallel_workers_per_gather = 0');
+	like($node->safe_psql('postgres', join('; ', @set, "EXPLAIN $query")), qr/nodedb_ts aggregate/, 'groups: by the node');
+	is($node->safe_psql('postgres', join('; ', @set, $query)), "$groups|$rows", "groups: $query");
+	$grown = growth('groups', [ 'BEGIN', @set ], $query);
+	cmp_ok($grown, '<', 8 * 1024 + 24 * 1024, sprintf('%d groups take %.1f MB', $groups, $grown / 1024));
+}
 
 # COPY, in a subtransaction, with a small budget
 create();

@@ -231,6 +231,7 @@ sub aggregate
 	return pick('bool_and', 'bool_or') . "(${p}b)$filter" if $dice < 0.83;
 	return pick('first', 'last') . "($p" . pick('k', 'i4', 'host') . ", ${p}k)$filter" if $dice < 0.90;
 	return "count(DISTINCT $p" . pick(@names) . ")$filter" if $dice < 0.93;
+	return shown(pick('sum', 'min', 'max', 'count') . "(DISTINCT $p" . of_kind('int') . ")$filter", 'int') if $dice < 0.94;
 	return "sum(${p}i4 + ${p}i2::int8)$filter" if $dice < 0.96;
 	return "sum(CASE WHEN ${p}b THEN 1 ELSE ${p}i2 END)$filter" if $dice < 0.98;
 	return "string_agg(${p}host, ',' ORDER BY ${p}k)$filter";

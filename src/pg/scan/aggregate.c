@@ -8,8 +8,11 @@
  * are keys, and what order is wanted; custom_exprs holds the parameters, for PostgreSQL to see. Below Gather the child
  * shares out its rows, the node needs nothing for that.
  *
- * The groups stay in memory whatever their number: the planner takes the node only when it expects them to fit into
- * work_mem * hash_mem_multiplier (aggregate_path.c).
+ * Groups may take work_mem * hash_mem_multiplier. When they take more, no group is added any more in this *pass*: rows of
+ * groups that are there still go to them, those of others wait in temporary files (aggregate_spill.c), and are read in
+ * passes of their own once the groups of this one have been shown. Partial aggregates show the groups that they have
+ * and begin anew, since what stands above combines them. In the order of a bucket, all that was not shown yet is read
+ * and sorted instead.
  */
 #include "postgres.h"
 
@@ -24,12 +27,15 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/ruleutils.h"
+#include "utils/tuplesort.h"
 
 #include "pg/compat.h"
 #include "pg/guc.h"
-#include "pg/scan/aggregate.h"
+#include "pg/scan/aggregate_spill.h"
 #include "pg/scan/early_stop.h"
 #include "pg/scan/custom_scan.h"
+
+#define LEAST_ROOM (32 * 1024)	/* for groups */
 
 typedef struct NtsAggregateNode
 {
@@ -43,8 +49,26 @@ typedef struct NtsAggregateNode
 	ExprContext *aggcontext;	/* its per-tuple memory holds the table of groups */
 	NtsAggTable *table;			/* NULL: nothing was read yet */
 	NtsAggGroup *next;			/* to be shown */
+	/* when memory is short */
+	bool		partial;		/* it gives states */
+	Size		limit;			/* of bytes that groups may take */
+	bool		full;			/* no group may be added to the table */
+	bool		interrupted;	/* partial: a row found no room. What was loaded has */
+	uint32		loaded;			/* so many rows, */
+	uint32		resume;			/* of which this one is the next */
+	bool		forgotten;		/* groups were shown that are no longer there */
+	NtsSpill   *spill;
+	NtsSpillQueue rows;
+	int		   *spilled;		/* vectors that wait */
+	int			spilled_count;
+	Tuplesortstate *sort;		/* in the order of a bucket: the groups that were not shown; or NULL */
+	TupleTableSlot *sorted;
+	/* of all passes */
+	uint64		passes;
+	uint64		groups_before;	/* that are no longer there */
+	Size		most_memory;
 	uint64		selections;
-	uint64		rows;
+	uint64		rows_read;
 	NtsScanChooser chooser;		/* set if statistics or last rows may suffice */
 	int			order;			/* wanted of the groups: see order_of_groups in aggregate_path.c */
 	NtsEarlyStop *stop;			/* groups come in the order of a bucket, or NULL */
@@ -63,39 +87,89 @@ start_group(NtsAggregateNode *node, NtsAggGroup *group)
 			nts_agg_start(&node->aggregates[a], &group->states[a]);
 }
 
+/* What groups take, all in all. */
+static Size
+memory_of_groups(const NtsAggregateNode *node)
+{
+	return MemoryContextMemAllocated(node->aggcontext->ecxt_per_tuple_memory, true);
+}
+
+static void
+add_group(NtsAggregateNode *node, NtsAggGroup *group)
+{
+	start_group(node, group);
+	node->full = node->key_count > 0 && memory_of_groups(node) > node->limit;
+}
+
+/* NULL: it is not in the table, which is full. */
 static NtsAggGroup *
 group_of_row(NtsAggregateNode *node, uint32 row)
 {
-	bool		is_new;
-	NtsAggGroup *group = nts_agg_table_group(node->table, &node->vectors, row, &is_new);
+	bool		is_new = false;
+	NtsAggGroup *group = nts_agg_table_group(node->table, &node->vectors, row, node->full ? NULL : &is_new);
 
 	if (is_new)
-		start_group(node, group);
+		add_group(node, group);
 	return group;
 }
 
 static void
-take_selection(NtsAggregateNode *node, const NtsSelection *selection)
+let_wait(NtsAggregateNode *node, uint32 first, uint32 count)
+{
+	nts_spill_rows(&node->rows, &node->vectors, node->spilled, node->spilled_count,
+				   nts_agg_table_hash(node->table, &node->vectors, first, nts_spill_seed(&node->rows)), first, count);
+}
+
+/* Rows of the loaded vectors from `from` on, where a run begins; false: interrupted. */
+static bool
+take_rows(NtsAggregateNode *node, uint32 count, uint32 from)
 {
 	uint32	   *starts;
-	int			runs;
+	int			runs = nts_agg_table_runs(node->table, &node->vectors, count, &starts);
 
-	nts_agg_vectors_load(&node->vectors, selection);
-	for (int a = 0; a < node->aggregate_count; a++)
-		if (node->aggregates[a].state == a)
-			nts_agg_load(&node->aggregates[a], &node->vectors, selection->count);
-	runs = nts_agg_table_runs(node->table, &node->vectors, selection->count, &starts);
 	for (int r = 0; r < runs; r++)
 	{
-		NtsAggGroup *group = group_of_row(node, starts[r]);
+		NtsAggGroup *group;
 
+		if (starts[r] < from)
+			continue;
+		group = group_of_row(node, starts[r]);
+		if (group == NULL && node->partial)
+		{
+			node->interrupted = true;
+			node->loaded = count;
+			node->resume = starts[r];
+			return false;
+		}
+		if (group == NULL)
+		{
+			let_wait(node, starts[r], starts[r + 1] - starts[r]);
+			continue;
+		}
 		for (int a = 0; a < node->aggregate_count; a++)
 			if (node->aggregates[a].state == a)
 				nts_agg_advance(&node->aggregates[a], &node->vectors, &group->states[a], starts[r],
 								starts[r + 1] - starts[r]);
 	}
+	return true;
+}
+
+static void
+load_aggregates(NtsAggregateNode *node, uint32 count)
+{
+	for (int a = 0; a < node->aggregate_count; a++)
+		if (node->aggregates[a].state == a)
+			nts_agg_load(&node->aggregates[a], &node->vectors, count);
+}
+
+static bool
+take_selection(NtsAggregateNode *node, const NtsSelection *selection)
+{
+	nts_agg_vectors_load(&node->vectors, selection);
+	load_aggregates(node, selection->count);
 	node->selections++;
-	node->rows += selection->count;
+	node->rows_read += selection->count;
+	return take_rows(node, selection->count, 0);
 }
 
 /* Asking costs something, too: where it was mostly in vain, it is given up. */
@@ -110,7 +184,7 @@ answer(NtsAggregateNode *node, const NtsAggFacts *facts)
 {
 	Datum		keys[NTS_AGG_MAX_KEYS];
 	uint64		nulls;
-	bool		is_new;
+	bool		is_new = false;
 	NtsAggGroup *group;
 
 	if (!is_worth_asking(node))
@@ -122,11 +196,14 @@ answer(NtsAggregateNode *node, const NtsAggFacts *facts)
 		return false;
 	}
 	nts_agg_table_forget_addresses(node->table);
-	group = nts_agg_table_find(node->table, &node->vectors, keys, nulls, &is_new);
+	group = nts_agg_table_find(node->table, &node->vectors, keys, nulls, node->full ? NULL : &is_new);
+	/* its rows must be read, to wait or to come to the next table */
+	if (group == NULL)
+		return false;
 	if (is_new)
-		start_group(node, group);
+		add_group(node, group);
 	nts_agg_fold_statistics(node->aggregates, node->aggregate_count, &node->vectors, group->states, facts);
-	node->rows += facts->rows;
+	node->rows_read += facts->rows;
 	node->answered++;
 	return true;
 }
@@ -134,7 +211,7 @@ answer(NtsAggregateNode *node, const NtsAggFacts *facts)
 static bool
 answer_group(void *arg, struct NtsScanState *scan, bool all)
 {
-	NtsAggFacts facts = {nts_scan_group_rows(scan), nts_scan_group_statistics, NULL, scan};
+	NtsAggFacts facts = {nts_scan_group_rows(scan), nts_scan_group_statistics, NULL, nts_scan_group_values, scan};
 
 	return all && answer(arg, &facts);
 }
@@ -142,7 +219,8 @@ answer_group(void *arg, struct NtsScanState *scan, bool all)
 static bool
 answer_vector(void *arg, struct NtsScanState *scan, bool all)
 {
-	NtsAggFacts facts = {nts_scan_vector_rows(scan), nts_scan_vector_statistics, nts_scan_vector_bounds, scan};
+	NtsAggFacts facts = {nts_scan_vector_rows(scan), nts_scan_vector_statistics, nts_scan_vector_bounds,
+	nts_scan_vector_values, scan};
 
 	return all && answer(arg, &facts);
 }
@@ -223,14 +301,58 @@ choose(NtsAggregateNode *node)
 	nts_scan_set_chooser(node->child, &node->chooser);
 }
 
-static void
-make_table(NtsAggregateNode *node)
+static int
+distinct_count(const NtsAggregateNode *node)
 {
-	node->table = nts_agg_table_make(node->aggcontext->ecxt_per_tuple_memory, &node->vectors, node->keys,
-									 node->key_count, node->aggregate_count);
+	int			count = 0;
+
+	for (int a = 0; a < node->aggregate_count; a++)
+		count += node->aggregates[a].distinct != NULL;
+	return count;
 }
 
 static void
+make_table(NtsAggregateNode *node)
+{
+	Size		limit = get_hash_memory_limit();
+	int			distinct = distinct_count(node);
+
+	node->full = false;
+	node->table = nts_agg_table_make(node->aggcontext->ecxt_per_tuple_memory, &node->vectors, node->keys,
+									 node->key_count, node->aggregate_count);
+	/* each pass must get on */
+	node->limit = Max(distinct > 0 ? limit / 2 : limit, memory_of_groups(node) + LEAST_ROOM);
+	for (int a = 0; a < node->aggregate_count; a++)
+		if (node->aggregates[a].distinct != NULL)
+			nts_agg_distinct_reset(node->aggregates[a].distinct, &node->vectors, node->spill, limit / 2 / distinct);
+	node->passes++;
+}
+
+static void
+note_memory(NtsAggregateNode *node)
+{
+	Size		bytes = memory_of_groups(node);
+
+	for (int a = 0; a < node->aggregate_count; a++)
+		if (node->aggregates[a].distinct != NULL)
+			bytes += nts_agg_distinct_memory(node->aggregates[a].distinct);
+	node->most_memory = Max(node->most_memory, bytes);
+}
+
+/* The groups were shown, or will never be. */
+static void
+forget_groups(NtsAggregateNode *node)
+{
+	note_memory(node);
+	node->groups_before += nts_agg_table_count(node->table);
+	node->forgotten = true;
+	node->table = NULL;
+	node->next = NULL;
+	ReScanExprContext(node->aggcontext);
+}
+
+/* false: interrupted. */
+static bool
 read_selections(NtsAggregateNode *node)
 {
 	NtsSelection selection;
@@ -238,40 +360,68 @@ read_selections(NtsAggregateNode *node)
 	while (nts_scan_next(node->child, &selection))
 	{
 		CHECK_FOR_INTERRUPTS();
-		take_selection(node, &selection);
+		if (!take_selection(node, &selection))
+			return false;
 	}
+	return true;
+}
+
+/* All rows of the pass were seen: the states of its groups are complete, what waits can be read. */
+static void
+end_pass(NtsAggregateNode *node)
+{
+	note_memory(node);
+	for (int a = 0; a < node->aggregate_count; a++)
+		if (node->aggregates[a].distinct != NULL && node->aggregates[a].state == a)
+			nts_agg_distinct_finish(&node->aggregates[a], &node->vectors);
+	nts_spill_end_pass(&node->rows);
+	if (node->order != 0 && node->stop == NULL)
+		nts_agg_table_order(node->table, abs(node->order) - 1, node->order < 0);
+	node->next = nts_agg_table_first(node->table);
+}
+
+/* A pass over rows that wait; false: none do. */
+static bool
+next_pass(NtsAggregateNode *node)
+{
+	uint32		count;
+
+	if (!nts_spill_begin_pass(&node->rows))
+		return false;
+	forget_groups(node);
+	make_table(node);
+	while ((count = nts_spill_load(&node->rows, &node->vectors, node->spilled, node->spilled_count)) > 0)
+	{
+		CHECK_FOR_INTERRUPTS();
+		load_aggregates(node, count);
+		take_rows(node, count, 0);
+	}
+	end_pass(node);
+	return true;
 }
 
 static void
 read_all(NtsAggregateNode *node)
 {
 	make_table(node);
+	nts_spill_queue_init(&node->rows, node->spill, node->limit);
 	read_selections(node);
 	/* without GROUP BY there is one group, even of no rows */
-	if (node->key_count == 0 && node->rows == 0)
+	if (node->key_count == 0 && node->rows_read == 0)
 		group_of_row(node, 0);
-	if (node->order != 0)
-		nts_agg_table_order(node->table, abs(node->order) - 1, node->order < 0);
-	node->next = nts_agg_table_first(node->table);
+	end_pass(node);
 }
 
-/* The next group in order, for which the next windows are read if need be; NULL at the end. */
-static NtsAggGroup *
-next_in_order(NtsAggregateNode *node)
+/* Partial: goes on with a new table where there was no room for a row. */
+static void
+resume(NtsAggregateNode *node)
 {
-	NtsAggGroup *group;
-
-	if (node->table == NULL)
-		make_table(node);
-	while ((group = nts_early_stop_group(node->stop, node->shown)) == NULL)
-	{
-		if (!nts_early_stop_enter(node->stop))
-			return NULL;
+	forget_groups(node);
+	make_table(node);
+	node->interrupted = false;
+	if (take_rows(node, node->loaded, node->resume))
 		read_selections(node);
-		nts_early_stop_leave(node->stop, node->table, node->aggcontext->ecxt_per_tuple_memory);
-	}
-	node->shown++;
-	return group;
+	end_pass(node);
 }
 
 static NtsAggGroup *
@@ -281,27 +431,27 @@ next_in_table(NtsAggregateNode *node)
 
 	if (node->table == NULL)
 		read_all(node);
+	while (node->next == NULL)
+		if (node->interrupted)
+			resume(node);
+		else if (!next_pass(node))
+			return NULL;
 	group = node->next;
-	if (group != NULL)
-		node->next = group->next;
+	node->next = group->next;
 	return group;
 }
 
-/* ---- the node ---- */
+/* ---- showing ---- */
 
-static TupleTableSlot *
-next_group(ScanState *ss)
+/* Puts a group into the slot; results by reference last as long as the per-tuple memory. */
+static void
+show_group(NtsAggregateNode *node, NtsAggGroup *group)
 {
-	NtsAggregateNode *node = (NtsAggregateNode *) ss;
+	ScanState  *ss = &node->css.ss;
 	TupleTableSlot *slot = ss->ss_ScanTupleSlot;
-	NtsAggGroup *group;
-	MemoryContext old;
+	MemoryContext old = MemoryContextSwitchTo(ss->ps.ps_ExprContext->ecxt_per_tuple_memory);
 
 	ExecClearTuple(slot);
-	group = node->stop != NULL ? next_in_order(node) : next_in_table(node);
-	if (group == NULL)
-		return slot;
-	old = MemoryContextSwitchTo(ss->ps.ps_ExprContext->ecxt_per_tuple_memory);
 	for (int k = 0; k < node->key_count; k++)
 	{
 		slot->tts_values[k] = group->keys[k];
@@ -313,11 +463,107 @@ next_group(ScanState *ss)
 		NtsAggState *state = &group->states[aggregate->state];
 		bool	   *isnull = &slot->tts_isnull[node->key_count + a];
 
-		slot->tts_values[node->key_count + a] = nts_agg_is_partial(aggregate->aggref) ?
-			nts_agg_make_state(aggregate, state, isnull) : nts_agg_finish(aggregate, state, isnull);
+		slot->tts_values[node->key_count + a] = node->partial ? nts_agg_make_state(aggregate, state, isnull) :
+			nts_agg_finish(aggregate, state, isnull);
 	}
 	MemoryContextSwitchTo(old);
-	return ExecStoreVirtualTuple(slot);
+	ExecStoreVirtualTuple(slot);
+}
+
+static void
+sort_groups(NtsAggregateNode *node, bool all)
+{
+	for (NtsAggGroup *group = nts_agg_table_first(node->table); group != NULL; group = group->next)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!all && nts_early_stop_is_noted(node->stop, group))
+			continue;
+		ResetExprContext(node->css.ss.ps.ps_ExprContext);
+		show_group(node, group);
+		tuplesort_puttupleslot(node->sort, node->css.ss.ss_ScanTupleSlot);
+	}
+}
+
+/* In the order of a bucket, but some rows wait: which groups are complete is known at the end only. */
+static void
+read_rest_sorted(NtsAggregateNode *node)
+{
+	MemoryContext old;
+
+	nts_early_stop_take_rest(node->stop);
+	while (nts_early_stop_enter(node->stop))
+		read_selections(node);
+	end_pass(node);
+	old = MemoryContextSwitchTo(node->vectors.context);
+	node->sort = nts_early_stop_begin_sort(node->stop, node->css.ss.ss_ScanTupleSlot->tts_tupleDescriptor);
+	MemoryContextSwitchTo(old);
+	sort_groups(node, false);
+	while (next_pass(node))
+		sort_groups(node, true);
+	tuplesort_performsort(node->sort);
+}
+
+static bool
+show_sorted(NtsAggregateNode *node)
+{
+	TupleTableSlot *slot = node->css.ss.ss_ScanTupleSlot;
+
+	if (!tuplesort_gettupleslot(node->sort, true, false, node->sorted, NULL))
+		return false;
+	slot_getallattrs(node->sorted);
+	memcpy(slot->tts_values, node->sorted->tts_values, sizeof(Datum) * slot->tts_tupleDescriptor->natts);
+	memcpy(slot->tts_isnull, node->sorted->tts_isnull, sizeof(bool) * slot->tts_tupleDescriptor->natts);
+	ExecStoreVirtualTuple(slot);
+	return true;
+}
+
+/* The next group in order, for which the next windows are read if need be; false at the end. */
+static bool
+show_in_order(NtsAggregateNode *node)
+{
+	NtsAggGroup *group;
+
+	if (node->sort != NULL)
+		return show_sorted(node);
+	if (node->table == NULL)
+	{
+		make_table(node);
+		nts_spill_queue_init(&node->rows, node->spill, node->limit);
+	}
+	while ((group = nts_early_stop_group(node->stop, node->shown)) == NULL)
+	{
+		if (!nts_early_stop_enter(node->stop))
+			return false;
+		read_selections(node);
+		if (node->spill->used)
+		{
+			read_rest_sorted(node);
+			return show_sorted(node);
+		}
+		nts_early_stop_leave(node->stop, node->table, node->aggcontext->ecxt_per_tuple_memory);
+		note_memory(node);
+	}
+	node->shown++;
+	show_group(node, group);
+	return true;
+}
+
+/* ---- the node ---- */
+
+/* An empty slot at the end. */
+static TupleTableSlot *
+next_group(ScanState *ss)
+{
+	NtsAggregateNode *node = (NtsAggregateNode *) ss;
+	TupleTableSlot *slot = ss->ss_ScanTupleSlot;
+	NtsAggGroup *group;
+
+	ExecClearTuple(slot);
+	if (node->stop != NULL)
+		show_in_order(node);
+	else if ((group = next_in_table(node)) != NULL)
+		show_group(node, group);
+	return slot;
 }
 
 /*
@@ -378,6 +624,33 @@ share_states(NtsAggregateNode *node)
 }
 
 static void
+add_spilled(NtsAggregateNode *node, int vector)
+{
+	for (int i = 0; i < node->spilled_count; i++)
+		if (node->spilled[i] == vector)
+			return;
+	if (vector >= 0)
+		node->spilled[node->spilled_count++] = vector;
+}
+
+/* Which vectors a row must bring to be aggregated later. */
+static void
+find_spilled(NtsAggregateNode *node)
+{
+	node->spilled = palloc(sizeof(int) * Max(node->vectors.count, 1));
+	for (int k = 0; k < node->key_count; k++)
+		add_spilled(node, node->keys[k]);
+	for (int a = 0; a < node->aggregate_count; a++)
+	{
+		if (node->aggregates[a].state != a)
+			continue;
+		add_spilled(node, node->aggregates[a].filter);
+		for (int i = 0; i < node->aggregates[a].nargs; i++)
+			add_spilled(node, node->aggregates[a].args[i]);
+	}
+}
+
+static void
 begin_aggregate(CustomScanState *css, EState *estate, int eflags)
 {
 	NtsAggregateNode *node = (NtsAggregateNode *) css;
@@ -394,7 +667,8 @@ begin_aggregate(CustomScanState *css, EState *estate, int eflags)
 	if (!nts_is_scan_state(child))
 		elog(ERROR, "nodedb_ts: the plan below an aggregate is not a scan");
 	node->child = (CustomScanState *) child;
-	node->aggcontext = CreateExprContext(estate);
+	node->aggcontext = CreateWorkExprContext(estate);
+	node->spill = nts_spill_make(CurrentMemoryContext);
 	node->vectors.parent = &css->ss.ps;
 	node->vectors.desc = RelationGetDescr(node->child->ss.ss_currentRelation);
 	node->vectors.econtext = CreateExprContext(estate);
@@ -413,6 +687,8 @@ begin_aggregate(CustomScanState *css, EState *estate, int eflags)
 		i++;
 	}
 	share_states(node);
+	find_spilled(node);
+	node->partial = node->aggregate_count > 0 && nts_agg_is_partial(node->aggregates[0].aggref);
 	if (nts_enable_statistics_aggregate)
 		choose(node);
 	node->order = intVal(lsecond(plan->custom_private));
@@ -422,6 +698,7 @@ begin_aggregate(CustomScanState *css, EState *estate, int eflags)
 
 		nts_early_plan_read(lthird(plan->custom_private), &early);
 		node->stop = nts_early_stop_make(&early, node->child, &node->vectors, node->keys);
+		node->sorted = ExecInitExtraTupleSlot(estate, css->ss.ss_ScanTupleSlot->tts_tupleDescriptor, &TTSOpsMinimalTuple);
 	}
 }
 
@@ -430,7 +707,29 @@ end_aggregate(CustomScanState *css)
 {
 	NtsAggregateNode *node = (NtsAggregateNode *) css;
 
+	if (node->sort != NULL)
+		tuplesort_end(node->sort);
+	node->sort = NULL;
+	nts_spill_drop(node->spill);
 	ExecEndNode(&node->child->ss.ps);
+}
+
+/* What was read goes, with all that waits. */
+static void
+forget_all(NtsAggregateNode *node)
+{
+	if (node->sort != NULL)
+		tuplesort_end(node->sort);
+	node->sort = NULL;
+	forget_groups(node);
+	nts_spill_drop(node->spill);
+	node->forgotten = false;
+	node->interrupted = false;
+	node->passes = 0;
+	node->groups_before = 0;
+	node->rows_read = 0;
+	if (node->stop != NULL)
+		nts_early_stop_reset(node->stop);
 }
 
 static void
@@ -451,14 +750,10 @@ rescan_aggregate(CustomScanState *css)
 			ExecReScan(child);
 		return;
 	}
-	if (changed)
+	/* of several passes the groups of the last one are left */
+	if (changed || node->forgotten || node->interrupted || node->spill->used)
 	{
-		node->table = NULL;
-		node->next = NULL;
-		node->rows = 0;
-		if (node->stop != NULL)
-			nts_early_stop_reset(node->stop);
-		ReScanExprContext(node->aggcontext);
+		forget_all(node);
 		ExecReScan(child);
 	}
 	else
@@ -487,7 +782,7 @@ explain_aggregate(CustomScanState *css, List *ancestors, ExplainState *es)
 		ExplainPropertyList("Group Key", keys, es);
 	if (node->stop != NULL)
 		nts_early_stop_explain(node->stop, keys, es);
-	if (node->aggregate_count > 0 && nts_agg_is_partial(node->aggregates[0].aggref))
+	if (node->partial)
 		ExplainPropertyText("Partial Mode", "Partial", es);
 	/* of a parallel plan the leader knows its own part only */
 	if (!es->analyze || node->child->ss.ps.plan->parallel_aware)
@@ -495,13 +790,18 @@ explain_aggregate(CustomScanState *css, List *ancestors, ExplainState *es)
 	if (es->verbose)
 	{
 		ExplainPropertyUInteger("Vectors", NULL, node->selections, es);
-		ExplainPropertyUInteger("Rows Aggregated", NULL, node->rows, es);
+		ExplainPropertyUInteger("Rows Aggregated", NULL, node->rows_read, es);
 	}
-	if (node->table != NULL && node->key_count > 0)
+	if (node->table != NULL && (node->key_count > 0 || distinct_count(node) > 0))
 	{
-		ExplainPropertyUInteger("Groups", NULL, nts_agg_table_count(node->table), es);
-		ExplainPropertyUInteger("Memory Usage", "kB",
-								MemoryContextMemAllocated(node->aggcontext->ecxt_per_tuple_memory, true) / 1024, es);
+		note_memory(node);
+		if (node->key_count > 0)
+			ExplainPropertyUInteger("Groups", NULL, node->groups_before + nts_agg_table_count(node->table), es);
+		if (node->passes > 1)
+			ExplainPropertyUInteger("Batches", NULL, node->passes, es);
+		ExplainPropertyUInteger("Memory Usage", "kB", node->most_memory / 1024, es);
+		if (nts_spill_bytes(node->spill) > 0)
+			ExplainPropertyUInteger("Disk Usage", "kB", nts_spill_bytes(node->spill) / 1024, es);
 	}
 }
 

@@ -68,6 +68,8 @@ typedef struct NtsAggVectors
 extern int	nts_agg_vectors_add(NtsAggVectors *vectors, Expr *expr, int filter);
 /* Fills all of them. */
 extern void nts_agg_vectors_load(NtsAggVectors *vectors, const NtsSelection *selection);
+/* own_values and own_nulls for so many rows. */
+extern void nts_agg_vector_make_room(NtsAggVectors *vectors, NtsAggVector *vector, uint32 count);
 /* An expression over the vector's columns, for nts_agg_vector_evaluate. */
 extern ExprState *nts_agg_vector_compile(NtsAggVectors *vectors, NtsAggVector *vector, Expr *expr);
 /* One value by the executor, for buckets: `state` with `value` in place of its only column. */
@@ -170,6 +172,7 @@ typedef struct NtsAggregate
 	int			nargs;
 	int		   *args;			/* [nargs] vectors */
 	struct NtsAggCall *call;	/* NTS_AGG_CALL, and the exact kinds */
+	struct NtsAggDistinct *distinct;	/* of equal values of a group only one counts; or NULL */
 	bool		is_numeric_extreme; /* NTS_AGG_CALL: min, max of numeric */
 	bool		is_greatest;
 	MemoryContext memory;		/* of the groups */
@@ -181,6 +184,8 @@ typedef struct NtsAggregate
 
 /* How an aggregate is done; NTS_AGG_CALL if it has no loop of its own. */
 extern NtsAggKind nts_agg_kind(const Aggref *aggref);
+/* Must equal values be told apart? Without DISTINCT, or where it changes nothing (min, max), they need not. */
+extern bool nts_agg_is_distinct(const Aggref *aggref);
 /* aggcontext: its per-tuple memory holds the groups. */
 extern void nts_agg_init(NtsAggregate *aggregate, Aggref *aggref, NtsAggVectors *vectors, ExprContext *aggcontext);
 /* Does `later` need no more than the state that `aggregate` makes? */
@@ -191,9 +196,33 @@ extern void nts_agg_load(NtsAggregate *aggregate, const NtsAggVectors *vectors, 
 /* Rows [first, first + count) of the selection. */
 extern void nts_agg_advance(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state, uint32 first,
 							uint32 count);
+/* The same without a look at DISTINCT. */
+extern void nts_agg_advance_rows(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state,
+								 uint32 first, uint32 count);
 /* The result, in the current memory context or the group's memory. */
 extern Datum nts_agg_finish(NtsAggregate *aggregate, NtsAggState *state, bool *isnull);
 extern Datum nts_agg_numeric_of_sum(const NtsWideSum *sum);
+
+/* ---- aggregate_distinct.c: DISTINCT ---- */
+
+struct NtsSpill;
+/* To be reset before anything else. */
+extern struct NtsAggDistinct *nts_agg_distinct_make(const NtsAggVectors *vectors, int argument);
+/* Forgets all values, as their groups are forgotten. What takes more than `limit` bytes waits in temporary files. */
+extern void nts_agg_distinct_reset(struct NtsAggDistinct *distinct, const NtsAggVectors *vectors,
+								   struct NtsSpill *spill, Size limit);
+/* All rows of the groups were seen: what waits gets to the states. Makes the selection's vectors invalid. */
+extern void nts_agg_distinct_finish(NtsAggregate *aggregate, NtsAggVectors *vectors);
+/* Bytes of all pairs. */
+extern Size nts_agg_distinct_memory(const struct NtsAggDistinct *distinct);
+/* Values by reference that come from now on lie where others did. */
+extern void nts_agg_distinct_forget_addresses(struct NtsAggDistinct *distinct);
+/* As nts_agg_advance, which calls it. */
+extern void nts_agg_distinct_advance(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state,
+									 uint32 first, uint32 count);
+/* count(DISTINCT): some row of the group has this value, not NULL. */
+extern void nts_agg_distinct_count(const NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state,
+								   Datum value);
 
 /* ---- aggregate_partial.c: states for PostgreSQL's combine functions ---- */
 
@@ -252,13 +281,16 @@ extern NtsAggTable *nts_agg_table_make(MemoryContext context, const NtsAggVector
 									   int key_count, int state_count);
 /* Cuts the selection: starts[0] = 0, starts[1] ..., starts[n] = count; returns n. */
 extern int	nts_agg_table_runs(NtsAggTable *table, const NtsAggVectors *vectors, uint32 count, uint32 **starts);
-/* The group of a row of the selection; *is_new: its states are still to be started. */
+/* The group of a row of the selection; *is_new: its states are still to be started. is_new NULL: one that is there, or
+ * NULL. */
 extern NtsAggGroup *nts_agg_table_group(NtsAggTable *table, const NtsAggVectors *vectors, uint32 row, bool *is_new);
-/* The group of these keys (NULL: a bit of `nulls`). */
+/* The group of these keys (NULL: a bit of `nulls`); is_new as there. */
 extern NtsAggGroup *nts_agg_table_find(NtsAggTable *table, const NtsAggVectors *vectors, const Datum *values,
 									   uint64 nulls, bool *is_new);
 /* Values by reference that are looked for from now on lie where others did. (nts_agg_table_runs does that, too.) */
 extern void nts_agg_table_forget_addresses(NtsAggTable *table);
+/* A hash of a row's keys that depends on what they are alone, and on the seed. */
+extern uint64 nts_agg_table_hash(const NtsAggTable *table, const NtsAggVectors *vectors, uint32 row, uint64 seed);
 extern NtsAggGroup *nts_agg_table_first(NtsAggTable *table);
 /*
  * Puts the groups that there are in the order of the words of a key, equal ones as they were: PostgreSQL's sort of groups
@@ -282,6 +314,8 @@ typedef struct NtsAggFacts
 	uint32		rows;
 	const NtsStatistics *(*statistics) (void *scan, int column);
 	const struct NtsKeyBounds *(*bounds) (void *scan, int column);	/* or NULL */
+	/* Values that some row has, NULL aside; false: not known. Valid until the next call. */
+	bool		(*values) (void *scan, int column, NtsScanValues *values);
 	void	   *scan;
 } NtsAggFacts;
 

@@ -71,7 +71,8 @@ gather(const NtsAggregate *aggregate, const NtsAggVectors *vectors, uint32 *row,
 	{
 		const char *value = DatumGetPointer(vector->values[*row]);
 
-		if (aggregate->skip != NULL ? aggregate->skip[*row] : vector->nulls != NULL && vector->nulls[*row])
+		/* of min and max, which are called otherwise, `skip` knows the filter alone */
+		if ((aggregate->skip != NULL && aggregate->skip[*row]) || (vector->nulls != NULL && vector->nulls[*row]))
 			continue;
 		slices[count].bytes = (const uint8_t *) VARDATA_ANY(value);
 		slices[count].length = VARSIZE_ANY_EXHDR(value);

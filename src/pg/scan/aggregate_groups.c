@@ -4,48 +4,17 @@
  * Rows of one group lie side by side where data is sorted by series and time; so the selection is cut into runs of
  * equal keys first, and a group is looked up once a run. Keys are compared as images: only types are let in for which
  * that is what equality means, and floats and numerics, which have a normal form (0 for -0, one NaN; no zeros at the
- * end). A key by reference is *interned*: its bytes are kept once, and groups hold, hash and compare the address of
- * that copy. A group of numerics shows the value that came first.
+ * end). A key by reference is interned (aggregate_intern.c), and groups hold, hash and compare the address of that
+ * copy. A group of numerics shows the value that came first.
  */
 #include "postgres.h"
 
-#include <math.h>
-
-#include "catalog/pg_type.h"
-#include "common/hashfn.h"
 #include "miscadmin.h"
-#include "utils/float.h"
-#include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 
-#include "pg/scan/aggregate.h"
+#include "pg/scan/aggregate_intern.h"
 
-#define RECENT_SLOTS 256		/* power of two */
 #define MAX_ORDERED (256 * 1024)	/* groups, of which each takes 32 bytes while they are ordered */
-
-/* Bytes of a key that are kept once. */
-typedef struct Interned
-{
-	uint32		hash;
-	Size		size;			/* of the content */
-	Datum		content;		/* what is compared: the value, or its normal form */
-	Datum		value;
-} Interned;
-
-/* A key by reference. */
-typedef struct Interner
-{
-	Interned  **slots;			/* open addressing; NULL: empty */
-	uint32		mask;
-	uint32		count;
-	/* addresses met in the current selection */
-	struct
-	{
-		Datum		address;
-		Datum		value;
-		uint64		selection;
-	}			recent[RECENT_SLOTS];
-} Interner;
 
 struct NtsAggTable
 {
@@ -53,8 +22,7 @@ struct NtsAggTable
 	int			key_count;
 	int			state_count;
 	const int  *keys;			/* vectors */
-	Interner  **interners;		/* [key_count], NULL for keys by value */
-	uint64		selection;		/* number of the current one */
+	NtsInterner **interners;	/* [key_count], NULL for keys by value */
 	/* groups */
 	NtsAggGroup **slots;
 	uint64		mask;
@@ -66,10 +34,7 @@ struct NtsAggTable
 	uint8	   *marks;
 	uint32	   *starts;
 	uint32		room;
-	/* memory for groups */
-	char	   *chunk;
-	Size		chunk_left;
-	Size		chunk_size;
+	NtsChunks	chunks;			/* memory for groups */
 	Datum		probe[NTS_AGG_MAX_KEYS];
 };
 
@@ -88,24 +53,6 @@ nts_agg_group_size(int key_count, int state_count)
 	return group_bytes(key_count, state_count) + 2 * sizeof(NtsAggGroup *);
 }
 
-static void *
-take(NtsAggTable *table, Size bytes)
-{
-	void	   *result;
-
-	bytes = MAXALIGN(bytes);
-	if (table->chunk_left < bytes)
-	{
-		table->chunk_size = Max(Min(table->chunk_size * 2, 1024 * 1024), 8 * 1024);
-		table->chunk_left = Max(table->chunk_size, bytes);
-		table->chunk = MemoryContextAllocHuge(table->context, table->chunk_left);
-	}
-	result = table->chunk;
-	table->chunk += bytes;
-	table->chunk_left -= bytes;
-	return result;
-}
-
 NtsAggTable *
 nts_agg_table_make(MemoryContext context, const NtsAggVectors *vectors, const int *keys, int key_count,
 				   int state_count)
@@ -116,117 +63,14 @@ nts_agg_table_make(MemoryContext context, const NtsAggVectors *vectors, const in
 	table->key_count = key_count;
 	table->state_count = state_count;
 	table->keys = keys;
-	table->interners = MemoryContextAllocZero(context, sizeof(Interner *) * Max(key_count, 1));
+	table->chunks.context = context;
+	table->interners = MemoryContextAllocZero(context, sizeof(NtsInterner *) * Max(key_count, 1));
 	for (int k = 0; k < key_count; k++)
 		if (!vectors->vectors[keys[k]].typbyval)
-		{
-			Interner   *interner = MemoryContextAllocZero(context, sizeof(Interner));
-
-			interner->mask = 255;
-			interner->slots = MemoryContextAllocZero(context, sizeof(Interned *) * 256);
-			table->interners[k] = interner;
-		}
+			table->interners[k] = nts_interner_make(&table->chunks, &vectors->vectors[keys[k]]);
 	table->mask = 255;
 	table->slots = MemoryContextAllocZero(context, sizeof(NtsAggGroup *) * 256);
 	return table;
-}
-
-/* ---- keys by reference ---- */
-
-static inline const char *
-content_of(Datum value, int16 typlen, Size *size)
-{
-	if (typlen > 0)
-	{
-		*size = typlen;
-		return DatumGetPointer(value);
-	}
-	*size = VARSIZE_ANY_EXHDR(DatumGetPointer(value));
-	return VARDATA_ANY(DatumGetPointer(value));
-}
-
-static void
-grow_interner(NtsAggTable *table, Interner *interner)
-{
-	uint32		mask = interner->mask * 2 + 1;
-	Interned  **slots = MemoryContextAllocExtended(table->context, sizeof(Interned *) * ((Size) mask + 1),
-												   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-
-	for (uint32 i = 0; i <= interner->mask; i++)
-		if (interner->slots[i] != NULL)
-		{
-			uint32		place = interner->slots[i]->hash & mask;
-
-			while (slots[place] != NULL)
-				place = (place + 1) & mask;
-			slots[place] = interner->slots[i];
-		}
-	pfree(interner->slots);
-	interner->slots = slots;
-	interner->mask = mask;
-}
-
-static Datum
-copy_reference(NtsAggTable *table, Datum value, int16 typlen)
-{
-	Size		size;
-	const char *content = content_of(value, typlen, &size);
-	char	   *copy = take(table, typlen > 0 ? size : size + VARHDRSZ);
-
-	if (typlen > 0)
-		memcpy(copy, content, size);
-	else
-	{
-		SET_VARSIZE(copy, size + VARHDRSZ);
-		memcpy(VARDATA(copy), content, size);
-	}
-	return PointerGetDatum(copy);
-}
-
-/* The kept copy of a value that has this normal form. */
-static Datum
-intern_content(NtsAggTable *table, Interner *interner, Datum value, Datum normal, int16 typlen)
-{
-	Size		size;
-	const char *content = content_of(normal, typlen, &size);
-	uint32		hash = hash_bytes((const unsigned char *) content, (int) size);
-	uint32		place = hash & interner->mask;
-	Interned   *made;
-
-	for (; interner->slots[place] != NULL; place = (place + 1) & interner->mask)
-	{
-		Interned   *have = interner->slots[place];
-		Size		have_size;
-
-		if (have->hash == hash && have->size == size &&
-			memcmp(content_of(have->content, typlen, &have_size), content, size) == 0)
-			return have->value;
-	}
-	made = take(table, sizeof(Interned));
-	made->hash = hash;
-	made->size = size;
-	made->content = copy_reference(table, normal, typlen);
-	made->value = value == normal ? made->content : copy_reference(table, value, typlen);
-	interner->slots[place] = made;
-	if (++interner->count > interner->mask / 2)
-		grow_interner(table, interner);
-	return made->value;
-}
-
-static inline Datum
-intern(NtsAggTable *table, Interner *interner, Datum value, const NtsAggVector *vector)
-{
-	uint32		place = (uint32) (((uint64) value * UINT64CONST(0x9E3779B97F4A7C15)) >> 32) & (RECENT_SLOTS - 1);
-	Datum		normal = value;
-
-	if (interner->recent[place].selection == table->selection && interner->recent[place].address == value)
-		return interner->recent[place].value;
-	if (vector->type == NUMERICOID)
-		normal = DirectFunctionCall1(numeric_trim_scale, value);
-	interner->recent[place].value = intern_content(table, interner, value, normal, vector->typlen);
-	interner->recent[place].address = value;
-	interner->recent[place].selection = table->selection;
-	return interner->recent[place].value;
 }
 
 /* ---- runs ---- */
@@ -250,8 +94,8 @@ mark_references(const NtsAggVector *vector, uint32 count, uint8 *marks)
 			marks[i] = 1;
 			continue;
 		}
-		content = content_of(vector->values[i], vector->typlen, &size);
-		before = content_of(vector->values[i - 1], vector->typlen, &before_size);
+		content = nts_content_of(vector->values[i], vector->typlen, &size);
+		before = nts_content_of(vector->values[i - 1], vector->typlen, &before_size);
 		marks[i] = size != before_size || memcmp(content, before, size) != 0;
 	}
 }
@@ -326,36 +170,6 @@ nts_agg_table_runs(NtsAggTable *table, const NtsAggVectors *vectors, uint32 coun
 
 /* ---- groups ---- */
 
-/* A well mixed word (the finalizer of splitmix64, a bijection). */
-static inline uint64
-mix(uint64 word)
-{
-	word ^= word >> 30;
-	word *= UINT64CONST(0xBF58476D1CE4E5B9);
-	word ^= word >> 27;
-	word *= UINT64CONST(0x94D049BB133111EB);
-	return word ^ (word >> 31);
-}
-
-/* The word that all equal values have in common. */
-static inline Datum
-normal_word(Datum value, const NtsAggVector *vector)
-{
-	if (vector->type == FLOAT8OID)
-	{
-		float8		number = DatumGetFloat8(value);
-
-		return Float8GetDatum(isnan(number) ? get_float8_nan() : number == 0 ? 0.0 : number);
-	}
-	if (vector->type == FLOAT4OID)
-	{
-		float4		number = DatumGetFloat4(value);
-
-		return Float4GetDatum(isnan(number) ? get_float4_nan() : number == 0 ? 0.0f : number);
-	}
-	return nts_normal_word(value, vector->typlen);
-}
-
 static void
 grow_table(NtsAggTable *table)
 {
@@ -379,7 +193,7 @@ grow_table(NtsAggTable *table)
 static NtsAggGroup *
 add_group(NtsAggTable *table, uint64 place, uint64 hash, uint64 nulls)
 {
-	NtsAggGroup *group = take(table, group_bytes(table->key_count, table->state_count));
+	NtsAggGroup *group = nts_chunks_take(&table->chunks, group_bytes(table->key_count, table->state_count));
 	char	   *at = (char *) group + MAXALIGN(sizeof(NtsAggGroup));
 
 	group->hash = hash;
@@ -413,7 +227,9 @@ is_group(const NtsAggTable *table, const NtsAggGroup *group, uint64 hash, uint64
 void
 nts_agg_table_forget_addresses(NtsAggTable *table)
 {
-	table->selection++;
+	for (int k = 0; k < table->key_count; k++)
+		if (table->interners[k] != NULL)
+			nts_interner_forget_addresses(table->interners[k]);
 }
 
 NtsAggGroup *
@@ -423,7 +239,8 @@ nts_agg_table_find(NtsAggTable *table, const NtsAggVectors *vectors, const Datum
 	uint64		place;
 	MemoryContext old = MemoryContextSwitchTo(vectors->econtext->ecxt_per_tuple_memory);
 
-	*is_new = false;
+	if (is_new != NULL)
+		*is_new = false;
 	for (int k = 0; k < table->key_count; k++)
 	{
 		const NtsAggVector *vector = &vectors->vectors[table->keys[k]];
@@ -432,11 +249,19 @@ nts_agg_table_find(NtsAggTable *table, const NtsAggVectors *vectors, const Datum
 		if ((nulls >> k) & 1)
 			value = (Datum) 0;
 		else if (table->interners[k] != NULL)
-			value = intern(table, table->interners[k], value, vector);
+		{
+			value = nts_intern(table->interners[k], value, is_new != NULL);
+			/* not kept: of no group */
+			if (value == (Datum) 0)
+			{
+				MemoryContextSwitchTo(old);
+				return NULL;
+			}
+		}
 		else
-			value = normal_word(value, vector);
+			value = nts_equal_word(value, vector);
 		table->probe[k] = value;
-		hash = mix(hash ^ (uint64) value) + (uint64) k;
+		hash = nts_mix(hash ^ (uint64) value) + (uint64) k;
 	}
 	MemoryContextSwitchTo(old);
 	hash ^= nulls;
@@ -445,6 +270,8 @@ nts_agg_table_find(NtsAggTable *table, const NtsAggVectors *vectors, const Datum
 	for (place = hash & table->mask; table->slots[place] != NULL; place = (place + 1) & table->mask)
 		if (is_group(table, table->slots[place], hash, nulls))
 			return table->previous = table->slots[place];
+	if (is_new == NULL)
+		return NULL;
 	*is_new = true;
 	return table->previous = add_group(table, place, hash, nulls);
 }
@@ -530,6 +357,27 @@ nts_agg_table_order(NtsAggTable *table, int key, bool descending)
 	table->first = from[0].group;
 	table->last = from[count - 1].group;
 	pfree(groups);
+}
+
+uint64
+nts_agg_table_hash(const NtsAggTable *table, const NtsAggVectors *vectors, uint32 row, uint64 seed)
+{
+	MemoryContext old = MemoryContextSwitchTo(vectors->econtext->ecxt_per_tuple_memory);
+	uint64		hash = seed;
+
+	for (int k = 0; k < table->key_count; k++)
+	{
+		const NtsAggVector *vector = &vectors->vectors[table->keys[k]];
+
+		if (vector->nulls != NULL && vector->nulls[row])
+			hash = nts_mix(hash + (uint64) k + 1);
+		else if (vector->typbyval)
+			hash = nts_mix(hash ^ (uint64) nts_equal_word(vector->values[row], vector));
+		else
+			hash = nts_mix(hash ^ nts_hash_reference(vector, vector->values[row]));
+	}
+	MemoryContextSwitchTo(old);
+	return hash;
 }
 
 NtsAggGroup *

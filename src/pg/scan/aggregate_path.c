@@ -7,6 +7,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/htup_details.h"
 #include "access/nbtree.h"
 #include "access/sysattr.h"
@@ -39,6 +41,7 @@
 #include "pg/guc.h"
 #include "pg/scan/aggregate.h"
 #include "pg/scan/aggregate_path.h"
+#include "pg/scan/aggregate_spill.h"
 #include "pg/scan/early_stop.h"
 #include "pg/scan/filter.h"
 
@@ -176,6 +179,55 @@ may_be_called(Aggref *aggref, NtsGrouping *grouping)
 	return result;
 }
 
+/* min, max: PostgreSQL knows that an index may give their result. */
+static bool
+is_extreme(Oid aggregate)
+{
+	HeapTuple	tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggregate));
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	result = OidIsValid(((Form_pg_aggregate) GETSTRUCT(tuple))->aggsortop);
+	ReleaseSysCache(tuple);
+	return result;
+}
+
+/* May it have DISTINCT? Then equal values must be one for everybody, and their order must not matter. */
+static bool
+may_be_distinct(const Aggref *aggref)
+{
+	const Expr *argument;
+	Oid			equality;
+
+	if (list_length(aggref->args) != 1 || list_length(aggref->aggdistinct) != 1)
+		return false;
+	argument = linitial_node(TargetEntry, aggref->args)->expr;
+	equality = linitial_node(SortGroupClause, aggref->aggdistinct)->eqop;
+	switch (nts_agg_kind(aggref))
+	{
+		case NTS_AGG_COUNT:
+		case NTS_AGG_SUM_INT:
+		case NTS_AGG_SUM_INT8:
+		case NTS_AGG_AVG_INT:
+		case NTS_AGG_SQUARES_INT:
+		case NTS_AGG_SQUARES_INT8:
+			return is_groupable(argument, equality);
+		case NTS_AGG_MIN_INT:
+		case NTS_AGG_MAX_INT:
+		case NTS_AGG_MIN_FLOAT4:
+		case NTS_AGG_MIN_FLOAT8:
+		case NTS_AGG_MAX_FLOAT4:
+		case NTS_AGG_MAX_FLOAT8:
+			return true;
+		case NTS_AGG_CALL:
+			return is_extreme(aggref->aggfnoid) &&
+				nts_is_image_equal(exprType((const Node *) argument), equality, exprCollation((const Node *) argument));
+		default:
+			return false;
+	}
+}
+
 static bool
 understand_aggregate(PlannerInfo *root, Aggref *aggref, NtsGrouping *grouping)
 {
@@ -185,13 +237,18 @@ understand_aggregate(PlannerInfo *root, Aggref *aggref, NtsGrouping *grouping)
 		(grouping->partial && !nts_agg_has_partial(aggref)))
 		return false;
 	if (aggref->aggkind != AGGKIND_NORMAL || aggref->agglevelsup != 0 ||
-		aggref->aggdirectargs != NIL || aggref->aggorder != NIL || aggref->aggdistinct != NIL || aggref->aggvariadic)
+		aggref->aggdirectargs != NIL || aggref->aggorder != NIL || aggref->aggvariadic)
+		return false;
+	if (aggref->aggdistinct != NIL && (grouping->partial || !may_be_distinct(aggref)))
 		return false;
 	foreach(cell, aggref->args)
 		if (!is_evaluable(root, lfirst_node(TargetEntry, cell)->expr, grouping))
 			return false;
 	if (aggref->aggfilter != NULL && !is_evaluable(root, aggref->aggfilter, grouping))
 		return false;
+	/* most rows of a series repeat a value, which is not looked up */
+	if (nts_agg_is_distinct(aggref))
+		grouping->call_cost += cpu_operator_cost * 0.2;
 	if (nts_agg_kind(aggref) == NTS_AGG_CALL)
 		return may_be_called(aggref, grouping);
 	if (nts_agg_is_exact(nts_agg_kind(aggref)))
@@ -322,7 +379,28 @@ comes_from_statistics(PlannerInfo *root, const NtsGrouping *grouping, const RelO
 	return true;
 }
 
-/* Sets rows and costs; false: the groups would take too much memory. */
+/*
+ * What temporary files cost if groups take so many bytes. Pages as for a sort, which writes and reads whole runs of them:
+ * the files of PostgreSQL's hashed aggregates cost it more, but ours take less time than either (docs/queries.md). The
+ * sort that PostgreSQL makes for DISTINCT costs it nothing, so that files for that must not cost anything here.
+ */
+static Cost
+cost_spill(const Path *scan, double bytes)
+{
+	double		limit = get_hash_memory_limit();
+	double		rows;
+	double		depth;
+	double		pages;
+
+	if (bytes <= limit)
+		return 0;
+	rows = scan->rows * (1 - limit / bytes);
+	depth = Max(1.0, ceil(log(bytes / limit) / log(nts_spill_fanout(get_hash_memory_limit()))));
+	pages = ceil(rows * (scan->pathtarget->width + sizeof(Datum)) / BLCKSZ);
+	return depth * (2 * pages * (0.75 * seq_page_cost + 0.25 * random_page_cost) + rows * cpu_tuple_cost);
+}
+
+/* Sets rows and costs; false: states of so many groups do not fit into memory. */
 static bool
 estimate(PlannerInfo *root, const NtsGrouping *grouping, const Path *scan, Path *path)
 {
@@ -332,21 +410,27 @@ estimate(PlannerInfo *root, const NtsGrouping *grouping, const Path *scan, Path 
 	int			vectors = aggregates + list_length(grouping->keys);
 	double		share = grouping->keys == NIL ? 0.05 : 0.1; /* of an operator's cost, for a value in a loop */
 
+	double		bytes = 0;
+	Cost		spill_cost;
+
 	if (grouping->keys != NIL)
 	{
-		Size		bytes = nts_agg_group_size(list_length(grouping->keys), aggregates) + grouping->state_bytes;
+		Size		group_bytes = nts_agg_group_size(list_length(grouping->keys), aggregates) + grouping->state_bytes;
 
 		groups = nts_agg_estimate_groups(root, grouping->keys, scan->rows);
-		if (groups * bytes > get_hash_memory_limit())
-			return false;
+		bytes = groups * group_bytes;
 	}
+	/* states would be given out again and again */
+	if (bytes > get_hash_memory_limit() && grouping->partial)
+		return false;
+	spill_cost = cost_spill(scan, bytes);
 	/* the scan makes no tuples */
 	run_cost -= Min(run_cost, cpu_tuple_cost * scan->rows) * 0.9;
 	run_cost += scan->rows * (grouping->call_cost + vectors * cpu_operator_cost * share);
 	if (comes_from_statistics(root, grouping, scan->parent))
 		run_cost *= 0.02;
 	path->rows = groups;
-	path->startup_cost = scan->startup_cost + run_cost;
+	path->startup_cost = scan->startup_cost + run_cost + spill_cost;
 	path->total_cost = path->startup_cost + groups * (cpu_tuple_cost * 0.5 + aggregates * cpu_operator_cost * 0.1);
 	if (grouping->having != NIL)
 	{

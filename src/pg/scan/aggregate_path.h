@@ -29,7 +29,7 @@ typedef struct NtsGrouping
  */
 extern bool nts_grouping_understand(PlannerInfo *root, NtsGrouping *grouping, const PathTarget *target,
 									List *target_list);
-/* A path of `parent` that makes the target of what the scan gives; NULL: the groups would take too much memory. */
+/* A path of `parent` that makes the target of what the scan gives; NULL: states of so many groups do not fit into memory. */
 extern Path *nts_grouping_path(PlannerInfo *root, const NtsGrouping *grouping, RelOptInfo *parent,
 							   PathTarget *target, Path *scan);
 /* How many groups `rows` rows make by these keys. */

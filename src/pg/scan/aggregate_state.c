@@ -110,6 +110,33 @@ nts_agg_kind(const Aggref *aggref)
 	return NTS_AGG_CALL;
 }
 
+/* min, max and the like */
+static bool
+is_extreme(const Aggref *aggref)
+{
+	switch (nts_agg_kind(aggref))
+	{
+		case NTS_AGG_MIN_INT:
+		case NTS_AGG_MAX_INT:
+		case NTS_AGG_MIN_FLOAT4:
+		case NTS_AGG_MIN_FLOAT8:
+		case NTS_AGG_MAX_FLOAT4:
+		case NTS_AGG_MAX_FLOAT8:
+			return true;
+		case NTS_AGG_CALL:
+			/* by its own functions, it is let in with DISTINCT only if it is one (aggregate_path.c) */
+			return true;
+		default:
+			return false;
+	}
+}
+
+bool
+nts_agg_is_distinct(const Aggref *aggref)
+{
+	return aggref->aggdistinct != NIL && !is_extreme(aggref);
+}
+
 /* ---- set-up ---- */
 
 /* A column that can hold no NULL need not be decoded to be counted. */
@@ -134,7 +161,7 @@ nts_agg_init(NtsAggregate *aggregate, Aggref *aggref, NtsAggVectors *vectors, Ex
 	aggregate->filter = -1;
 	if (aggref->aggfilter != NULL)
 		aggregate->filter = nts_agg_vectors_add(vectors, aggref->aggfilter, -1);
-	if (aggregate->kind == NTS_AGG_COUNT &&
+	if (aggregate->kind == NTS_AGG_COUNT && !nts_agg_is_distinct(aggref) &&
 		is_never_null(vectors, ((TargetEntry *) linitial(aggref->args))->expr))
 		aggregate->kind = NTS_AGG_COUNT_ALL;
 	if (aggregate->kind != NTS_AGG_COUNT_ALL)
@@ -146,6 +173,8 @@ nts_agg_init(NtsAggregate *aggregate, Aggref *aggref, NtsAggVectors *vectors, Ex
 		if (aggregate->nargs > 0)
 			aggregate->is_float4 = exprType((Node *) linitial_node(TargetEntry, aggref->args)->expr) == FLOAT4OID;
 	}
+	if (nts_agg_is_distinct(aggref))
+		aggregate->distinct = nts_agg_distinct_make(vectors, aggregate->args[0]);
 	aggregate->memory = aggcontext->ecxt_per_tuple_memory;
 	aggregate->is_greatest = aggref->aggfnoid == F_MAX_NUMERIC;
 	aggregate->is_numeric_extreme = aggregate->is_greatest || aggref->aggfnoid == F_MIN_NUMERIC;
@@ -219,6 +248,8 @@ nts_agg_load(NtsAggregate *aggregate, const NtsAggVectors *vectors, uint32 count
 	if (aggregate->kind != NTS_AGG_CALL && aggregate->kind != NTS_AGG_COUNT_ALL)
 		nulls = vectors->vectors[aggregate->args[0]].nulls;
 	aggregate->skip = (uint8 *) nulls;
+	if (aggregate->distinct != NULL)
+		nts_agg_distinct_forget_addresses(aggregate->distinct);
 	if (aggregate->filter < 0)
 		return;
 	if (aggregate->room < count)
@@ -323,6 +354,16 @@ advance_moments(const NtsAggregate *aggregate, NtsAggState *state, const Datum *
 void
 nts_agg_advance(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state, uint32 first,
 				uint32 count)
+{
+	if (aggregate->distinct != NULL)
+		nts_agg_distinct_advance(aggregate, vectors, state, first, count);
+	else
+		nts_agg_advance_rows(aggregate, vectors, state, first, count);
+}
+
+void
+nts_agg_advance_rows(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state, uint32 first,
+					 uint32 count)
 {
 	const uint8 *skip = aggregate->skip == NULL ? NULL : aggregate->skip + first;
 	const Datum *values;

@@ -19,6 +19,8 @@ is_answered(const NtsAggregate *aggregate, const NtsAggVectors *vectors)
 {
 	if (aggregate->filter >= 0)
 		return false;
+	if (aggregate->distinct != NULL)
+		return aggregate->kind == NTS_AGG_COUNT && vectors->vectors[aggregate->args[0]].column >= 0;
 	switch (aggregate->kind)
 	{
 		case NTS_AGG_COUNT_ALL:
@@ -47,7 +49,8 @@ nts_agg_statistics_may_answer(const Aggref *aggref)
 	NtsAggVectors vectors = {.vectors = &column, .count = 1};
 	NtsAggregate aggregate = {.kind = nts_agg_kind(aggref), .filter = -1, .nargs = 1, .args = &first};
 
-	if (aggref->aggfilter != NULL)
+	/* which values there are is listed of some columns only */
+	if (aggref->aggfilter != NULL || nts_agg_is_distinct(aggref))
 		return false;
 	if (aggregate.kind != NTS_AGG_COUNT_ALL &&
 		(aggref->args == NIL || !IsA(linitial_node(TargetEntry, aggref->args)->expr, Var)))
@@ -127,57 +130,6 @@ fold(const NtsAggregate *aggregate, const NtsStatistics *s, NtsAggState *state)
 	}
 }
 
-bool
-nts_agg_statistics_known(const NtsAggregate *aggregates, int count, const NtsAggVectors *vectors,
-						 const NtsAggFacts *facts)
-{
-	for (int a = 0; a < count; a++)
-	{
-		const NtsStatistics *s;
-
-		if (aggregates[a].state != a || aggregates[a].kind == NTS_AGG_COUNT_ALL)
-			continue;
-		s = facts->statistics(facts->scan, vectors->vectors[aggregates[a].args[0]].column);
-		if (s == NULL || !says_enough(&aggregates[a], s))
-			return false;
-	}
-	return true;
-}
-
-void
-nts_agg_fold_statistics(const NtsAggregate *aggregates, int count, const NtsAggVectors *vectors, NtsAggState *states,
-						const NtsAggFacts *facts)
-{
-	for (int a = 0; a < count; a++)
-	{
-		if (aggregates[a].state != a)
-			continue;
-		if (aggregates[a].kind == NTS_AGG_COUNT_ALL)
-			states[a].count += facts->rows;
-		else
-			fold(&aggregates[a], facts->statistics(facts->scan, vectors->vectors[aggregates[a].args[0]].column),
-				 &states[a]);
-	}
-}
-
-/* ---- keys ---- */
-
-/* May be constant: a column, unless equal values differ in their bytes; a bucket. */
-bool
-nts_agg_keys_may_be_constant(const NtsAggVectors *vectors, const int *keys, int key_count)
-{
-	for (int k = 0; k < key_count; k++)
-	{
-		const NtsAggVector *vector = &vectors->vectors[keys[k]];
-
-		if (vector->bucket == NULL &&
-			(vector->column < 0 || vector->type == FLOAT4OID || vector->type == FLOAT8OID ||
-			 vector->type == NUMERICOID))
-			return false;
-	}
-	return true;
-}
-
 /* A series column: rows are sorted by it, so what the first and the last row have, all have. */
 static bool
 constant_bytes(const NtsAggVectors *vectors, const NtsAggVector *vector, const NtsAggFacts *facts, Datum *value)
@@ -199,6 +151,108 @@ constant_bytes(const NtsAggVectors *vectors, const NtsAggVector *vector, const N
 	SET_VARSIZE(copy, bounds->first_length + VARHDRSZ);
 	memcpy(VARDATA(copy), bounds->first, bounds->first_length);
 	*value = PointerGetDatum(copy);
+	return true;
+}
+
+/* The only value that all rows have, not NULL. */
+static bool
+only_value(const NtsAggVectors *vectors, const NtsAggVector *vector, const NtsAggFacts *facts, Datum *value)
+{
+	const NtsStatistics *s;
+
+	if (!vector->typbyval)
+		return constant_bytes(vectors, vector, facts, value);
+	if (vector->type == FLOAT4OID || vector->type == FLOAT8OID)
+		return false;
+	s = facts->statistics(facts->scan, vector->column);
+	if (s == NULL || !s->nulls_known || s->null_count > 0 || !s->has_range || s->min != s->max)
+		return false;
+	*value = (Datum) s->min;
+	return true;
+}
+
+/* Is it known which values there are? */
+static bool
+knows_values(const NtsAggVectors *vectors, const NtsAggVector *vector, const NtsAggFacts *facts)
+{
+	Datum		value;
+	NtsScanValues values;
+
+	return only_value(vectors, vector, facts, &value) || facts->values(facts->scan, vector->column, &values);
+}
+
+static void
+fold_values(const NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state, const NtsAggFacts *facts)
+{
+	const NtsAggVector *vector = &vectors->vectors[aggregate->args[0]];
+	NtsScanValues values;
+	Datum		value;
+
+	nts_agg_distinct_forget_addresses(aggregate->distinct);
+	if (only_value(vectors, vector, facts, &value))
+		nts_agg_distinct_count(aggregate, vectors, state, value);
+	else if (facts->values(facts->scan, vector->column, &values))
+		for (uint32 i = 0; i < values.count; i++)
+			if ((values.members >> (i % 64)) & 1)
+				nts_agg_distinct_count(aggregate, vectors, state, values.values[i]);
+}
+
+bool
+nts_agg_statistics_known(const NtsAggregate *aggregates, int count, const NtsAggVectors *vectors,
+						 const NtsAggFacts *facts)
+{
+	for (int a = 0; a < count; a++)
+	{
+		const NtsStatistics *s;
+
+		if (aggregates[a].state != a || aggregates[a].kind == NTS_AGG_COUNT_ALL)
+			continue;
+		if (aggregates[a].distinct != NULL)
+		{
+			if (!knows_values(vectors, &vectors->vectors[aggregates[a].args[0]], facts))
+				return false;
+			continue;
+		}
+		s = facts->statistics(facts->scan, vectors->vectors[aggregates[a].args[0]].column);
+		if (s == NULL || !says_enough(&aggregates[a], s))
+			return false;
+	}
+	return true;
+}
+
+void
+nts_agg_fold_statistics(const NtsAggregate *aggregates, int count, const NtsAggVectors *vectors, NtsAggState *states,
+						const NtsAggFacts *facts)
+{
+	for (int a = 0; a < count; a++)
+	{
+		if (aggregates[a].state != a)
+			continue;
+		if (aggregates[a].kind == NTS_AGG_COUNT_ALL)
+			states[a].count += facts->rows;
+		else if (aggregates[a].distinct != NULL)
+			fold_values(&aggregates[a], vectors, &states[a], facts);
+		else
+			fold(&aggregates[a], facts->statistics(facts->scan, vectors->vectors[aggregates[a].args[0]].column),
+				 &states[a]);
+	}
+}
+
+/* ---- keys ---- */
+
+/* May be constant: a column, unless equal values differ in their bytes; a bucket. */
+bool
+nts_agg_keys_may_be_constant(const NtsAggVectors *vectors, const int *keys, int key_count)
+{
+	for (int k = 0; k < key_count; k++)
+	{
+		const NtsAggVector *vector = &vectors->vectors[keys[k]];
+
+		if (vector->bucket == NULL &&
+			(vector->column < 0 || vector->type == FLOAT4OID || vector->type == FLOAT8OID ||
+			 vector->type == NUMERICOID))
+			return false;
+	}
 	return true;
 }
 

@@ -156,8 +156,8 @@ nts_agg_vectors_add(NtsAggVectors *vectors, Expr *expr, int filter)
 
 /* ---- a selection's values ---- */
 
-static void
-make_room(NtsAggVectors *vectors, NtsAggVector *vector, uint32 count)
+void
+nts_agg_vector_make_room(NtsAggVectors *vectors, NtsAggVector *vector, uint32 count)
 {
 	if (vector->room >= count)
 		return;
@@ -209,7 +209,7 @@ load_column(NtsAggVectors *vectors, NtsAggVector *vector, const NtsSelection *se
 	}
 	else
 	{
-		make_room(vectors, vector, count);
+		nts_agg_vector_make_room(vectors, vector, count);
 		nts_gather_words((const uint64 *) data->values, rows, count, (uint64 *) vector->own_values);
 		nts_gather_bytes(data->nulls, rows, count, vector->own_nulls);
 		vector->values = vector->own_values;
@@ -261,7 +261,7 @@ load_expression(NtsAggVectors *vectors, NtsAggVector *vector, const NtsSelection
 	TupleTableSlot *slot = vector->slot;
 	const NtsColumnData *only;
 
-	make_room(vectors, vector, selection->count);
+	nts_agg_vector_make_room(vectors, vector, selection->count);
 	vector->values = vector->own_values;
 	vector->nulls = vector->own_nulls;
 	for (int k = 0; k < vector->inputs; k++)
@@ -304,7 +304,7 @@ load_expression(NtsAggVectors *vectors, NtsAggVector *vector, const NtsSelection
 static void
 load_bucket(NtsAggVectors *vectors, NtsAggVector *vector, uint32 count)
 {
-	make_room(vectors, vector, count);
+	nts_agg_vector_make_room(vectors, vector, count);
 	vector->uniform = false;
 	nts_bucket_fill(vectors, vector, &vectors->vectors[vector->input], count);
 	vector->values = vector->own_values;

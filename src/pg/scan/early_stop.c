@@ -15,6 +15,8 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "utils/tuplesort.h"
+#include "utils/typcache.h"
 
 #include "pg/scan/custom_scan.h"
 #include "pg/scan/early_stop.h"
@@ -334,6 +336,33 @@ nts_early_stop_leave(NtsEarlyStop *stop, NtsAggTable *table, MemoryContext conte
 	stop->complete_above = all ? PG_INT64_MIN : above;
 	if (stop->group_count - first > 1)
 		qsort_arg(stop->groups + first, stop->group_count - first, sizeof(NtsAggGroup *), compare_groups, stop);
+}
+
+void
+nts_early_stop_take_rest(NtsEarlyStop *stop)
+{
+	stop->step = PG_INT64_MAX;
+}
+
+bool
+nts_early_stop_is_noted(const NtsEarlyStop *stop, const NtsAggGroup *group)
+{
+	if (is_null_group(stop, group))
+		return stop->nulls_noted;
+	return stop->any_complete && turn(stop, DatumGetInt64(group->keys[stop->plan.key])) > stop->complete_above;
+}
+
+Tuplesortstate *
+nts_early_stop_begin_sort(const NtsEarlyStop *stop, TupleDesc desc)
+{
+	AttrNumber	column = stop->plan.key + 1;
+	Form_pg_attribute att = TupleDescAttr(desc, stop->plan.key);
+	TypeCacheEntry *entry = lookup_type_cache(att->atttypid, TYPECACHE_LT_OPR | TYPECACHE_GT_OPR);
+	Oid			operator = stop->plan.descending ? entry->gt_opr : entry->lt_opr;
+	Oid			collation = att->attcollation;
+	bool		nulls_first = stop->plan.nulls_first;
+
+	return tuplesort_begin_heap(desc, 1, &column, &operator, &collation, &nulls_first, work_mem, NULL, TUPLESORT_NONE);
 }
 
 NtsAggGroup *

@@ -44,6 +44,13 @@ extern bool nts_early_stop_enter(NtsEarlyStop *stop);
 extern void nts_early_stop_leave(NtsEarlyStop *stop, NtsAggTable *table, MemoryContext context);
 /* The i-th group; NULL: not noted yet. */
 extern NtsAggGroup *nts_early_stop_group(const NtsEarlyStop *stop, uint64 i);
+/* The next window takes all that is left, or the one after it. */
+extern void nts_early_stop_take_rest(NtsEarlyStop *stop);
+/* Was the group noted? */
+extern bool nts_early_stop_is_noted(const NtsEarlyStop *stop, const NtsAggGroup *group);
+/* An order of tuples that have the group keys first: that of the groups. Begins a sort of them, in the current memory
+ * context. */
+extern struct Tuplesortstate *nts_early_stop_begin_sort(const NtsEarlyStop *stop, TupleDesc desc);
 /* keys: the group keys as text. */
 extern void nts_early_stop_explain(const NtsEarlyStop *stop, List *keys, struct ExplainState *es);
 

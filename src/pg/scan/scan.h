@@ -83,6 +83,19 @@ typedef struct NtsScanChooser
 extern void nts_scan_set_chooser(CustomScanState *node, const NtsScanChooser *chooser);
 extern const NtsStatistics *nts_scan_group_statistics(void *scan, int column);
 extern const NtsStatistics *nts_scan_vector_statistics(void *scan, int column);
+/*
+ * The values that rows of the row group or vector have, each once or several times, without NULL. false: not known without
+ * reading rows. Valid until the next one is asked for.
+ */
+typedef struct NtsScanValues
+{
+	const Datum *values;
+	uint32		count;			/* of a list, of which some may be of no row: */
+	uint64		members;		/* that has values[i] if bit i is set */
+} NtsScanValues;
+
+extern bool nts_scan_group_values(void *scan, int column, NtsScanValues *values);
+extern bool nts_scan_vector_values(void *scan, int column, NtsScanValues *values);
 /* The word, not NULL, that all rows of the vector have in a column of a type by value and without floats; false: it is not
  * known that there is one. */
 extern bool nts_scan_vector_word(struct NtsScanState *scan, int column, Datum *word);

@@ -90,6 +90,54 @@ group_values(void *scan, int column)
 	return nts_reader_values(state->reader, state->entry, state->group, column);
 }
 
+/* A list whose values all are of some row, or of which that is known; so members tell it of up to 64. */
+static const NtsValueList *
+exact_values(NtsScanState *state, int column)
+{
+	const NtsValueList *list = group_values(state, column);
+
+	if (list == NULL || list->count > 64)
+		return NULL;
+	/* asked again, it looks what each vector has */
+	if (list->is_dictionary && list->members == NULL)
+		list = group_values(state, column);
+	return list;
+}
+
+bool
+nts_scan_group_values(void *scan, int column, NtsScanValues *values)
+{
+	NtsScanState *state = scan;
+	const NtsValueList *list = exact_values(state, column);
+
+	if (list == NULL)
+		return false;
+	values->values = list->values;
+	values->count = list->count;
+	values->members = list->is_dictionary ? 0 : PG_UINT64_MAX;
+	if (list->is_dictionary)
+		for (uint32 v = nts_reader_vectors(state->reader, state->entry, state->group); v-- > 0;)
+			values->members |= list->members[v];
+	return true;
+}
+
+bool
+nts_scan_vector_values(void *scan, int column, NtsScanValues *values)
+{
+	NtsScanState *state = scan;
+	const NtsValueList *list = exact_values(state, column);
+
+	if (list == NULL)
+		return false;
+	/* a constant beside NULLs need not be in each vector */
+	if (!list->is_dictionary && list->some_null && list->count > 0)
+		return false;
+	values->values = list->values;
+	values->count = list->count;
+	values->members = list->is_dictionary ? list->members[state->vector] : PG_UINT64_MAX;
+	return true;
+}
+
 /* What values a row group has is asked last: the answer may take reading a chunk. */
 static bool
 judge_group_values(NtsScanState *state)
