@@ -44,6 +44,8 @@ typedef struct NtsRowGroup
 	uint64	   *chunk_lengths;
 } NtsRowGroup;
 
+#define LAST_GROUPS 8
+
 struct NtsReader
 {
 	Relation	rel;
@@ -70,6 +72,9 @@ struct NtsReader
 	SegmentHandle *segment;		/* of entry segment_entry */
 	int			segment_entry;
 	NtsRowGroup *group;
+	/* of last rows: queries that are run again and again for one series come back to them */
+	NtsRowGroup *last_groups[LAST_GROUPS];
+	int			next_last_group;	/* to be replaced */
 	NtsVectorSet *set;			/* the last unit loaded */
 	/* look-up by row id: sorted ids of the segments asked so far, by entry */
 	struct RowIdPlace **id_indexes;
@@ -181,19 +186,34 @@ segment_of(NtsReader *reader, int entry)
 	return reader->segment;
 }
 
+/* The place of the reader that keeps this row group, or is to be given to it. */
+static NtsRowGroup **
+place_of_group(NtsReader *reader, const SegmentHandle *segment, uint32 number)
+{
+	if (number < segment->info.row_groups)
+		return &reader->group;
+	for (int i = 0; i < LAST_GROUPS; i++)
+		if (reader->last_groups[i] != NULL &&
+			reader->last_groups[i]->segment->entry.generation == segment->entry.generation)
+			return &reader->last_groups[i];
+	reader->next_last_group = (reader->next_last_group + 1) % LAST_GROUPS;
+	return &reader->last_groups[reader->next_last_group];
+}
+
 static NtsRowGroup *
 group_of(NtsReader *reader, int entry, uint32 number)
 {
 	SegmentHandle *segment = segment_of(reader, entry);
+	NtsRowGroup **place = place_of_group(reader, segment, number);
 	MemoryContext context;
-	NtsRowGroup *group = reader->group;
+	NtsRowGroup *group = *place;
 	NtsStatus	status;
 
-	if (group != NULL && group->segment == segment && group->number == number)
+	if (group != NULL && group->segment->entry.generation == segment->entry.generation && group->number == number)
 		return group;
 	if (group != NULL)
 		release_group(group);
-	reader->group = NULL;
+	*place = NULL;
 	context = AllocSetContextCreate(reader->parent, "nodedb_ts row group", ALLOCSET_SMALL_SIZES);
 	group = MemoryContextAllocZero(context, sizeof(NtsRowGroup));
 	group->references = 1;
@@ -205,7 +225,7 @@ group_of(NtsReader *reader, int entry, uint32 number)
 	NTS_CHECK(nts_segment_row_group(segment->core, number, &group->info, &status), status,
 			  reader->rel);
 	segment->references++;
-	reader->group = group;
+	*place = group;
 	return group;
 }
 
@@ -1242,7 +1262,7 @@ nts_reader_segment_row(NtsReader *reader, int entry, uint64 row, uint32 *offset)
 	NtsVectorSet *set = reader->set;
 	NtsStatus	status;
 
-	if (set != NULL && set->group != NULL && set->group->segment == segment &&
+	if (set != NULL && set->group != NULL && set->group->segment->entry.generation == segment->entry.generation &&
 		row >= set->segment_row && row < set->segment_row + set->rows)
 	{
 		*offset = row - set->segment_row;
@@ -1601,6 +1621,9 @@ nts_reader_close(NtsReader *reader)
 	let_go_of_set(reader);
 	if (reader->group != NULL)
 		release_group(reader->group);
+	for (int i = 0; i < LAST_GROUPS; i++)
+		if (reader->last_groups[i] != NULL)
+			release_group(reader->last_groups[i]);
 	if (reader->segment != NULL)
 		release_segment(reader->segment);
 	MemoryContextDelete(reader->context);
