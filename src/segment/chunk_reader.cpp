@@ -579,12 +579,11 @@ bool ParseSteps(const ChunkRef& chunk, const codec::WordShape& shape, base::Byte
 const ChunkSteps* FindSteps(const ChunkRef& chunk, const Parts& parts, const codec::WordShape& shape,
                             ChunkSteps* own) {
   if (chunk.cache == nullptr) return ParseSteps(chunk, shape, parts.vectors, own) ? own : nullptr;
-  ChunkSteps* steps = &chunk.cache->steps;
-  if (steps->ends.empty() && !ParseSteps(chunk, shape, parts.vectors, steps)) {
-    *steps = {};
-    return nullptr;
-  }
-  return steps;
+  if (!chunk.cache->steps.ends.empty()) return &chunk.cache->steps;
+  if (!ParseSteps(chunk, shape, parts.vectors, own)) return nullptr;
+  if (own->ends.size() > kMaxCachedSteps) return own;
+  chunk.cache->steps = std::move(*own);
+  return &chunk.cache->steps;
 }
 
 // The runs of one vector.

@@ -46,7 +46,9 @@ struct ChunkSteps {
   }
 };
 
-// Keeps a chunk's model and runs between reads of its vectors.
+inline constexpr size_t kMaxCachedSteps = 16384;
+
+// Keeps a chunk's model and runs, unless those are many, between reads of its vectors.
 struct ChunkCache {
   bool parsed = false;
   ChunkModel model;

@@ -15,7 +15,7 @@ Status Wrong(const char* what) {
 }
 
 constexpr size_t kHeaderBytes = 8;
-constexpr size_t kMaxCachedChunks = 64;  // tables take some kilobytes each
+constexpr size_t kMaxCachedChunks = 64;  // tables take some kilobytes each, runs up to kMaxCachedSteps * 13
 
 // A list of the series index: a chunk with vectors of 1 024 entries.
 bool ReadSeriesList(ByteReader* in, uint64_t count, std::vector<uint64_t>* words,

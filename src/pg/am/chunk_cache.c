@@ -32,6 +32,9 @@ typedef struct ChunkSlot
 	NtsCachedChunk *chunk;
 } ChunkSlot;
 
+/* What a chunk takes beside its bytes: its head, its place in the table, what allocation adds. */
+#define CHUNK_OVERHEAD (offsetof(NtsCachedChunk, bytes) + 2 * sizeof(ChunkSlot) + 64)
+
 static HTAB *cache = NULL;
 static MemoryContext chunk_context = NULL;
 static dlist_head by_use = DLIST_STATIC_INIT(by_use);	/* least recently used first; all in the table */
@@ -56,7 +59,7 @@ drop(NtsCachedChunk *chunk)
 	make_key(&key, chunk->node, chunk->generation, chunk->group, chunk->column);
 	(void) hash_search(cache, &key, HASH_REMOVE, NULL);
 	dlist_delete(&chunk->use);
-	cached_bytes -= chunk->length;
+	cached_bytes -= chunk->length + CHUNK_OVERHEAD;
 	chunk->is_cached = false;
 	if (chunk->references == 0)
 		pfree(chunk);
@@ -122,7 +125,8 @@ nts_chunk_cache_keep(NtsCachedChunk *chunk)
 	dlist_mutable_iter iter;
 
 	Assert(!chunk->is_cached);
-	if (chunk->length > CHUNK_BYTES)
+	/* constants stand in the footer */
+	if (chunk->length == 0 || chunk->length > CHUNK_BYTES)
 		return;
 	if (cache == NULL)
 	{
@@ -140,7 +144,7 @@ nts_chunk_cache_keep(NtsCachedChunk *chunk)
 	slot->chunk = chunk;
 	chunk->is_cached = true;
 	dlist_push_tail(&by_use, &chunk->use);
-	cached_bytes += chunk->length;
+	cached_bytes += chunk->length + CHUNK_OVERHEAD;
 	dlist_foreach_modify(iter, &by_use)
 	{
 		NtsCachedChunk *other = dlist_container(NtsCachedChunk, use, iter.cur);

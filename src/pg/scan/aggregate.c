@@ -301,13 +301,20 @@ choose(NtsAggregateNode *node)
 	nts_scan_set_chooser(node->child, &node->chooser);
 }
 
+/* The set of an aggregate's values, or NULL: it counts all, or has the state of another one. */
+static struct NtsAggDistinct *
+distinct_of(const NtsAggregateNode *node, int a)
+{
+	return node->aggregates[a].state == a ? node->aggregates[a].distinct : NULL;
+}
+
 static int
 distinct_count(const NtsAggregateNode *node)
 {
 	int			count = 0;
 
 	for (int a = 0; a < node->aggregate_count; a++)
-		count += node->aggregates[a].distinct != NULL;
+		count += distinct_of(node, a) != NULL;
 	return count;
 }
 
@@ -323,8 +330,8 @@ make_table(NtsAggregateNode *node)
 	/* each pass must get on */
 	node->limit = Max(distinct > 0 ? limit / 2 : limit, memory_of_groups(node) + LEAST_ROOM);
 	for (int a = 0; a < node->aggregate_count; a++)
-		if (node->aggregates[a].distinct != NULL)
-			nts_agg_distinct_reset(node->aggregates[a].distinct, &node->vectors, node->spill, limit / 2 / distinct);
+		if (distinct_of(node, a) != NULL)
+			nts_agg_distinct_reset(distinct_of(node, a), &node->vectors, node->spill, limit / 2 / distinct);
 	node->passes++;
 }
 
@@ -334,8 +341,8 @@ note_memory(NtsAggregateNode *node)
 	Size		bytes = memory_of_groups(node);
 
 	for (int a = 0; a < node->aggregate_count; a++)
-		if (node->aggregates[a].distinct != NULL)
-			bytes += nts_agg_distinct_memory(node->aggregates[a].distinct);
+		if (distinct_of(node, a) != NULL)
+			bytes += nts_agg_distinct_memory(distinct_of(node, a));
 	node->most_memory = Max(node->most_memory, bytes);
 }
 
@@ -372,7 +379,7 @@ end_pass(NtsAggregateNode *node)
 {
 	note_memory(node);
 	for (int a = 0; a < node->aggregate_count; a++)
-		if (node->aggregates[a].distinct != NULL && node->aggregates[a].state == a)
+		if (distinct_of(node, a) != NULL)
 			nts_agg_distinct_finish(&node->aggregates[a], &node->vectors);
 	nts_spill_end_pass(&node->rows);
 	if (node->order != 0 && node->stop == NULL)

@@ -46,7 +46,7 @@ extern void nts_spill_drop(NtsSpill *spill);
 /* Disk space that was taken at most, in bytes. */
 extern uint64 nts_spill_bytes(const NtsSpill *spill);
 
-/* Into how many partitions a pass that may take so much memory splits: a quarter of it goes to them, or four buffers. */
+/* Into how many partitions a pass that may take so much memory splits: their buffers take a quarter more, or four blocks. */
 extern int	nts_spill_fanout(Size memory);
 extern void nts_spill_queue_init(NtsSpillQueue *queue, NtsSpill *spill, Size memory);
 /* Nothing waits any more. */

@@ -584,6 +584,7 @@ next_set(NtsScanState *state)
 		position.entry = state->entry;
 		position.group = state->group;
 		position.vector = 0;
+		state->at_last_rows = state->in_last_rows;
 		if (nts_reader_is_delta(state->reader, state->entry))
 		{
 			state->counts.pages++;
@@ -596,7 +597,6 @@ next_set(NtsScanState *state)
 				return set;
 			continue;
 		}
-		state->at_last_rows = state->in_last_rows;
 		if (state->vectors == 0 && state->in_last_rows)
 		{
 			if (!enter_last_rows(state))
