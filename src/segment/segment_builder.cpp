@@ -243,7 +243,7 @@ Status SegmentBuilder::WriteColumn(const RowSource& source, size_t column, const
     }
     if (taking_last_) taking_last_ = last_rows_.TakeBytes(column, views_.data(), nulls_.data());
     summary = writer().WriteBytes(shape, views_.data(), nulls_.data(), group.vector_rows,
-                                       bytes_);
+                                  bytes_);
     if (options_.level >= 2) {
       Status status =
           read_back_.CheckBytes(shape, summary, {bytes_->data() + start, bytes_->size() - start},

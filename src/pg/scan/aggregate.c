@@ -289,7 +289,6 @@ choose(NtsAggregateNode *node)
 {
 	bool		by_statistics = nts_agg_keys_may_be_constant(&node->vectors, node->keys, node->key_count) &&
 		nts_agg_statistics_suffice(node->aggregates, node->aggregate_count, &node->vectors);
-
 	bool		by_last_rows = may_take_last_rows(node);
 
 	if (!by_statistics && !by_last_rows)

@@ -184,6 +184,8 @@ typedef struct NtsAggregate
 
 /* How an aggregate is done; NTS_AGG_CALL if it has no loop of its own. */
 extern NtsAggKind nts_agg_kind(const Aggref *aggref);
+/* min, max and what is done as they are, by a loop of its own? */
+extern bool nts_agg_is_extreme(NtsAggKind kind);
 /* Must equal values be told apart? Without DISTINCT, or where it changes nothing (min, max), they need not. */
 extern bool nts_agg_is_distinct(const Aggref *aggref);
 /* aggcontext: its per-tuple memory holds the groups. */

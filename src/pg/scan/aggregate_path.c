@@ -199,12 +199,13 @@ may_be_distinct(const Aggref *aggref)
 {
 	const Expr *argument;
 	Oid			equality;
+	NtsAggKind	kind = nts_agg_kind(aggref);
 
 	if (list_length(aggref->args) != 1 || list_length(aggref->aggdistinct) != 1)
 		return false;
 	argument = linitial_node(TargetEntry, aggref->args)->expr;
 	equality = linitial_node(SortGroupClause, aggref->aggdistinct)->eqop;
-	switch (nts_agg_kind(aggref))
+	switch (kind)
 	{
 		case NTS_AGG_COUNT:
 		case NTS_AGG_SUM_INT:
@@ -213,18 +214,11 @@ may_be_distinct(const Aggref *aggref)
 		case NTS_AGG_SQUARES_INT:
 		case NTS_AGG_SQUARES_INT8:
 			return is_groupable(argument, equality);
-		case NTS_AGG_MIN_INT:
-		case NTS_AGG_MAX_INT:
-		case NTS_AGG_MIN_FLOAT4:
-		case NTS_AGG_MIN_FLOAT8:
-		case NTS_AGG_MAX_FLOAT4:
-		case NTS_AGG_MAX_FLOAT8:
-			return true;
 		case NTS_AGG_CALL:
 			return is_extreme(aggref->aggfnoid) &&
 				nts_is_image_equal(exprType((const Node *) argument), equality, exprCollation((const Node *) argument));
 		default:
-			return false;
+			return nts_agg_is_extreme(kind);
 	}
 }
 
@@ -409,7 +403,6 @@ estimate(PlannerInfo *root, const NtsGrouping *grouping, const Path *scan, Path 
 	int			aggregates = list_length(grouping->aggregates);
 	int			vectors = aggregates + list_length(grouping->keys);
 	double		share = grouping->keys == NIL ? 0.05 : 0.1; /* of an operator's cost, for a value in a loop */
-
 	double		bytes = 0;
 	Cost		spill_cost;
 

@@ -110,11 +110,10 @@ nts_agg_kind(const Aggref *aggref)
 	return NTS_AGG_CALL;
 }
 
-/* min, max and the like */
-static bool
-is_extreme(const Aggref *aggref)
+bool
+nts_agg_is_extreme(NtsAggKind kind)
 {
-	switch (nts_agg_kind(aggref))
+	switch (kind)
 	{
 		case NTS_AGG_MIN_INT:
 		case NTS_AGG_MAX_INT:
@@ -122,9 +121,6 @@ is_extreme(const Aggref *aggref)
 		case NTS_AGG_MIN_FLOAT8:
 		case NTS_AGG_MAX_FLOAT4:
 		case NTS_AGG_MAX_FLOAT8:
-			return true;
-		case NTS_AGG_CALL:
-			/* by its own functions, it is let in with DISTINCT only if it is one (aggregate_path.c) */
 			return true;
 		default:
 			return false;
@@ -134,7 +130,13 @@ is_extreme(const Aggref *aggref)
 bool
 nts_agg_is_distinct(const Aggref *aggref)
 {
-	return aggref->aggdistinct != NIL && !is_extreme(aggref);
+	NtsAggKind	kind;
+
+	if (aggref->aggdistinct == NIL)
+		return false;
+	kind = nts_agg_kind(aggref);
+	/* by its own functions, it is let in with DISTINCT only if it is an extreme, too (aggregate_path.c) */
+	return kind != NTS_AGG_CALL && !nts_agg_is_extreme(kind);
 }
 
 /* ---- set-up ---- */
