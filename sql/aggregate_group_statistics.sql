@@ -57,6 +57,16 @@ SELECT query, c.* FROM queries, compare(query) c;
 SET nodedb_ts.enable_statistics_aggregate = off;
 SELECT query, c.* FROM queries, compare(query) c WHERE different <> 0 OR some_skipped;
 RESET nodedb_ts.enable_statistics_aggregate;
+-- vectors of compacted series end with the hour, so that hours come from statistics, too: nothing is decoded
+CREATE FUNCTION vectors_decoded(query text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE plan jsonb;
+BEGIN
+  EXECUTE 'EXPLAIN (ANALYZE, FORMAT json) ' || query INTO plan;
+  RETURN jsonb_path_query_first(plan, '$.**."Vectors Decoded"')::bigint;
+END $$;
+SELECT vectors_decoded('SELECT host, date_trunc(''hour'', ts), avg(i4), max(i8), count(holes) FROM t GROUP BY 1, 2') AS hours,
+  vectors_decoded('SELECT host, date_trunc(''day'', ts), sum(i8) FROM t GROUP BY 1, 2') AS days,
+  vectors_decoded('SELECT host, date_bin(''15 min'', ts, ''2000-01-01''), sum(i4) FROM t GROUP BY 1, 2') > 50 AS quarters;
 -- a parameter that changes
 SELECT x, y.* FROM generate_series(0, 3) x, LATERAL (SELECT host, count(*), max(i4) FROM t WHERE rack = x % 2 AND ts < '2026-01-02' GROUP BY host) y ORDER BY 1, 2;
 -- parameters of a generic plan are known when the node starts

@@ -84,6 +84,27 @@ SELECT * FROM skipped('SELECT host, max(ts), max(host) FROM by_host GROUP BY hos
 -- newest rows: segments keep copies of them
 SELECT vectors - skipped AS read FROM skipped('SELECT DISTINCT ON (host) * FROM by_host WHERE host IS NOT NULL ORDER BY host, ts DESC');
 
+-- a sort above: groups are put in its order, by all of its keys that are theirs
+CREATE FUNCTION differences_of_order() RETURNS TABLE (compared int, different int) LANGUAGE plpgsql AS $$
+DECLARE k text; o text; q text; a text; b text;
+BEGIN
+  compared := 0; different := 0;
+  FOREACH k IN ARRAY ARRAY['host', 'id', 'k', 's', 'n', 'f', 'b', 'ts', 'host COLLATE "POSIX"', 'n::numeric / 10', 'date_trunc(''hour'', ts)'] LOOP
+    FOREACH o IN ARRAY '{"1, 2","2 DESC, 1","1 DESC NULLS LAST, 2 DESC","2 NULLS FIRST, 3, 1","2, count(*), 1 DESC"}'::text[] LOOP
+      q := format('SELECT array_agg(x) FROM (SELECT %s, host, count(*), sum(n) FROM {} GROUP BY 1, 2 ORDER BY %s) x', k, o);
+      EXECUTE replace(q, '{}', 'g_heap') INTO a;
+      EXECUTE replace(q, '{}', 'by_host') INTO b;
+      compared := compared + 1;
+      IF a IS DISTINCT FROM b THEN
+        different := different + 1;
+        RAISE NOTICE 'different: %', q;
+      END IF;
+    END LOOP;
+  END LOOP;
+  RETURN NEXT;
+END $$;
+SELECT * FROM differences_of_order();
+
 -- a rescan, with and without other parameters
 SELECT x.host, x.m, x.c FROM generate_series(2, 4) h, LATERAL (SELECT host, max(ts) AS m, count(*) AS c FROM by_host
   WHERE ts < '2026-01-01'::timestamptz + h * interval '1 hour' AND host >= 'h6' GROUP BY host OFFSET 0) x ORDER BY 1, 2;

@@ -481,6 +481,7 @@ typedef struct NtsMergeOptions
 	uint8_t		level;			/* 1 or 2: which codecs to prefer (speed or size) */
 	uint8_t		series_index;	/* 0: leave it out, of segments that are merged again */
 	int32_t		compression_level;	/* of zstd at level 2, 1..22; 0: a good default */
+	int64_t		units_per_second;	/* of the time column; 0: it is no clock's time */
 } NtsMergeOptions;
 
 typedef enum NtsMergeKind

@@ -28,6 +28,7 @@ SegmentMerge::SegmentMerge(const NtsSchema& schema, const NtsMergeOptions& optio
   build_.level = options.level;
   build_.zstd_level = options.compression_level;
   build_.series_columns = series_;
+  build_.units_per_second = options.units_per_second;
   // not in segments that are merged again
   build_.with_last_rows = options.series_index != 0;
 }

@@ -8,6 +8,7 @@
 #include "segment/format.h"
 #include "segment/segment_reader.h"
 #include "segment/statistics.h"
+#include "segment/vector_cuts.h"
 
 namespace nodedb_ts::segment {
 namespace {
@@ -88,37 +89,45 @@ Status SegmentBuilder::MeasureRows(const RowSource& source, std::span<const uint
   return Status::Ok();
 }
 
-// Cuts the next rows into full vectors; at level 2 long series into vectors of their own, of
-// equal lengths.
-void SegmentBuilder::CutVectors(size_t rows, std::vector<uint32_t>* vector_rows) {
+// Cuts the next rows into full vectors; at level 2 long series into vectors of their own, which end where periods of
+// the clock do, or have equal lengths.
+void SegmentBuilder::CutVectors(const RowSource& source, std::span<const uint32_t> rows,
+                                std::vector<uint32_t>* vector_rows) {
   size_t pending = 0;  // rows of short series
-  const auto cut = [vector_rows](size_t n, bool evenly) {
-    size_t vectors = (n + kMaxVectorRows - 1) / kMaxVectorRows;
-    for (; n > 0; vectors--) {
-      const size_t share = evenly ? n / vectors : std::min(n, kMaxVectorRows);
-      vector_rows->push_back(static_cast<uint32_t>(share));
-      n -= share;
-    }
+  const auto cut = [vector_rows](size_t n) {
+    for (; n > kMaxVectorRows; n -= kMaxVectorRows) vector_rows->push_back(kMaxVectorRows);
+    if (n > 0) vector_rows->push_back(static_cast<uint32_t>(n));
   };
   if (options_.level >= 2) {
-    const uint64_t end = rows_ + rows;
+    const bool by_period = options_.units_per_second > 0 && schema_.time_column >= 0;
+    if (by_period) {
+      times_of_group_.resize(rows.size());
+      nulls_.resize(rows.size());
+      source.GatherWords(static_cast<size_t>(schema_.time_column), rows, times_of_group_.data(), nulls_.data());
+    }
+    const uint64_t end = rows_ + rows.size();
     while (next_start_ < series_starts_.size() && series_starts_[next_start_] <= rows_) next_start_++;
     for (uint64_t at = rows_; at < end;) {
       const bool last = next_start_ == series_starts_.size() || series_starts_[next_start_] >= end;
       const uint64_t next = last ? end : series_starts_[next_start_++];
       if (next - at >= kLongSeriesRows) {
-        cut(pending, false);
-        cut(next - at, true);
+        cut(pending);
         pending = 0;
+        const auto first = static_cast<size_t>(at - rows_);
+        const auto n = static_cast<size_t>(next - at);
+        if (!by_period || !CutByPeriod({times_of_group_.data() + first, n}, {nulls_.data() + first, n},
+                                       options_.units_per_second, vector_rows)) {
+          CutEvenly(n, vector_rows);
+        }
       } else {
         pending += next - at;
       }
       at = next;
     }
   } else {
-    pending = rows;
+    pending = rows.size();
   }
-  cut(pending, false);
+  cut(pending);
 }
 
 // Takes as many rows as a row group may have and cuts them into vectors.
@@ -128,7 +137,7 @@ Status SegmentBuilder::PlanGroup(const RowSource& source, std::span<const uint32
   if (source.LargestRowBytes() <= kNeverCutRowBytes) {
     group->rows = most;
     group->raw_bytes = most * source.LargestRowBytes();
-    CutVectors(most, &group->vector_rows);
+    CutVectors(source, rows.first(most), &group->vector_rows);
     return Status::Ok();
   }
   Status status = MeasureRows(source, rows.first(most));
@@ -140,7 +149,7 @@ Status SegmentBuilder::PlanGroup(const RowSource& source, std::span<const uint32
   // At level 1 a vector ends where its bytes do, and the next one may be full again.
   std::vector<uint32_t> planned;
   if (options_.level >= 2) {
-    CutVectors(group->rows, &planned);
+    CutVectors(source, rows.first(group->rows), &planned);
   } else {
     planned.push_back(static_cast<uint32_t>(group->rows));
   }

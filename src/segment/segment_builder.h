@@ -30,6 +30,8 @@ struct SegmentBuildOptions {
   bool with_last_rows = false;   // store copies of each series' last row, where that is cheap
   std::span<const uint16_t> series_columns;  // what the rows are sorted by, <= 16
   int zstd_level = 0;            // of level 2; 0: a good default
+  // Of the time column; vectors of level 2 then end with minutes, hours and the like. 0: it is no clock's time.
+  int64_t units_per_second = 0;
 };
 
 struct SegmentSummary {
@@ -81,7 +83,7 @@ class SegmentBuilder {
   };
 
   ChunkWriter& writer() { return fast_writer_ ? *fast_writer_ : chunk_writer_; }
-  void CutVectors(size_t rows, std::vector<uint32_t>* vector_rows);
+  void CutVectors(const RowSource& source, std::span<const uint32_t> rows, std::vector<uint32_t>* vector_rows);
   base::Status PlanGroup(const RowSource& source, std::span<const uint32_t> rows, RowGroup* group);
   base::Status MeasureRows(const RowSource& source, std::span<const uint32_t> rows);
   base::Status WriteColumns(const RowSource& source, const RowGroup& group,
@@ -126,6 +128,7 @@ class SegmentBuilder {
   uint64_t data_bytes_ = 0;
   // Buffers of one row group.
   std::vector<uint64_t> words_;
+  std::vector<uint64_t> times_of_group_;
   std::vector<uint8_t> nulls_;
   std::vector<std::string_view> views_;
   std::vector<uint32_t> command_ids_;

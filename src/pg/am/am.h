@@ -192,6 +192,13 @@ typedef struct NtsColumnData
 
 struct NtsRowGroup;
 
+/* What was decoded of segments. */
+typedef struct NtsDecoded
+{
+	uint64		vectors;		/* of which some column was */
+	uint64		bytes;			/* of the values as they are in memory */
+} NtsDecoded;
+
 /*
  * Up to 1 024 rows of a segment, or the visible rows of a delta page. Shared by
  * the scan and the slots that show its rows; freed with the last reference.
@@ -209,6 +216,8 @@ typedef struct NtsVectorSet
 	NtsColumnData *columns;		/* natts */
 	struct NtsRowGroup *group;	/* where unfilled columns come from, or NULL */
 	uint32		vector;			/* in that row group */
+	NtsDecoded *decoded;		/* counts what is filled; NULL: nobody does */
+	bool		is_counted;		/* as a vector, there */
 	uint64		segment_row;	/* position of its first row in the segment */
 	uint64		first_row_id;
 	uint64	   *row_ids;		/* or NULL: consecutive */
@@ -232,6 +241,8 @@ typedef struct NtsReader NtsReader;
 extern NtsReader *nts_reader_open(Relation rel, TupleDesc desc, Snapshot snapshot,
 								  MemoryContext context, BufferAccessStrategy strategy);
 extern void nts_reader_close(NtsReader *reader);
+/* Counts what is decoded from now on; outlives the reader. */
+extern void nts_reader_count_decoded(NtsReader *reader, NtsDecoded *decoded);
 
 /* A place among the units (vectors and delta pages) of a reader. */
 typedef struct NtsPosition

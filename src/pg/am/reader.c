@@ -49,6 +49,7 @@ typedef struct NtsRowGroup
 struct NtsReader
 {
 	Relation	rel;
+	NtsDecoded *decoded;		/* or NULL */
 	Snapshot	snapshot;
 	MemoryContext context;		/* its own */
 	MemoryContext page_context; /* payloads of the delta page being loaded */
@@ -279,6 +280,7 @@ make_set(NtsReader *reader)
 	set->rel = reader->rel;
 	set->desc = reader->desc;
 	set->natts = reader->natts;
+	set->decoded = reader->decoded;
 	set->columns = MemoryContextAllocZero(context, sizeof(NtsColumnData) * Max(reader->natts, 1));
 	return set;
 }
@@ -333,6 +335,7 @@ fresh_set(NtsReader *reader, uint32 rows)
 	if (set->group != NULL)
 		release_group(set->group);
 	set->group = NULL;
+	set->is_counted = false;
 	set->row_ids = NULL;
 	set->xmins = NULL;
 	set->cids = NULL;
@@ -424,6 +427,12 @@ decode_column(NtsVectorSet *set, int32 column, int place, uint64 *values, uint8 
 	NTS_CHECK(nts_vector_decode(group->segment->core, group->number, column, chunk, length,
 								set->vector, values, nulls, data, data_bytes, &any_null, uniform, &status),
 			  status, set->rel);
+	if (set->decoded != NULL)
+	{
+		set->decoded->vectors += !set->is_counted;
+		set->decoded->bytes += data_bytes + sizeof(uint64) * set->rows;
+		set->is_counted = true;
+	}
 }
 
 void
@@ -1598,6 +1607,14 @@ nts_reader_restrict(NtsReader *reader, uint64 begin, uint64 end)
 	reader->own = kept + live;
 	reader->own_count = own;
 	reader->restricted = true;
+}
+
+void
+nts_reader_count_decoded(NtsReader *reader, NtsDecoded *decoded)
+{
+	reader->decoded = decoded;
+	if (reader->set != NULL)
+		reader->set->decoded = decoded;
 }
 
 uint64

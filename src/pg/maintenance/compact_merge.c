@@ -414,6 +414,8 @@ run_merge(GroupMerge *merge, const Input *inputs, int count, uint64 group_bytes,
 	options.level = next != NULL ? 1 : merge->group->level;
 	options.series_index = next == NULL;
 	options.compression_level = compaction->options.compression_level;
+	options.units_per_second = compaction->options.time_type == TIMESTAMPTZOID ||
+		compaction->options.time_type == TIMESTAMPOID ? USECS_PER_SEC : 0;
 	core->merge = nts_merge_new(&compaction->schema, &options, compaction->defaults, &status);
 	if (core->merge == NULL)
 		nts_error_raise(&status, compaction->rel);

@@ -70,7 +70,8 @@ typedef struct NtsAggregateNode
 	uint64		selections;
 	uint64		rows_read;
 	NtsScanChooser chooser;		/* set if statistics or last rows may suffice */
-	int			order;			/* wanted of the groups: see order_of_groups in aggregate_path.c */
+	int		   *orders;			/* wanted of the groups: see nts_agg_table_order */
+	int			order_count;
 	NtsEarlyStop *stop;			/* groups come in the order of a bucket, or NULL */
 	uint64		shown;			/* of its groups */
 	uint64		answered;		/* row groups and vectors that they sufficed for, */
@@ -381,8 +382,8 @@ end_pass(NtsAggregateNode *node)
 		if (distinct_of(node, a) != NULL)
 			nts_agg_distinct_finish(&node->aggregates[a], &node->vectors);
 	nts_spill_end_pass(&node->rows);
-	if (node->order != 0 && node->stop == NULL)
-		nts_agg_table_order(node->table, abs(node->order) - 1, node->order < 0);
+	if (node->order_count > 0 && node->stop == NULL)
+		nts_agg_table_order(node->table, &node->vectors, node->orders, node->order_count);
 	node->next = nts_agg_table_first(node->table);
 }
 
@@ -697,7 +698,9 @@ begin_aggregate(CustomScanState *css, EState *estate, int eflags)
 	node->partial = node->aggregate_count > 0 && nts_agg_is_partial(node->aggregates[0].aggref);
 	if (nts_enable_statistics_aggregate)
 		choose(node);
-	node->order = intVal(lsecond(plan->custom_private));
+	node->orders = palloc(sizeof(int) * Max(list_length(lsecond(plan->custom_private)), 1));
+	foreach(cell, (List *) lsecond(plan->custom_private))
+		node->orders[node->order_count++] = lfirst_int(cell);
 	if (list_length(plan->custom_private) > 2)
 	{
 		NtsEarlyPlan early;

@@ -295,11 +295,14 @@ extern void nts_agg_table_forget_addresses(NtsAggTable *table);
 extern uint64 nts_agg_table_hash(const NtsAggTable *table, const NtsAggVectors *vectors, uint32 row, uint64 seed);
 extern NtsAggGroup *nts_agg_table_first(NtsAggTable *table);
 /*
- * Puts the groups that there are in the order of the words of a key, equal ones as they were: PostgreSQL's sort of groups
- * that came by series and time, wanted by time and series, would compare names more than ten times as often. Where there
- * are very many groups it does nothing.
+ * Puts the groups that there are in order: orders[] are k + 1 for key k, -(k + 1) for the same with the greatest first, the
+ * first of them the one that matters most. PostgreSQL's sort of groups that are in order already only looks through them; it
+ * need not find them so. Where there are very many groups nothing is done.
  */
-extern void nts_agg_table_order(NtsAggTable *table, int key, bool descending);
+extern void nts_agg_table_order(NtsAggTable *table, const NtsAggVectors *vectors, const int *orders, int order_count);
+/* aggregate_order.c: the same with an array of them; keys[] are the vectors of their keys. */
+extern void nts_agg_sort_groups(NtsAggGroup **groups, Size count, const NtsAggVectors *vectors, const int *keys,
+								const int *orders, int order_count);
 extern uint64 nts_agg_table_count(const NtsAggTable *table);
 extern Size nts_agg_group_size(int key_count, int state_count);
 

@@ -14,7 +14,7 @@
 
 #include "pg/scan/aggregate_intern.h"
 
-#define MAX_ORDERED (256 * 1024)	/* groups, of which each takes 32 bytes while they are ordered */
+#define MAX_ORDERED (256 * 1024)	/* groups, of which each takes 104 bytes at most while they are ordered */
 
 struct NtsAggTable
 {
@@ -293,69 +293,23 @@ nts_agg_table_group(NtsAggTable *table, const NtsAggVectors *vectors, uint32 row
 	return nts_agg_table_find(table, vectors, values, nulls, is_new);
 }
 
-/* ---- order ---- */
-
-typedef struct OrderedGroup
-{
-	int64		word;
-	NtsAggGroup *group;
-} OrderedGroup;
-
-/* Two sorted neighbours into one; of equal ones those of the first come first. */
-static void
-merge_ordered(const OrderedGroup *a, Size a_count, const OrderedGroup *b, Size b_count, OrderedGroup *out)
-{
-	while (a_count > 0 && b_count > 0)
-	{
-		bool		take_b = b->word < a->word;
-
-		*out++ = take_b ? *b : *a;
-		b += take_b;
-		b_count -= take_b;
-		a += !take_b;
-		a_count -= !take_b;
-	}
-	memcpy(out, a_count > 0 ? a : b, sizeof(OrderedGroup) * (a_count + b_count));
-}
-
 void
-nts_agg_table_order(NtsAggTable *table, int key, bool descending)
+nts_agg_table_order(NtsAggTable *table, const NtsAggVectors *vectors, const int *orders, int order_count)
 {
 	Size		count = table->count;
-	OrderedGroup *groups;
-	OrderedGroup *from;
-	OrderedGroup *to;
+	NtsAggGroup **groups;
 	Size		i = 0;
 
 	if (count < 2 || count > MAX_ORDERED)
 		return;
-	groups = palloc(sizeof(OrderedGroup) * 2 * count);
-	for (NtsAggGroup *group = table->first; group != NULL; group = group->next, i++)
-	{
-		/* not the negative, which overflows; NULLs lie anywhere */
-		groups[i].word = descending ? ~(int64) group->keys[key] : (int64) group->keys[key];
-		groups[i].group = group;
-	}
-	from = groups;
-	to = groups + count;
-	for (Size width = 1; width < count; width *= 2)
-	{
-		OrderedGroup *swap = from;
-
-		for (Size begin = 0; begin < count; begin += 2 * width)
-		{
-			Size		middle = Min(begin + width, count);
-
-			merge_ordered(from + begin, middle - begin, from + middle, Min(middle + width, count) - middle, to + begin);
-		}
-		CHECK_FOR_INTERRUPTS();
-		from = to;
-		to = swap;
-	}
+	groups = palloc(sizeof(NtsAggGroup *) * count);
+	for (NtsAggGroup *group = table->first; group != NULL; group = group->next)
+		groups[i++] = group;
+	nts_agg_sort_groups(groups, count, vectors, table->keys, orders, order_count);
 	for (i = 0; i < count; i++)
-		from[i].group->next = i + 1 < count ? from[i + 1].group : NULL;
-	table->first = from[0].group;
-	table->last = from[count - 1].group;
+		groups[i]->next = i + 1 < count ? groups[i + 1] : NULL;
+	table->first = groups[0];
+	table->last = groups[count - 1];
 	pfree(groups);
 }
 

@@ -516,30 +516,46 @@ collect_params(Node *node, List **params)
 	return expression_tree_walker(node, collect_params, params);
 }
 
-/*
- * k + 1 if the result is to be ordered by the words of key k first, -(k + 1) if the greatest come first; 0: not. A sort
- * has little to do where groups are in this order (nts_agg_table_order).
- */
+/* k + 1 if a pathkey is key k, whose groups can be put in its order, -(k + 1) if the greatest come first; 0: it is no such. */
 static int
-order_of_groups(PlannerInfo *root, List *keys)
+order_of_pathkey(const PathKey *pathkey, List *keys)
 {
-	PathKey    *pathkey;
 	ListCell   *key_cell;
 	ListCell   *cell;
 
-	if (root->sort_pathkeys == NIL)
-		return 0;
-	pathkey = linitial_node(PathKey, root->sort_pathkeys);
 	foreach(cell, pathkey->pk_eclass->ec_members)
 		foreach(key_cell, keys)
+		{
+			Oid			type = getBaseType(exprType(lfirst(key_cell)));
+
 			if (equal(lfirst_node(EquivalenceMember, cell)->em_expr, lfirst(key_cell)) &&
-				nts_filter_word_order(exprType(lfirst(key_cell))) == NTS_ORDER_INT)
+				(nts_filter_word_order(type) == NTS_ORDER_INT ||
+				 (!get_typbyval(type) && OidIsValid(lookup_type_cache(type, TYPECACHE_LT_OPR)->lt_opr))))
 			{
 				int			place = foreach_current_index(key_cell) + 1;
 
 				return pathkey->pk_strategy == BTGreaterStrategyNumber ? -place : place;
 			}
+		}
 	return 0;
+}
+
+/* The order that a sort above wants of the groups first of all, as nts_agg_table_order takes it. */
+static List *
+order_of_groups(PlannerInfo *root, List *keys)
+{
+	List	   *orders = NIL;
+	ListCell   *cell;
+
+	foreach(cell, root->sort_pathkeys)
+	{
+		int			order = order_of_pathkey(lfirst_node(PathKey, cell), keys);
+
+		if (order == 0)
+			break;
+		orders = lappend_int(orders, order);
+	}
+	return orders;
 }
 
 static Plan *
@@ -561,7 +577,7 @@ plan_aggregate(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist
 	plan->custom_plans = custom_plans;
 	/* found in custom_scan_tlist too, but there nobody looks for parameters */
 	collect_params((Node *) outputs, &plan->custom_exprs);
-	plan->custom_private = list_make2(makeInteger(list_length(keys)), makeInteger(order_of_groups(root, keys)));
+	plan->custom_private = list_make2(makeInteger(list_length(keys)), order_of_groups(root, keys));
 	if (list_length(path->custom_private) > 3)
 		plan->custom_private = lappend(plan->custom_private, lfourth(path->custom_private));
 	plan->methods = scan_methods;

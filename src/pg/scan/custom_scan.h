@@ -23,7 +23,7 @@ typedef struct NtsScanCounts
 	uint64		vectors_pruned;
 	uint64		groups_skipped; /* a node above knew enough of them */
 	uint64		vectors_skipped;
-	uint64		columns_decoded;	/* vectors of single columns */
+	NtsDecoded	decoded;
 	uint64		pages;			/* of L0 */
 	uint64		rows_filtered;
 	uint64		last_rows;		/* rows that stood for their series in a segment */

@@ -672,10 +672,7 @@ nts_scan_fill(NtsScanState *state, const int *columns, int count)
 
 	for (int i = 0; i < count; i++)
 		if (!set->columns[columns[i]].filled)
-		{
 			nts_vector_set_fill(set, columns[i]);
-			state->counts.columns_decoded++;
-		}
 }
 
 void
@@ -835,6 +832,7 @@ begin(NtsScanState *state)
 			state->strategy = GetAccessStrategy(BAS_BULKREAD);
 		state->reader = nts_reader_open(rel, RelationGetDescr(rel), estate->es_snapshot, estate->es_query_cxt,
 										state->strategy);
+		nts_reader_count_decoded(state->reader, &state->counts.decoded);
 		state->statistics = MemoryContextAllocZero(estate->es_query_cxt, sizeof(NtsStatistics *) * Max(natts, 1));
 		state->has_statistics = MemoryContextAllocZero(estate->es_query_cxt, sizeof(bool) * Max(natts, 1));
 		state->probe.natts = natts;

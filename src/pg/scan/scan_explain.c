@@ -55,6 +55,8 @@ nts_scan_explain(CustomScanState *node, List *ancestors, ExplainState *es)
 	ExplainPropertyUInteger("Row Groups Pruned", NULL, c->groups_pruned, es);
 	ExplainPropertyUInteger("Vectors", NULL, c->vectors, es);
 	ExplainPropertyUInteger("Vectors Pruned", NULL, c->vectors_pruned, es);
+	ExplainPropertyUInteger("Vectors Decoded", NULL, c->decoded.vectors, es);
+	ExplainPropertyUInteger("Bytes Decoded", NULL, c->decoded.bytes, es);
 	if (state->chooser != NULL || es->format != EXPLAIN_FORMAT_TEXT)
 	{
 		ExplainPropertyUInteger("Row Groups Skipped", NULL, c->groups_skipped, es);

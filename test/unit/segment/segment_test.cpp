@@ -274,6 +274,20 @@ TEST(Segment, MappedIntegersKeepTheirStatistics) {
   }
 }
 
+// Of the first row group.
+std::vector<uint32_t> VectorRows(const Built& built, const TableSource& source) {
+  const SegmentHandle segment = Open(built, source.columns);
+  NtsRowGroupInfo group;
+  NtsStatus status;
+  EXPECT_EQ(NTS_OK, nts_segment_row_group(segment.get(), 0, &group, &status));
+  std::vector<uint32_t> rows(group.vectors);
+  for (uint32_t v = 0; v < group.vectors; v++) {
+    uint32_t first_row;
+    EXPECT_EQ(NTS_OK, nts_segment_vector(segment.get(), 0, v, &first_row, &rows[v], &status));
+  }
+  return rows;
+}
+
 TEST(Segment, LongSeriesHaveVectorsOfTheirOwn) {
   TableSource source(6000);
   source.Add(TableSource::Int(8), Pattern::kSteps, 0, 1);
@@ -289,18 +303,33 @@ TEST(Segment, LongSeriesHaveVectorsOfTheirOwn) {
   options.level = 2;
   const Built built = Build(source, options, 0, starts);
   CheckAll(built, source);
-  const SegmentHandle segment = Open(built, source.columns);
-  NtsRowGroupInfo group;
-  NtsStatus status;
-  ASSERT_EQ(NTS_OK, nts_segment_row_group(segment.get(), 0, &group, &status));
-  std::vector<uint32_t> rows;
-  for (uint32_t v = 0; v < group.vectors; v++) {
-    uint32_t first_row;
-    rows.emplace_back();
-    ASSERT_EQ(NTS_OK, nts_segment_vector(segment.get(), 0, v, &first_row, &rows.back(), &status));
-  }
   // 100 short; 1 200 in two; 200 short; 2 500 in three; 400 short; 1 600 in two.
-  EXPECT_EQ((std::vector<uint32_t>{100, 600, 600, 200, 833, 833, 834, 400, 800, 800}), rows);
+  EXPECT_EQ((std::vector<uint32_t>{100, 600, 600, 200, 833, 833, 834, 400, 800, 800}), VectorRows(built, source));
+}
+
+TEST(Segment, VectorsOfLongSeriesEndWithPeriodsOfTheClock) {
+  TableSource source(6000);
+  source.Add(TableSource::Int(8), Pattern::kSteps, 0, 1);
+  source.Add(TableSource::Int(4), Pattern::kConstant, 0, 2);
+  // every 10 s: 2 000 rows from 00:30 on, 400 from 00:00 on, and a series that is too short
+  const std::vector<uint32_t> starts = {0, 2000, 2400, 2800};
+  for (size_t r = 0, s = 0; r < source.rows(); r++) {
+    if (s + 1 < starts.size() && starts[s + 1] == r) s++;
+    source.words[1][r] = s;
+    source.words[0][r] = (r - starts[s] + (s == 0 ? 180 : 0)) * 10;
+    source.nulls[0][r] = s == 3 && r < starts[s] + 1000;  // NULL times first
+    if (source.nulls[0][r]) source.words[0][r] = 0;
+  }
+  const uint16_t series_columns[] = {1};
+  SegmentBuildOptions options;
+  options.series_columns = series_columns;
+  options.level = 2;
+  options.units_per_second = 1;
+  const Built built = Build(source, options, 0, starts);
+  CheckAll(built, source);
+  EXPECT_EQ((std::vector<uint32_t>{180, 360, 360, 360, 360, 360, 20, 800, 1000, 80, 360, 360, 360, 360, 360, 320}), VectorRows(built, source));
+  options.level = 1;
+  EXPECT_EQ((std::vector<uint32_t>{1024, 1024, 1024, 1024, 1024, 880}), VectorRows(Build(source, options, 0, starts), source));
 }
 
 // Labels of a sorted table and columns that follow them cost a few bytes a row group.
