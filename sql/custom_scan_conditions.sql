@@ -86,9 +86,9 @@ CREATE TABLE conditions (id serial, c text);
 -- every operator, with constants of the column's own type and of others, on either side
 INSERT INTO conditions (c)
 SELECT CASE WHEN flip THEN format('%s %s %s', value, o, col) ELSE format('%s %s %s', col, o, value) END
-FROM (VALUES ('i2', '{5::int2,-32768::int2,7::int4,40000::int4,9223372036854775807::int8,NULL::int2}'),
-    ('i4', '{100::int2,3000,2147483647,-2147483648,5000000000::int8,NULL::int4}'),
-    ('i8', '{100::int2,3000,-9223372036854775808,9223372036854775807,12000000000000::int8,NULL::int8}'),
+FROM (VALUES ('i2', '{5::int2,-32768::int2,7::int4,40000::int4,9223372036854775807::int8,NULL::int2,5.0,5.5,32767.0,32767.5,-32768.0,-32768.5,''NaN''::numeric,''-Infinity''::numeric,5::float8,5.5::float8,''NaN''::float8,''-Infinity''::float8,''-0''::float4,7::float4,1e300::float8,NULL::numeric}'),
+    ('i4', '{100::int2,3000,2147483647,-2147483648,5000000000::int8,NULL::int4,3000.0,2999.999,-2147483648.1,2147483647.00,''NaN''::numeric,''Infinity''::numeric,3000::float8,3000.25::float8,16777217::float8,16777216::float4,''NaN''::float4,''Infinity''::float8,NULL::float8}'),
+    ('i8', '{100::int2,3000,-9223372036854775808,9223372036854775807,12000000000000::int8,NULL::int8,12000000000000.0,11999999999999.5,-9223372036854775808.0,9223372036854775807.5,9223372036854775807.0,''NaN''::numeric,12000000000000::float8,9.223372036854775807e18::float8,-9.3e18::float8,9.3e18::float8,1.2e13::float4,9.223372e18::float4,''NaN''::float8,NULL::float4}'),
     ('f4', '{100::float4,0::float8,''NaN''::float8,''Infinity''::float4,0.1::float8,0.1::float4,1e300::float8,NULL::float4}'),
     ('f8', '{100::float4,''-0''::float8,''NaN''::float4,''-Infinity''::float8,0.1::float4,0.1::float8,1e300::float8,NULL::float8}'),
     ('bo', '{true,false,NULL::bool}'), ('da', '{''2024-02-01'',''infinity'',''2024-02-01 00:00''::timestamp,''2024-02-01 00:00''::timestamptz,NULL::date}'),
@@ -123,7 +123,7 @@ INSERT INTO conditions (c) SELECT c FROM unnest(ARRAY[
   'CASE WHEN i4 > 100 THEN te = $$text 1$$ ELSE bo END', 'i4 = (SELECT 100)', 'i4 < (SELECT min(i) FROM few WHERE i > 100)', 'i4 = ANY (ARRAY(SELECT i FROM few WHERE i < 10))', 'i4 IN (SELECT i FROM few WHERE i % 100 = 0)', 'tag = (SELECT max(tag) FROM few)',
   'EXISTS (SELECT FROM few WHERE i = t.i4 AND i < 50)', 'i4 NOT IN (SELECT i FROM few WHERE i > 100)', 'i4 = (SELECT 1 WHERE false)', 'te = (SELECT NULL::text)', 'ts > now() - interval $$1 hour$$', 'ts < now()', 'ts > $$2024-01-05$$::date - interval $$1 day$$',
   'random() < 2', 'i4 > random() * 0 + 100', 'i4 = 5 AND i4 = 6', 'i4 > 5 AND i4 < 3', 'i8 = i4::int8 * 4000000000', 'i2 + 1 = 6::int2', 'da = ts::date', 'te = vc', 'te || vc = $$text 1v1$$', 'length(te) = 0', 'dm = 7 AND dm IS NOT NULL', 'dm IN (1, 2)', 'dm::int = 3',
-  'oi IN (1, 2)', 'oi::int8 > 4294967290', 'oi > 11900', 'i4::float8 = 100', 'f4::numeric = 100', 'f4 = f8', 'f4 > f8', 'f4::float8 = 0.1::float4::float8', '1 / nullif(i4, 0) = 0 AND i4 <> 0'
+  'oi IN (1, 2)', 'oi::int8 > 4294967290', 'oi > 11900', 'i4::float8 = 100', 'i8::float4 = 1.2e13::float4', 'i8::float8 <> 9.223372036854775807e18', 'i4 > 2999.5 AND i4 <= 3000.5', 'i4 BETWEEN 2999.5 AND 3100.25', 'NOT (i4 < 9000.5 OR i8 > 1.5)', 'i4 IN (5.0, 6.5)', 'i4::numeric(10, 1) > 9000.1', 'i4 > (SELECT 9000.5)', 'i4 < i2::numeric', 'dm > 7.5', 'f4::numeric = 100', 'f4 = f8', 'f4 > f8', 'f4::float8 = 0.1::float4::float8', '1 / nullif(i4, 0) = 0 AND i4 <> 0'
   ]) c;
 -- pairs of them
 INSERT INTO conditions (c)

@@ -124,6 +124,45 @@ set_strings(NtsFilter *filter, const Datum *elements, int count)
 	filter->constants = count;
 }
 
+/* Does cast(number) compare with the constant as the condition wants? */
+static bool
+compares(const NtsFilter *filter, int64 number, Datum constant)
+{
+	Datum		value = filter->width == 8 ? Int64GetDatum(number) :
+		filter->width == 4 ? Int32GetDatum((int32) number) : Int16GetDatum((int16) number);
+
+	return DatumGetBool(FunctionCall2(filter->comparer, FunctionCall1(filter->cast, value), constant));
+}
+
+/* The least integer for which a condition that compares from below begins to hold, or one from above ceases to. */
+static void
+set_threshold(NtsFilter *filter, Datum constant)
+{
+	bool		begins = filter->compare == NTS_COMPARE_GE;
+	int64		low = filter->width == 8 ? PG_INT64_MIN : filter->width == 4 ? PG_INT32_MIN : PG_INT16_MIN;
+	int64		high = -(low + 1);
+
+	if (compares(filter, high, constant) != begins)
+	{
+		/* there is none: no number passes, or all do */
+		filter->never = begins;
+		filter->compare = begins ? NTS_COMPARE_GE : NTS_COMPARE_LE;
+		filter->word = (uint64) high;
+		return;
+	}
+	while (low < high)
+	{
+		int64		middle = (low & high) + ((low ^ high) >> 1);
+
+		if (compares(filter, middle, constant) == begins)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	filter->compare = begins ? NTS_COMPARE_GE : NTS_COMPARE_LT;
+	filter->word = (uint64) low;
+}
+
 void
 nts_filter_set_constants(NtsFilter *filter, ExprContext *econtext, MemoryContext context)
 {
@@ -140,7 +179,9 @@ nts_filter_set_constants(NtsFilter *filter, ExprContext *econtext, MemoryContext
 	old = MemoryContextSwitchTo(context);
 	value = ExecEvalExpr(filter->constant, econtext, &isnull);
 	filter->never = isnull;
-	if (!isnull && filter->kind == NTS_FILTER_COMPARE)
+	if (!isnull && filter->cast != NULL)
+		set_threshold(filter, value);
+	else if (!isnull && filter->kind == NTS_FILTER_COMPARE)
 		filter->word = constant_word(filter->type, value);
 	else if (!isnull)
 	{

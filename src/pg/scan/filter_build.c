@@ -214,6 +214,91 @@ build_expression(Expr *clause, Node *left, Node *right, Oid operator, Index reli
 	return filter;
 }
 
+/*
+ * An integer column that is cast to numeric or a float, as in `n > 90.5`; or NULL. The casts never fail, and keep the order
+ * (floats: equal ones may be of different integers).
+ */
+static Var *
+cast_column_of(Node *node, Index relid)
+{
+	const FuncExpr *call = (FuncExpr *) node;
+	Var		   *var;
+
+	if (!IsA(node, FuncExpr))
+		return NULL;
+	switch (call->funcid)
+	{
+		case F_NUMERIC_INT2:
+		case F_NUMERIC_INT4:
+		case F_NUMERIC_INT8:
+		case F_FLOAT8_INT2:
+		case F_FLOAT8_INT4:
+		case F_FLOAT8_INT8:
+		case F_FLOAT4_INT2:
+		case F_FLOAT4_INT4:
+		case F_FLOAT4_INT8:
+			var = column_of(linitial(call->args), relid);
+			return var != NULL && IsA(linitial(call->args), Var) ? var : NULL;
+		default:
+			return NULL;
+	}
+}
+
+static FmgrInfo *
+look_up_function(Oid function)
+{
+	FmgrInfo   *info = palloc(sizeof(FmgrInfo));
+
+	fmgr_info(function, info);
+	return info;
+}
+
+static NtsFilter *
+make_cast_filter(const Var *var, const FuncExpr *cast, int strategy, Node *constant, PlanState *parent)
+{
+	Oid			type = cast->funcresulttype;
+	Oid			family = lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
+	NtsFilter  *filter = make_filter(NTS_FILTER_COMPARE, var);
+
+	filter->order = NTS_ORDER_INT;
+	/* the word is found with the constant; so is whether this is at all */
+	filter->compare = strategy == BTGreaterStrategyNumber || strategy == BTGreaterEqualStrategyNumber ?
+		NTS_COMPARE_GE : NTS_COMPARE_LT;
+	filter->cast = look_up_function(cast->funcid);
+	filter->comparer = look_up_function(get_opcode(get_opfamily_member(family, type, type, strategy)));
+	filter->width = get_typlen(var->vartype);
+	set_constant(filter, (Expr *) constant, type, parent);
+	return filter;
+}
+
+/* A cast integer and a constant. Equal are those that are neither less nor greater. */
+static NtsFilter *
+build_cast_comparison(Node *left, Node *right, Oid operator, Index relid, PlanState *parent)
+{
+	const FuncExpr *cast = (FuncExpr *) left;
+	const Var  *var = cast_column_of(left, relid);
+	NtsFilter  *filter;
+	Oid			family;
+	Oid			equal;
+	int			strategy;
+
+	if (var == NULL || !is_constant(right, relid) || exprType(right) != cast->funcresulttype)
+		return NULL;
+	family = lookup_type_cache(cast->funcresulttype, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
+	strategy = get_op_opfamily_strategy(operator, family);
+	equal = get_opfamily_member(family, cast->funcresulttype, cast->funcresulttype, BTEqualStrategyNumber);
+	if (operator != equal && operator != get_negator(equal))
+		return strategy == 0 ? NULL : make_cast_filter(var, cast, strategy, right, parent);
+	filter = make_filter(operator == equal ? NTS_FILTER_AND : NTS_FILTER_OR, NULL);
+	filter->count = 2;
+	filter->args = palloc(sizeof(NtsFilter *) * 2);
+	filter->args[0] = make_cast_filter(var, cast, operator == equal ? BTGreaterEqualStrategyNumber : BTGreaterStrategyNumber,
+									   right, parent);
+	filter->args[1] = make_cast_filter(var, cast, operator == equal ? BTLessEqualStrategyNumber : BTLessStrategyNumber,
+									   right, parent);
+	return filter;
+}
+
 static NtsFilter *
 build_comparison(OpExpr *clause, Index relid, PlanState *parent)
 {
@@ -228,7 +313,7 @@ build_comparison(OpExpr *clause, Index relid, PlanState *parent)
 		return NULL;
 	left = linitial(clause->args);
 	right = lsecond(clause->args);
-	if (column_of(left, relid) == NULL)
+	if (column_of(left, relid) == NULL && cast_column_of(left, relid) == NULL)
 	{
 		Node	   *swapped = left;
 
@@ -239,7 +324,9 @@ build_comparison(OpExpr *clause, Index relid, PlanState *parent)
 			return NULL;
 	}
 	var = column_of(left, relid);
-	if (var == NULL || !is_constant(right, relid))
+	if (var == NULL)
+		return build_cast_comparison(left, right, operator, relid, parent);
+	if (!is_constant(right, relid))
 		return NULL;
 	if (is_text_equality(operator, clause->inputcollid))
 	{
