@@ -21,6 +21,9 @@ EXPLAIN (COSTS OFF, VERBOSE) SELECT count(*) FROM t x WHERE (i < 100 OR tag LIKE
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT v FROM t WHERE i > 30000;
 -- integers beside numbers of other types
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT v FROM t WHERE i > 30000.5 AND i < 1e300::float8 AND 7.0 <> i;
+-- a time beside a date or a time without zone; but no time without zone beside one with it
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT v FROM t WHERE ts >= '2025-01-01'::date AND ts < current_date + 1 AND '2025-01-01'::timestamp <> ts;
+EXPLAIN (COSTS OFF) SELECT v FROM t WHERE ts::timestamp > now();
 EXPLAIN (COSTS OFF, FORMAT json) SELECT v FROM t WHERE i = 7;
 EXPLAIN (COSTS OFF) SELECT xmin FROM t WHERE i = 7;
 EXPLAIN (COSTS OFF) SELECT i FROM t TABLESAMPLE system (100) WHERE i = 7;

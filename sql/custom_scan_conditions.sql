@@ -92,8 +92,8 @@ FROM (VALUES ('i2', '{5::int2,-32768::int2,7::int4,40000::int4,92233720368547758
     ('f4', '{100::float4,0::float8,''NaN''::float8,''Infinity''::float4,0.1::float8,0.1::float4,1e300::float8,NULL::float4}'),
     ('f8', '{100::float4,''-0''::float8,''NaN''::float4,''-Infinity''::float8,0.1::float4,0.1::float8,1e300::float8,NULL::float8}'),
     ('bo', '{true,false,NULL::bool}'), ('da', '{''2024-02-01'',''infinity'',''2024-02-01 00:00''::timestamp,''2024-02-01 00:00''::timestamptz,NULL::date}'),
-    ('ti', '{''12:00'',''24:00'',NULL::time}'), ('tn', '{''2024-01-10 05:00'',''-infinity'',''2024-01-10''::date,''2024-01-10''::timestamptz}'),
-    ('ts', '{''2024-01-03 04:00'',''infinity'',''2024-01-04''::date,''2024-01-04''::timestamp,NULL::timestamptz}'),
+    ('ti', '{''12:00'',''24:00'',NULL::time}'), ('tn', '{''2024-01-10 05:00'',''-infinity'',''2024-01-10''::date,''2024-01-10''::timestamptz,''infinity''::date,''-infinity''::date}'),
+    ('ts', '{''2024-01-03 04:00'',''infinity'',''2024-01-04''::date,''2024-01-04''::timestamp,NULL::timestamptz,''2024-01-05 07:30''::timestamp,''infinity''::date,''-infinity''::timestamp,NULL::date}'),
     ('te', '{''text 3'','''',''a'',''a '',''a ''::char(3),''text 3''::name,NULL::text}'), ('vc', '{''v7'',''v'',''v ''::varchar,NULL::varchar}'),
     ('ch', '{''c'',''c   '',''c2'',''c2''::text,NULL::char}'), ('na', '{''n3'',''n3''::name,''n3''::text}'), ('tag', '{''tag 3'',''tag 10'',''tag'',''zzz'',NULL}'),
     ('uu', '{''c4ca4238-a0b9-2382-0dcc-509a6f75849b''}'), ('nu', '{100,1.000,''NaN'',3::int}'), ('jb', '{''"i"''::jsonb,''[1]''::jsonb}'),
@@ -121,7 +121,7 @@ INSERT INTO conditions (c) SELECT c FROM unnest(ARRAY[
   'i4 IS NULL OR f4 IS NULL', 'i4 IS NULL AND f4 IS NULL', 'i4 IS NOT NULL AND te IS NULL', 'NOT (te IS NULL)', 'n1 IS NULL', 'n1 IS NOT NULL', 'd1 IS NULL', 'd2 IS NULL OR d1 = 7', 'd2 IN ($$default$$, $$d1$$)', 'd2 LIKE $$d_$$', 'd3 = $$NaN$$ AND i4 > 4000',
   '(i4, i2) = (100, 10)', '(i4, te) < (100, $$b$$)', 'ROW(i4, te) IS NULL', 't IS NOT NULL', 't.* IS NOT NULL', 'num_nulls(i4, te, f4) > 1', 'tableoid = $$t$$::regclass OR tableoid = $$h$$::regclass', 'ctid IS NOT NULL', 'xmin IS NOT NULL AND i4 < 10',
   'CASE WHEN i4 > 100 THEN te = $$text 1$$ ELSE bo END', 'i4 = (SELECT 100)', 'i4 < (SELECT min(i) FROM few WHERE i > 100)', 'i4 = ANY (ARRAY(SELECT i FROM few WHERE i < 10))', 'i4 IN (SELECT i FROM few WHERE i % 100 = 0)', 'tag = (SELECT max(tag) FROM few)',
-  'EXISTS (SELECT FROM few WHERE i = t.i4 AND i < 50)', 'i4 NOT IN (SELECT i FROM few WHERE i > 100)', 'i4 = (SELECT 1 WHERE false)', 'te = (SELECT NULL::text)', 'ts > now() - interval $$1 hour$$', 'ts < now()', 'ts > $$2024-01-05$$::date - interval $$1 day$$',
+  'EXISTS (SELECT FROM few WHERE i = t.i4 AND i < 50)', 'i4 NOT IN (SELECT i FROM few WHERE i > 100)', 'i4 = (SELECT 1 WHERE false)', 'te = (SELECT NULL::text)', 'ts > now() - interval $$1 hour$$', 'ts < now()', 'ts > current_date - 1', 'ts < localtimestamp', 'ts > $$2024-01-05$$::date - interval $$1 day$$',
   'random() < 2', 'i4 > random() * 0 + 100', 'i4 = 5 AND i4 = 6', 'i4 > 5 AND i4 < 3', 'i8 = i4::int8 * 4000000000', 'i2 + 1 = 6::int2', 'da = ts::date', 'te = vc', 'te || vc = $$text 1v1$$', 'length(te) = 0', 'dm = 7 AND dm IS NOT NULL', 'dm IN (1, 2)', 'dm::int = 3',
   'oi IN (1, 2)', 'oi::int8 > 4294967290', 'oi > 11900', 'i4::float8 = 100', 'i8::float4 = 1.2e13::float4', 'i8::float8 <> 9.223372036854775807e18', 'i4 > 2999.5 AND i4 <= 3000.5', 'i4 BETWEEN 2999.5 AND 3100.25', 'NOT (i4 < 9000.5 OR i8 > 1.5)', 'i4 IN (5.0, 6.5)', 'i4::numeric(10, 1) > 9000.1', 'i4 > (SELECT 9000.5)', 'i4 < i2::numeric', 'dm > 7.5', 'f4::numeric = 100', 'f4 = f8', 'f4 > f8', 'f4::float8 = 0.1::float4::float8', '1 / nullif(i4, 0) = 0 AND i4 <> 0'
   ]) c;

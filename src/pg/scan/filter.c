@@ -124,14 +124,16 @@ set_strings(NtsFilter *filter, const Datum *elements, int count)
 	filter->constants = count;
 }
 
-/* Does cast(number) compare with the constant as the condition wants? */
+/* Does a value of the column compare with the constant as the condition wants? */
 static bool
 compares(const NtsFilter *filter, int64 number, Datum constant)
 {
 	Datum		value = filter->width == 8 ? Int64GetDatum(number) :
 		filter->width == 4 ? Int32GetDatum((int32) number) : Int16GetDatum((int16) number);
 
-	return DatumGetBool(FunctionCall2(filter->comparer, FunctionCall1(filter->cast, value), constant));
+	if (filter->cast != NULL)
+		value = FunctionCall1(filter->cast, value);
+	return DatumGetBool(FunctionCall2(filter->comparer, value, constant));
 }
 
 /* The least integer for which a condition that compares from below begins to hold, or one from above ceases to. */
@@ -179,7 +181,7 @@ nts_filter_set_constants(NtsFilter *filter, ExprContext *econtext, MemoryContext
 	old = MemoryContextSwitchTo(context);
 	value = ExecEvalExpr(filter->constant, econtext, &isnull);
 	filter->never = isnull;
-	if (!isnull && filter->cast != NULL)
+	if (!isnull && filter->comparer != NULL)
 		set_threshold(filter, value);
 	else if (!isnull && filter->kind == NTS_FILTER_COMPARE)
 		filter->word = constant_word(filter->type, value);

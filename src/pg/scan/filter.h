@@ -49,10 +49,10 @@ typedef struct NtsFilter
 	/* constants */
 	int32		order;			/* NtsWordOrder */
 	int32		compare;		/* NtsCompare */
-	/* COMPARE of a cast integer with a constant of the other type: word and compare are found with these; or NULL */
-	FmgrInfo   *cast;
-	FmgrInfo   *comparer;		/* of the cast value and the constant */
-	int16		width;			/* of the integer */
+	/* COMPARE with a constant of another type: word and compare are found with these; or NULL */
+	FmgrInfo   *cast;			/* of the column's value, or NULL */
+	FmgrInfo   *comparer;		/* of the column's (cast) value and the constant */
+	int16		width;			/* of the column's type */
 	bool		is_null;		/* NULL: wants NULL */
 	Oid			type;			/* of the constant, or of the array's elements */
 	ExprState  *constant;		/* NULL at planning */

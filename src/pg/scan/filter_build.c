@@ -253,50 +253,86 @@ look_up_function(Oid function)
 	return info;
 }
 
-static NtsFilter *
-make_cast_filter(const Var *var, const FuncExpr *cast, int strategy, Node *constant, PlanState *parent)
+/* A comparison whose words are searched for with the functions of PostgreSQL. */
+typedef struct Threshold
 {
-	Oid			type = cast->funcresulttype;
-	Oid			family = lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
-	NtsFilter  *filter = make_filter(NTS_FILTER_COMPARE, var);
+	const Var  *var;
+	Oid			cast;			/* function, or InvalidOid */
+	Oid			type;			/* of the column or what it is cast to */
+	Node	   *constant;
+} Threshold;
+
+static NtsFilter *
+make_threshold_filter(const Threshold *threshold, int strategy, PlanState *parent)
+{
+	Oid			type = exprType(threshold->constant);
+	Oid			family = lookup_type_cache(threshold->type, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
+	NtsFilter  *filter = make_filter(NTS_FILTER_COMPARE, threshold->var);
 
 	filter->order = NTS_ORDER_INT;
-	/* the word is found with the constant; so is whether this is at all */
+	/* the word is found with the constant; so is whether there is one */
 	filter->compare = strategy == BTGreaterStrategyNumber || strategy == BTGreaterEqualStrategyNumber ?
 		NTS_COMPARE_GE : NTS_COMPARE_LT;
-	filter->cast = look_up_function(cast->funcid);
-	filter->comparer = look_up_function(get_opcode(get_opfamily_member(family, type, type, strategy)));
-	filter->width = get_typlen(var->vartype);
-	set_constant(filter, (Expr *) constant, type, parent);
+	if (OidIsValid(threshold->cast))
+		filter->cast = look_up_function(threshold->cast);
+	filter->comparer = look_up_function(get_opcode(get_opfamily_member(family, threshold->type, type, strategy)));
+	filter->width = get_typlen(threshold->var->vartype);
+	set_constant(filter, (Expr *) threshold->constant, type, parent);
 	return filter;
 }
 
-/* A cast integer and a constant. Equal are those that are neither less nor greater. */
+static NtsFilter *
+build_threshold(const Threshold *threshold, Oid operator, PlanState *parent)
+{
+	Oid			type = exprType(threshold->constant);
+	Oid			family = lookup_type_cache(threshold->type, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
+	Oid			equal = get_opfamily_member(family, threshold->type, type, BTEqualStrategyNumber);
+	int			strategy = get_op_opfamily_strategy(operator, family);
+	NtsFilter  *filter;
+
+	if (!OidIsValid(equal))
+		return NULL;
+	if (operator != equal && operator != get_negator(equal))
+		return strategy == 0 ? NULL : make_threshold_filter(threshold, strategy, parent);
+	/* equal are those that are neither less nor greater */
+	filter = make_filter(operator == equal ? NTS_FILTER_AND : NTS_FILTER_OR, NULL);
+	filter->count = 2;
+	filter->args = palloc(sizeof(NtsFilter *) * 2);
+	filter->args[0] = make_threshold_filter(threshold, operator == equal ? BTGreaterEqualStrategyNumber : BTGreaterStrategyNumber,
+											parent);
+	filter->args[1] = make_threshold_filter(threshold, operator == equal ? BTLessEqualStrategyNumber : BTLessStrategyNumber,
+											parent);
+	return filter;
+}
+
+/* A cast integer and a constant. */
 static NtsFilter *
 build_cast_comparison(Node *left, Node *right, Oid operator, Index relid, PlanState *parent)
 {
 	const FuncExpr *cast = (FuncExpr *) left;
-	const Var  *var = cast_column_of(left, relid);
-	NtsFilter  *filter;
-	Oid			family;
-	Oid			equal;
-	int			strategy;
+	Threshold	threshold = {.var = cast_column_of(left, relid), .constant = right};
 
-	if (var == NULL || !is_constant(right, relid) || exprType(right) != cast->funcresulttype)
+	if (threshold.var == NULL || !is_constant(right, relid) || exprType(right) != cast->funcresulttype)
 		return NULL;
-	family = lookup_type_cache(cast->funcresulttype, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
-	strategy = get_op_opfamily_strategy(operator, family);
-	equal = get_opfamily_member(family, cast->funcresulttype, cast->funcresulttype, BTEqualStrategyNumber);
-	if (operator != equal && operator != get_negator(equal))
-		return strategy == 0 ? NULL : make_cast_filter(var, cast, strategy, right, parent);
-	filter = make_filter(operator == equal ? NTS_FILTER_AND : NTS_FILTER_OR, NULL);
-	filter->count = 2;
-	filter->args = palloc(sizeof(NtsFilter *) * 2);
-	filter->args[0] = make_cast_filter(var, cast, operator == equal ? BTGreaterEqualStrategyNumber : BTGreaterStrategyNumber,
-									   right, parent);
-	filter->args[1] = make_cast_filter(var, cast, operator == equal ? BTLessEqualStrategyNumber : BTLessStrategyNumber,
-									   right, parent);
-	return filter;
+	threshold.cast = cast->funcid;
+	threshold.type = cast->funcresulttype;
+	return build_threshold(&threshold, operator, parent);
+}
+
+/*
+ * A time and a constant of another type, which PostgreSQL converts to the column's, perhaps by the session's time zone. (The other
+ * way round order may be lost: local times go back in autumn.)
+ */
+static NtsFilter *
+build_time_comparison(const Var *var, Node *right, Oid operator, PlanState *parent)
+{
+	Threshold	threshold = {.var = var, .type = var->vartype, .constant = right};
+	Oid			type = exprType(right);
+
+	if (!(var->vartype == TIMESTAMPTZOID && (type == DATEOID || type == TIMESTAMPOID)) &&
+		!(var->vartype == TIMESTAMPOID && type == DATEOID))
+		return NULL;
+	return build_threshold(&threshold, operator, parent);
 }
 
 static NtsFilter *
@@ -336,7 +372,10 @@ build_comparison(OpExpr *clause, Index relid, PlanState *parent)
 	}
 	compare = IsA(left, Var) ? comparison(operator, var->vartype, exprType(right)) : 0;
 	if (compare == 0)
-		return build_expression((Expr *) clause, left, right, operator, relid, parent);
+	{
+		filter = IsA(left, Var) ? build_time_comparison(var, right, operator, parent) : NULL;
+		return filter != NULL ? filter : build_expression((Expr *) clause, left, right, operator, relid, parent);
+	}
 	filter = make_filter(NTS_FILTER_COMPARE, var);
 	filter->order = nts_filter_word_order(var->vartype);
 	filter->compare = compare;
