@@ -153,6 +153,30 @@ keep_rows(void *arg, NtsVectorSet *set, uint8 *keep)
 
 	if (!data->filled)
 		nts_vector_set_fill(set, stop->column);
+	if (memchr(data->nulls, 1, set->rows) == NULL)
+	{
+		const uint64 *words = (const uint64 *) data->values;
+		bool		descending = stop->plan.descending;
+		bool		has_beyond = false;
+		int64		beyond = PG_INT64_MIN;
+
+		nts_filter_compare(NTS_ORDER_INT, descending ? NTS_COMPARE_GE : NTS_COMPARE_LE, words, data->nulls, set->rows,
+						   (uint64) turn(stop, stop->low), keep);
+		nts_filter_compare(NTS_ORDER_INT, descending ? NTS_COMPARE_LE : NTS_COMPARE_GE, words, data->nulls, set->rows,
+						   (uint64) turn(stop, stop->high), keep);
+		/* without branches */
+		for (uint32 i = 0; i < set->rows; i++)
+		{
+			int64		time = turn(stop, (int64) words[i]);
+			bool		is_beyond = time < stop->low;
+
+			has_beyond |= is_beyond;
+			beyond = Max(beyond, is_beyond ? time : PG_INT64_MIN);
+		}
+		if (has_beyond)
+			note_beyond(stop, beyond);
+		return;
+	}
 	for (uint32 i = 0; i < set->rows; i++)
 	{
 		int64		time = turn(stop, (int64) data->values[i]);
