@@ -14,6 +14,54 @@ namespace nodedb_ts::exec {
 namespace {
 
 typedef uint64_t TwoWords __attribute__((vector_size(16)));
+typedef uint64_t FourWords __attribute__((vector_size(32)));
+
+constexpr uint64_t kBias = uint64_t{1} << 63;
+
+// Of biased words, which are unsigned: their halves are added up apart, so that 2^30 words cannot overflow 64 bits.
+struct Halves {
+  uint64_t low = 0;
+  uint64_t high = 0;
+};
+
+// Adds the leading words, two vectors at a time; returns how many.
+template <typename Vector>
+inline __attribute__((always_inline)) size_t AddHalves(const uint64_t* words, size_t count, Halves* sum) {
+  constexpr size_t kLanes = sizeof(Vector) / sizeof(uint64_t);
+  Vector lows[2] = {}, highs[2] = {};
+  size_t i = 0;
+  for (; i + 2 * kLanes <= count; i += 2 * kLanes) {
+    for (size_t k = 0; k < 2; ++k) {
+      Vector biased;
+      std::memcpy(&biased, words + i + kLanes * k, sizeof(biased));
+      biased ^= kBias;
+      lows[k] += biased & UINT32_MAX;
+      highs[k] += biased >> 32;
+    }
+  }
+  for (size_t k = 0; k < kLanes; ++k) {
+    sum->low += lows[0][k] + lows[1][k];
+    sum->high += highs[0][k] + highs[1][k];
+  }
+  return i;
+}
+
+#if defined(__x86_64__) && defined(__GNUC__)
+__attribute__((target("avx2"))) size_t AddHalvesAvx2(const uint64_t* words, size_t count, Halves* sum) {
+  return AddHalves<FourWords>(words, count, sum);
+}
+#endif
+
+size_t AddHalvesAnywhere(const uint64_t* words, size_t count, Halves* sum) {
+  return AddHalves<TwoWords>(words, count, sum);
+}
+
+auto BestAddHalves() {
+#if defined(__x86_64__) && defined(__GNUC__)
+  if (__builtin_cpu_supports("avx2")) return AddHalvesAvx2;
+#endif
+  return AddHalvesAnywhere;
+}
 
 // All ones where the value is there, 0 where it is NULL.
 inline uint64_t Mask(uint8_t null) { return static_cast<uint64_t>(null) - 1; }
@@ -96,40 +144,23 @@ uint64_t CountValues(const uint8_t* nulls, size_t count) {
 }
 
 uint64_t SumInt(const uint64_t* words, const uint8_t* nulls, size_t count, NtsWideSum* sum) {
-  constexpr uint64_t kBias = uint64_t{1} << 63;
-  constexpr size_t kBlock = size_t{1} << 30;  // halves of so many words cannot overflow 64 bits
+  static const auto add_halves = BestAddHalves();
+  constexpr size_t kBlock = size_t{1} << 30;
   unsigned __int128 total = (static_cast<unsigned __int128>(static_cast<uint64_t>(sum->high)) << 64) | sum->low;
   uint64_t values = 0;
   for (size_t start = 0; start < count; start += kBlock) {
     const size_t end = std::min(count, start + kBlock);
-    // A biased word is unsigned: its halves are added up apart. Vectors of two words, as every machine has them, and
-    // two of them at a time.
-    TwoWords lows[2] = {}, highs[2] = {};
+    Halves halves;
     size_t i = start;
-    if (nulls == nullptr) {
-      for (; i + 4 <= end; i += 4) {
-        for (size_t k = 0; k < 2; ++k) {
-          TwoWords biased;
-          std::memcpy(&biased, words + i + 2 * k, sizeof(biased));
-          biased ^= kBias;
-          lows[k] += biased & UINT32_MAX;
-          highs[k] += biased >> 32;
-        }
-      }
-    }
-    uint64_t low[2], high[2];
-    for (size_t k = 0; k < 2; ++k) {
-      low[k] = lows[0][k] + lows[1][k];
-      high[k] = highs[0][k] + highs[1][k];
-    }
+    if (nulls == nullptr) i += add_halves(words + start, end - start, &halves);
     for (; i < end; ++i) {
       const uint64_t mask = nulls == nullptr ? ~uint64_t{0} : Mask(nulls[i]);
       const uint64_t biased = (words[i] & mask) ^ kBias;
-      low[0] += static_cast<uint32_t>(biased);
-      high[0] += biased >> 32;
+      halves.low += static_cast<uint32_t>(biased);
+      halves.high += biased >> 32;
     }
-    total += static_cast<unsigned __int128>(low[0]) + low[1];
-    total += (static_cast<unsigned __int128>(high[0]) + high[1]) << 32;
+    total += halves.low;
+    total += static_cast<unsigned __int128>(halves.high) << 32;
     total -= static_cast<unsigned __int128>(kBias) * (end - start);
     values += CountValues(nulls == nullptr ? nullptr : nulls + start, end - start);
   }
