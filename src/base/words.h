@@ -29,6 +29,9 @@ void CountWidths(const uint64_t* words, size_t count, uint64_t base, uint32_t* o
 // Least and greatest as doubles. False, and nothing known: a NaN is among them, or the least or
 // the greatest is a zero, which may be of either sign. REQUIRES count > 0.
 bool DoubleBounds(const uint64_t* words, size_t count, uint64_t* min, uint64_t* max);
+// words[i] = bits of the double words[i] / divisor, of signed integers, which are rounded to doubles first. REQUIRES an
+// integral divisor of 1 to 10^15 that is no 2^53 - 2^n.
+void DivideIntegers(uint64_t* words, size_t count, double divisor);
 // How many bytes are 1. REQUIRES that all are 0 or 1.
 size_t CountFlags(const uint8_t* flags, size_t count);
 

@@ -86,12 +86,7 @@ bool Decode(const WordShape& shape, base::ByteReader* in, std::span<uint64_t> ou
   if (!ReadExceptions(shape, in, out.size(), &exceptions, positions, words)) return false;
   if (!in->ReadU8(&number)) return false;
   if (!DecodeIntegers(number, in, out, {})) return false;
-  const double power = kPowers[exponent];
-  if (shape.kind == WordKind::kFloat8) {
-    for (uint64_t& v : out) v = FromInteger({WordKind::kFloat8, 8}, v, power);
-  } else {
-    for (uint64_t& v : out) v = FromInteger({WordKind::kFloat4, 4}, v, power);
-  }
+  scaling::ScaleAll(shape, kPowers[exponent], out);
   for (size_t e = 0; e < exceptions; e++) out[positions[e]] = words[e];
   return true;
 }

@@ -5,7 +5,9 @@
 
 #include <bit>
 #include <cstdint>
+#include <span>
 
+#include "base/words.h"
 #include "codec/registry/registry.h"
 
 namespace nodedb_ts::codec::scaling {
@@ -33,6 +35,13 @@ inline uint64_t ToInteger(double value, double power) {
 
 inline double Scale(uint64_t integer, double power) {
   return static_cast<double>(static_cast<int64_t>(integer)) / power;
+}
+
+// The same for a vector: integers become words of the shape, a float's.
+inline void ScaleAll(const WordShape& shape, double power, std::span<uint64_t> words) {
+  base::DivideIntegers(words.data(), words.size(), power);
+  if (shape.kind == WordKind::kFloat8) return;
+  for (uint64_t& v : words) v = ToWord({WordKind::kFloat4, 4}, std::bit_cast<double>(v));
 }
 
 }  // namespace nodedb_ts::codec::scaling

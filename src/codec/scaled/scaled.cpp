@@ -17,6 +17,7 @@ using scaling::kMagic;
 using scaling::kMaxExponent;
 using scaling::kPowers;
 using scaling::Scale;
+using scaling::ScaleAll;
 using scaling::ToDouble;
 using scaling::ToInteger;
 using scaling::ToWord;
@@ -310,10 +311,8 @@ bool DecodeScaled(const WordShape& shape, base::ByteReader* in, std::span<uint64
       const double scaled = Scale(out[i], power);
       out[i] = ToWord(shape, corrections[i] != 0 ? Rounded(scaled, rounding) : scaled);
     }
-  } else if (shape.kind == WordKind::kFloat8) {
-    for (uint64_t& v : out) v = ToWord({WordKind::kFloat8, 8}, Scale(v, power));
   } else {
-    for (uint64_t& v : out) v = ToWord({WordKind::kFloat4, 4}, Scale(v, power));
+    ScaleAll(shape, power, out);
   }
   if (form == ScaledForm::kUlps) {
     for (size_t i = 0; i < out.size(); i++) {

@@ -104,6 +104,30 @@ TEST(Words, BoundsOfDoubles) {
   }
 }
 
+TEST(Words, QuotientsAreThoseOfDivision) {
+  std::mt19937_64 random(9);
+  for (const int bits : {1, 20, 50, 51, 52, 53, 63}) {
+    for (size_t n = 0; n <= 70; n++) {
+      std::vector<uint64_t> words(n);
+      for (uint64_t& w : words) w = random() >> (63 - bits) << 1 >> 1;
+      for (size_t i = 0; i < n; i += 3) words[i] = ~words[i];
+      if (n > 5) {
+        words[2] = 0;
+        words[3] = uint64_t{1} << bits >> 1;
+        words[4] = -words[3];
+      }
+      for (const double divisor : {1.0, 10.0, 1e15}) {
+        std::vector<uint64_t> quotients = words;
+        DivideIntegers(quotients.data(), n, divisor);
+        for (size_t i = 0; i < n; i++) {
+          const double expected = static_cast<double>(static_cast<int64_t>(words[i])) / divisor;
+          ASSERT_EQ(std::bit_cast<uint64_t>(expected), quotients[i]) << words[i] << " of " << bits << " bits";
+        }
+      }
+    }
+  }
+}
+
 TEST(Words, CountsFlags) {
   for (size_t n = 0; n <= 300; n++) {
     std::vector<uint8_t> flags(n);
