@@ -18,6 +18,18 @@
 /* So many combinations of outer relations are tried. */
 #define MOST_OUTERS 6
 
+static int
+largest_segment(NtsReader *reader)
+{
+	int			largest = -1;
+
+	for (int i = 0; i < nts_reader_entry_count(reader); i++)
+		if (!nts_reader_is_delta(reader, i) &&
+			(largest < 0 || nts_reader_entry(reader, i)->rows > nts_reader_entry(reader, largest)->rows))
+			largest = i;
+	return largest;
+}
+
 bool
 nts_storage_order(Oid relid, NtsStorageOrder *order)
 {
@@ -34,12 +46,16 @@ nts_storage_order(Oid relid, NtsStorageOrder *order)
 		newest = nts_reader_newest_segment(reader);
 		if (newest >= 0)
 		{
-			uint16		series[16];
 			uint32		count;
+			NtsSegmentInfo info;
 
-			nts_reader_series(reader, newest, series, &count);
-			order->series = count == 0 ? 0 : series[0] + 1;
+			nts_reader_series(reader, newest, order->series_columns, &count);
+			order->series_count = count;
+			order->series = count == 0 ? 0 : order->series_columns[0] + 1;
 			order->entries = nts_reader_entry_count(reader);
+			nts_reader_segment_info(reader, largest_segment(reader), &info);
+			order->rows = (double) info.rows;
+			order->series_in_rows = (double) info.series;
 		}
 		nts_reader_close(reader);
 	}
