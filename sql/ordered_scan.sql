@@ -49,7 +49,7 @@ CREATE FUNCTION read_for(query text, what text) RETURNS int LANGUAGE plpgsql AS 
 DECLARE line text; found int := -1;
 BEGIN
   FOR line IN EXECUTE 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) ' || query LOOP
-    IF line ~ (what || ': \d+$') THEN found := substring(line from '\d+$'); END IF;
+    IF line ~ (what || ': \d+( kB)?$') THEN found := substring(line from '(\d+)(?: kB)?$'); END IF;
   END LOOP;
   RETURN found;
 END $$;
@@ -184,9 +184,14 @@ SELECT kind, different, used FROM kind_results ORDER BY id;
 DROP TABLE kind_results;
 DROP PROCEDURE compare_kind;
 
--- little memory: some segments, or all, are sorted
-SET work_mem = '64kB';
+-- of what is sorted no more is kept than a LIMIT asks for
+SELECT read_for('SELECT * FROM order_ts ORDER BY dc, host, ts LIMIT 10', 'Sort Space Used') < read_for('SELECT * FROM order_ts ORDER BY dc, host, ts', 'Sort Space Used') / 2 AS bounded;
+-- little memory: some segments, or all, are sorted; chunks are read again for each vector
 SET hash_mem_multiplier = 1;
+SET work_mem = '256kB';
+SELECT * FROM differences(ARRAY['SELECT dc, host, ts, n FROM {} ORDER BY dc, host, ts, n', 'SELECT * FROM {} ORDER BY host DESC, dc, ts DESC, n', 'SELECT note, ts FROM {} WHERE note IS NOT NULL ORDER BY host, dc, ts, n LIMIT 1000']);
+SELECT read_for('SELECT * FROM order_ts ORDER BY host, dc, ts', 'Series Read') > 0 AS merged;
+SET work_mem = '64kB';
 SELECT * FROM differences(ARRAY['SELECT dc, host, ts, n FROM {} ORDER BY dc, host, ts, n', 'SELECT * FROM {} ORDER BY host DESC, dc, ts DESC, n']);
 SELECT read_for('SELECT * FROM order_ts ORDER BY dc, host, ts', 'Segments Sorted') > 0 AS sorted;
 RESET work_mem;

@@ -331,6 +331,8 @@ typedef struct NtsReaderPlace
 } NtsReaderPlace;
 
 extern void nts_reader_swap_place(NtsReader *reader, NtsReaderPlace *place);
+/* Gives up the row group's chunks, not while the reader has the place: no more columns of the set can be filled. */
+extern void nts_reader_release_chunks(NtsReaderPlace *place);
 extern void nts_reader_release_place(NtsReaderPlace *place);
 
 /* ---- slot.c ---- */

@@ -1492,12 +1492,24 @@ nts_reader_swap_place(NtsReader *reader, NtsReaderPlace *place)
 }
 
 void
-nts_reader_release_place(NtsReaderPlace *place)
+nts_reader_release_chunks(NtsReaderPlace *place)
 {
-	if (place->set != NULL)
-		nts_vector_set_release(place->set);
+	if (place->set != NULL && place->set->group != NULL)
+	{
+		release_group(place->set->group);
+		place->set->group = NULL;
+	}
 	if (place->group != NULL)
 		release_group(place->group);
+	place->group = NULL;
+}
+
+void
+nts_reader_release_place(NtsReaderPlace *place)
+{
+	nts_reader_release_chunks(place);
+	if (place->set != NULL)
+		nts_vector_set_release(place->set);
 	if (place->segment != NULL)
 		release_segment(place->segment);
 	memset(place, 0, sizeof(*place));

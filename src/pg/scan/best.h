@@ -38,6 +38,8 @@ typedef struct NtsBestPlan
 extern List *nts_best_plan_list(const NtsBestPlan *plan);
 extern void nts_best_plan_read(const CustomScan *scan, NtsBestPlan *plan);
 
+/* How many rows in the query's order are wanted, at most, of a relation that is all that it reads; -1: unknown. */
+extern double nts_known_limit(const PlannerInfo *root);
 /* A child's best rows, beside its scan. */
 extern void nts_best_add_child_path(PlannerInfo *root, RelOptInfo *rel, const CustomPath *scan);
 

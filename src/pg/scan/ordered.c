@@ -64,7 +64,8 @@ struct NtsOrder
 	MemoryContext context;		/* what a rescan drops */
 	NtsOrderStream **streams;
 	int			stream_count;
-	uint64		vector_bytes;	/* of vectors in memory, about */
+	uint64		vector_bytes;	/* of vectors in memory, about, */
+	uint64		chunk_bytes;	/* and of chunks that are kept for what follows */
 	OrderItem	  **heap;
 	int			heap_count;
 	int			heap_room;
@@ -176,7 +177,10 @@ take_vector(NtsOrder *order, NtsOrderStream *stream)
 	if (vector == NULL)
 	{
 		vector = MemoryContextAllocZero(order->context, sizeof(NtsOrderVector));
+		vector->keeps_chunks = stream->scattered ||
+			order->chunk_bytes + stream->chunk_bytes <= order->lists.vector_limit;
 		order->vector_bytes += stream->vector_bytes;
+		order->chunk_bytes += vector->keeps_chunks ? stream->chunk_bytes : 0;
 	}
 	return vector;
 }
@@ -195,8 +199,9 @@ give_vector(NtsOrder *order, NtsOrderStream *stream, NtsOrderVector *vector)
 	nts_reader_release_place(&vector->place);
 	if (vector->rows != NULL)
 		pfree(vector->rows);
-	pfree(vector);
 	order->vector_bytes -= stream->vector_bytes;
+	order->chunk_bytes -= vector->keeps_chunks ? stream->chunk_bytes : 0;
+	pfree(vector);
 }
 
 /* Finds the row group and vector of a row. `first` and `end` become those of the vector. */
@@ -233,6 +238,15 @@ keep_selection(NtsOrder *order, NtsOrderVector *vector)
 		vector->rows = MemoryContextAlloc(order->context, sizeof(uint32) * vector->room);
 	}
 	memcpy(vector->rows, selection->rows, sizeof(uint32) * vector->count);
+}
+
+/* Decodes what tuples need of the scan's selection, which is of the vector. */
+static void
+fill_vector(NtsOrder *order, NtsOrderVector *vector)
+{
+	if (!vector->filled)
+		nts_scan_fill(order->scan, order->scan->columns, order->scan->column_count);
+	vector->filled = true;
 }
 
 /* Conditions of a vector in which other runs are read another time need not be evaluated for these now. */
@@ -273,12 +287,16 @@ load_row(NtsOrder *order, const OrderItem *item, uint32 row)
 	if (set != NULL && nts_scan_narrow(scan, set))
 	{
 		keep_selection(order, vector);
-		if (order->plan.by_time)
+		if (!vector->keeps_chunks)
+			fill_vector(order, vector);
+		else if (order->plan.by_time)
 			nts_scan_fill(scan, &order->plan.keys[order->plan.count].column, 1);
 	}
 	scan->chooser = NULL;
 	vector->loaded = true;
 	nts_reader_swap_place(scan->reader, &vector->place);
+	if (!vector->keeps_chunks)
+		nts_reader_release_chunks(&vector->place);
 }
 
 /* How many of the vector's rows that pass come before a row of the segment. */
@@ -461,7 +479,9 @@ begin_sort(NtsOrder *order)
 		nulls_first[i] = plan->keys[i].nulls_first;
 	}
 	order->sort = tuplesort_begin_heap(desc, count, columns, operators, collations, nulls_first, work_mem, NULL,
-									   TUPLESORT_NONE);
+									   plan->limit > 0 ? TUPLESORT_ALLOWBOUNDED : TUPLESORT_NONE);
+	if (plan->limit > 0)
+		tuplesort_set_bound(order->sort, plan->limit);
 }
 
 /* Adds the rows of an entry that is no stream. */
@@ -672,11 +692,7 @@ nts_order_next(NtsOrder *order)
 	if (item->at >= item->safe)
 		item->safe = safe_rows(order, item);
 	scan->selection.set = item->vector->place.set;
-	if (!item->vector->filled)
-	{
-		nts_scan_fill(scan, scan->columns, scan->column_count);
-		item->vector->filled = true;
-	}
+	fill_vector(order, item->vector);
 	nts_scan_store(scan, scan->columns, scan->column_count, row_of(order, item, item->at));
 	return true;
 }
@@ -715,6 +731,7 @@ nts_order_reset(NtsOrder *order)
 	order->heap_room = 0;
 	order->stream_count = 0;
 	order->vector_bytes = 0;
+	order->chunk_bytes = 0;
 	order->shown = false;
 	order->entered = false;
 	order->begun = false;

@@ -30,6 +30,7 @@ typedef struct NtsOrderKey
 /* Columns that may be series columns, in any order, and perhaps a time column behind them. */
 typedef struct NtsOrderPlan
 {
+	int			limit;			/* no more rows are asked for; 0: unknown */
 	int			count;			/* of keys, without that of the time */
 	bool		by_time;		/* keys[count] is a column of times */
 	NtsOrderKey keys[NTS_MAX_ORDER_KEYS];
@@ -49,6 +50,7 @@ typedef struct NtsOrderRun
 typedef struct NtsOrderVector
 {
 	NtsReaderPlace place;
+	bool		keeps_chunks;	/* for the next vector */
 	bool		loaded;
 	bool		filled;			/* its set has all columns that tuples need */
 	uint32		group;
@@ -75,8 +77,9 @@ typedef struct NtsOrderStream
 	uint32		next_run;
 	bool		scattered;		/* runs lie in another order */
 	bool		shares_vectors; /* several series are in one vector, on average */
-	uint64		vector_bytes;	/* that a vector and its chunks take, about */
-	uint64		bytes;			/* that may have to be in memory at a time */
+	uint64		chunk_bytes;	/* that the chunks of a row group take, */
+	uint64		vector_bytes;	/* and a decoded vector, about */
+	uint64		bytes;			/* that must be in memory at a time */
 	NtsOrderVector *spare;		/* where the next series may go on, or NULL */
 } NtsOrderStream;
 

@@ -23,6 +23,7 @@
 
 #include "pg/compat.h"
 #include "pg/guc.h"
+#include "pg/scan/best.h"
 #include "pg/scan/filter.h"
 #include "pg/scan/ordered.h"
 
@@ -34,7 +35,7 @@
 List *
 nts_order_plan_list(const NtsOrderPlan *plan)
 {
-	List	   *integers = list_make2_int(plan->count, plan->by_time);
+	List	   *integers = list_make3_int(plan->limit, plan->count, plan->by_time);
 	List	   *oids = NIL;
 
 	for (int i = 0; i < plan->count + plan->by_time; i++)
@@ -54,15 +55,16 @@ nts_order_plan_read(List *list, NtsOrderPlan *plan)
 	List	   *integers = linitial(list);
 	List	   *oids = lsecond(list);
 
-	plan->count = linitial_int(integers);
-	plan->by_time = lsecond_int(integers) != 0;
+	plan->limit = linitial_int(integers);
+	plan->count = lsecond_int(integers);
+	plan->by_time = lthird_int(integers) != 0;
 	for (int i = 0; i < plan->count + plan->by_time; i++)
 	{
 		NtsOrderKey *key = &plan->keys[i];
 
-		key->column = list_nth_int(integers, 2 + 3 * i);
-		key->descending = list_nth_int(integers, 3 + 3 * i) != 0;
-		key->nulls_first = list_nth_int(integers, 4 + 3 * i) != 0;
+		key->column = list_nth_int(integers, 3 + 3 * i);
+		key->descending = list_nth_int(integers, 4 + 3 * i) != 0;
+		key->nulls_first = list_nth_int(integers, 5 + 3 * i) != 0;
 		key->operator = list_nth_oid(oids, 2 * i);
 		key->collation = list_nth_oid(oids, 1 + 2 * i);
 	}
@@ -300,6 +302,18 @@ needs_ctid(const RelOptInfo *rel)
 	return bms_is_member(SelfItemPointerAttributeNumber - FirstLowInvalidHeapAttributeNumber, numbers);
 }
 
+/* How many rows are asked for, at most, of those that come in the order of `taken`; 0: unknown. */
+static int
+known_limit(PlannerInfo *root, const RelOptInfo *rel, List *taken)
+{
+	double		limit = nts_known_limit(root);
+
+	if (limit > INT_MAX || limit < 0 || !pathkeys_contained_in(root->sort_pathkeys, taken) ||
+		!bms_equal(IS_OTHER_REL(rel) ? rel->top_parent_relids : rel->relids, root->all_baserels))
+		return 0;
+	return (int) limit;
+}
+
 List *
 nts_order_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid, const NtsStorageOrder *order, const CustomPath *plain)
 {
@@ -312,6 +326,7 @@ nts_order_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid, const NtsStorageO
 	if (order->rows < order->series_in_rows * FEWEST_ROWS || needs_ctid(rel) || nts_has_volatile_condition(rel))
 		return NIL;
 	wanted = read_pathkeys(root, rel, relid, order, root->query_pathkeys, &plan);
+	plan.limit = known_limit(root, rel, wanted);
 	/* the newest rows of all are the business of the node of the best rows */
 	if (wanted != NIL && (plan.count > 0 || !nts_enable_best || root->limit_tuples < 0))
 		paths = lappend(paths, make_path(plain, order, wanted, &plan));

@@ -311,31 +311,27 @@ most_ties(const NtsOrderLists *lists, const NtsOrderStream *stream)
 
 /* ---- memory ---- */
 
-/* What the chunks of a row group take, and a decoded vector of the columns that tuples need. */
-static uint64
-estimate_vector(const NtsOrderLists *lists, int entry)
+/* What the columns that tuples need take, as chunks of a row group and as a decoded vector. */
+static void
+estimate_bytes(const NtsOrderLists *lists, NtsOrderStream *stream, const NtsSegmentInfo *info)
 {
 	NtsScanState *scan = lists->scan;
 	TupleDesc	desc = RelationGetDescr(scan->css.ss.ss_currentRelation);
-	uint32		vectors = nts_reader_vectors(scan->reader, entry, 0);
-	NtsSegmentInfo info;
-	uint64		bytes = 0;
+	uint32		vectors = nts_reader_vectors(scan->reader, stream->entry, 0);
 
-	nts_reader_segment_info(scan->reader, entry, &info);
 	for (int i = 0; i < scan->column_count; i++)
 	{
 		NtsChunkInfo chunk;
 
-		bytes += VECTOR_ROWS * (sizeof(Datum) + 1);
-		if (scan->columns[i] >= (int) info.column_count)
+		stream->vector_bytes += VECTOR_ROWS * (sizeof(Datum) + 1);
+		if (scan->columns[i] >= (int) info->column_count)
 			continue;
-		nts_reader_chunk(scan->reader, entry, 0, scan->columns[i], &chunk);
-		bytes += chunk.length;
+		nts_reader_chunk(scan->reader, stream->entry, 0, scan->columns[i], &chunk);
+		stream->chunk_bytes += chunk.length;
 		/* values of other types are decoded to several times their bytes */
 		if (!TupleDescAttr(desc, scan->columns[i])->attbyval)
-			bytes += chunk.length * 4 / vectors;
+			stream->vector_bytes += chunk.length * 4 / vectors;
 	}
-	return bytes;
 }
 
 /* ---- streams ---- */
@@ -418,8 +414,11 @@ nts_order_make_stream(NtsOrderLists *lists, int entry)
 		return NULL;
 	}
 	stream->shares_vectors = info.rows / info.series < VECTOR_ROWS;
-	stream->vector_bytes = estimate_vector(lists, entry);
-	stream->bytes = stream->vector_bytes * (plan->by_time ? most_ties(lists, stream) : 1);
+	estimate_bytes(lists, stream, &info);
+	/* for runs here and there chunks must not be read anew each time */
+	stream->bytes = stream->vector_bytes + (stream->scattered ? stream->chunk_bytes : 0);
+	if (plan->by_time)
+		stream->bytes *= most_ties(lists, stream);
 	return stream;
 }
 
