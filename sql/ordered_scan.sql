@@ -30,9 +30,8 @@ EXPLAIN (COSTS OFF) SELECT ts, f - lag(f) OVER (PARTITION BY host, dc ORDER BY t
 RESET enable_sort;
 EXPLAIN (COSTS OFF) SELECT DISTINCT ON (host, dc) host, dc, ts, n FROM order_ts ORDER BY host, dc, ts DESC NULLS LAST;
 EXPLAIN (COSTS OFF) SELECT * FROM order_ts ORDER BY host, dc, ts, n;
--- a host has few series, a dc many, unless the host is known
+-- a host has few series
 EXPLAIN (COSTS OFF) SELECT * FROM order_ts ORDER BY host, ts;
-EXPLAIN (COSTS OFF) SELECT * FROM order_ts ORDER BY dc, ts;
 EXPLAIN (COSTS OFF) SELECT * FROM order_ts WHERE dc = 'dc1' ORDER BY host, ts;
 -- not with what may give another answer each time
 EXPLAIN (COSTS OFF) SELECT * FROM order_ts WHERE random() < 2 ORDER BY host, ts;
@@ -269,6 +268,39 @@ ANALYZE single_ts;
 EXPLAIN (COSTS OFF) SELECT * FROM single_ts ORDER BY ts;
 SELECT count(*), count(*) FILTER (WHERE ts < t) AS wrong FROM (SELECT ts, lag(ts) OVER () AS t FROM (SELECT * FROM single_ts ORDER BY ts OFFSET 0) x) y;
 SELECT count(*), count(*) FILTER (WHERE ts > t) AS wrong FROM (SELECT ts, lag(ts) OVER () AS t FROM (SELECT * FROM single_ts ORDER BY ts DESC OFFSET 0) x) y;
+-- the time alone: series merged, or days sorted one after the other where memory is short
+CREATE TABLE days_ts (ts timestamptz NOT NULL, host text, n int) USING nodedb_ts WITH (nodedb_ts.series_columns = 'host');
+CREATE TABLE days_heap (LIKE days_ts) USING heap;
+INSERT INTO days_heap SELECT '2026-01-01'::timestamptz + i / 60 * interval '30 min', 'h' || i % 60, i FROM generate_series(0, 11519) i;
+SELECT format('INSERT INTO days_ts SELECT * FROM days_heap WHERE ts::date = %L', '2026-01-01'::date + d), 'SELECT ts_flush(''days_ts'') AS segments'
+  FROM generate_series(0, 3) d \gexec
+INSERT INTO days_heap SELECT ts + interval '7 min', host, -n FROM days_heap WHERE n % 60 = 7;
+INSERT INTO days_ts SELECT * FROM days_heap WHERE n < 0;
+ANALYZE days_ts;
+EXPLAIN (COSTS OFF) SELECT * FROM days_ts ORDER BY ts;
+EXPLAIN (COSTS OFF) SELECT * FROM days_ts ORDER BY ts LIMIT 10;
+EXPLAIN (COSTS OFF) SELECT * FROM days_ts ORDER BY ts LIMIT 10001;
+SELECT read_for('SELECT * FROM days_ts ORDER BY ts', 'Segments Sorted') AS sorted, read_for('SELECT * FROM days_ts ORDER BY ts', 'Series Read') AS series;
+SET work_mem = '256kB';
+SET hash_mem_multiplier = 1;
+SET nodedb_ts.enable_best_rows = off;
+SELECT read_for('SELECT * FROM days_ts ORDER BY ts', 'Segments Sorted') AS sorted, read_for('SELECT * FROM days_ts ORDER BY ts', 'Time Windows') AS windows,
+       read_for('SELECT * FROM days_ts ORDER BY ts DESC LIMIT 100', 'Time Windows') AS last_windows, read_for('SELECT * FROM days_ts WHERE ts >= ''2026-01-03'' ORDER BY ts', 'Time Windows') AS two;
+CREATE FUNCTION same_days(query text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE a text; b text;
+BEGIN
+  EXECUTE format('SELECT md5(string_agg(x::text, '','')) FROM (%s) x', replace(query, '{}', 'days_heap')) INTO a;
+  EXECUTE format('SELECT md5(string_agg(x::text, '','')) FROM (%s) x', replace(query, '{}', 'days_ts')) INTO b;
+  RETURN a = b;
+END $$;
+SELECT m, o, l, same_days(format('SELECT ts, n FROM {} WHERE n %% 5 <> 1 ORDER BY ts %s, n %s', o, l)) AS same
+  FROM unnest('{256kB,4MB}'::text[]) m, set_config('work_mem', m, false), unnest('{ASC,DESC,ASC NULLS FIRST}'::text[]) o, unnest('{"",LIMIT 3000}'::text[]) l;
+SELECT same_days('SELECT x.d, y.* FROM generate_series(1, 3) x(d), LATERAL (SELECT ts, n FROM {} WHERE ts >= ''2026-01-01''::timestamptz + x.d * interval ''1 day'' ORDER BY ts, n LIMIT 70) y') AS same;
+RESET work_mem;
+RESET hash_mem_multiplier;
+RESET nodedb_ts.enable_best_rows;
+DROP FUNCTION same_days;
+DROP TABLE days_ts, days_heap;
 -- partitions: one on heap, with MergeAppend
 CREATE TABLE order_parts (ts timestamptz NOT NULL, host text, n int) PARTITION BY RANGE (ts);
 CREATE TABLE order_parts1 PARTITION OF order_parts FOR VALUES FROM (MINVALUE) TO ('2026-01-02') USING nodedb_ts WITH (nodedb_ts.series_columns = 'host');

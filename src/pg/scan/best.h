@@ -33,6 +33,7 @@ typedef struct NtsBestPlan
 	List	   *more;			/* NtsBestOrder: without a key */
 } NtsBestPlan;
 
+#define NTS_BEST_MAX_LIMIT 10000	/* rows that are held in memory */
 #define NTS_BEST_ROW_BYTES 128	/* of memory for a row that is kept, beside its values, about */
 
 extern List *nts_best_plan_list(const NtsBestPlan *plan);

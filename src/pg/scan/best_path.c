@@ -29,8 +29,6 @@
 #include "pg/scan/filter.h"
 #include "pg/scan/scan.h"
 
-#define MAX_LIMIT 10000			/* rows that are held in memory */
-
 static create_upper_paths_hook_type previous_hook = NULL;
 
 List *
@@ -221,7 +219,7 @@ read_limit(PlannerInfo *root, RelOptInfo *rel, NtsBestPlan *plan)
 	List	   *order = root->parse->sortClause;
 	double		limit = nts_known_limit(root);
 
-	if (limit < 0 || limit > MAX_LIMIT ||
+	if (limit < 0 || limit > NTS_BEST_MAX_LIMIT ||
 		!read_order(linitial(order), sort_column(root, rel, linitial(order)), plan) || !read_more(root, rel, plan))
 		return false;
 	plan->limit = (int) limit;

@@ -30,6 +30,31 @@ largest_segment(NtsReader *reader)
 	return largest;
 }
 
+/* In how many stretches of time segments lie, going by how many lie above each other on average. */
+static double
+count_windows(NtsReader *reader)
+{
+	double		segments = 0;
+	double		lengths = 0;
+	int64		first = PG_INT64_MAX;
+	int64		last = PG_INT64_MIN;
+
+	for (int i = 0; i < nts_reader_entry_count(reader); i++)
+	{
+		const NtsEntry *e = nts_reader_entry(reader, i);
+
+		if (e->level == NTS_LEVEL_DELTA || (e->flags & NTS_ENTRY_HAS_TIME) == 0)
+			continue;
+		segments++;
+		lengths += (double) e->max_time - (double) e->min_time;
+		first = Min(first, e->min_time);
+		last = Max(last, e->max_time);
+	}
+	if (segments == 0 || last <= first)
+		return 1;
+	return segments / Max(1.0, lengths / ((double) last - (double) first));
+}
+
 bool
 nts_storage_order(Oid relid, NtsStorageOrder *order)
 {
@@ -54,6 +79,7 @@ nts_storage_order(Oid relid, NtsStorageOrder *order)
 			order->series = count == 0 ? 0 : order->series_columns[0] + 1;
 			order->entries = nts_reader_entry_count(reader);
 			nts_reader_segment_info(reader, largest_segment(reader), &info);
+			order->windows = count_windows(reader);
 			order->rows = (double) info.rows;
 			order->series_in_rows = (double) info.series;
 		}

@@ -3,7 +3,10 @@
  *
  * A heap holds what may come next: of each stream the run that follows, as long as no row of it can have come to its turn
  * (*waiting*: known by its values and the segment's first time), the runs that are being read (*cursors*), and what was
- * sorted. A cursor has one vector decoded, and goes on without a comparison up to the row behind which something else comes.
+ * sorted. A cursor has one vector decoded, and goes on without a comparison up to the row behind which another item comes.
+ *
+ * Where the time alone is asked for, segments that are no streams wait for their turn, too: those that overlap in time are
+ * a *window*, and sorted together.
  */
 #include "postgres.h"
 
@@ -11,80 +14,13 @@
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
-#include "utils/tuplesort.h"
 
-#include "pg/scan/ordered.h"
-
-typedef enum ItemKind
-{
-	ITEM_CURSOR,				/* of several that tie what is open comes first */
-	ITEM_SORTED,
-	ITEM_WAITING
-} ItemKind;
-
-typedef struct OrderItem
-{
-	ItemKind	kind;
-	/* the row that is next, or for WAITING one that no row of the run comes before */
-	const Datum *keys;
-	const bool *nulls;
-	int64		time;			/* turned; by_time only */
-	bool		time_is_null;
-	NtsOrderStream *stream;
-	/* a cursor: */
-	NtsOrderVector *vector;
-	uint32		begin;			/* rows of the run behind (backward: before) this vector's */
-	uint32		end;
-	uint32		low;			/* the run's part of the vector's rows, as places among those that pass */
-	uint32		at;				/* the next one of these */
-	uint32		count;
-	uint32		safe;			/* no other item comes before row `safe` */
-} OrderItem;
-
-typedef struct NtsOrderCounts
-{
-	uint64		sorted_segments;
-	uint64		sorted_rows;
-	uint64		runs;
-	uint64		runs_read;
-	int64		sort_kb;
-	bool		sort_on_disk;
-} NtsOrderCounts;
-
-struct NtsOrder
-{
-	NtsOrderPlan plan;
-	NtsScanState *scan;
-	NtsOrderLists lists;
-	SortSupportData sorts[NTS_MAX_ORDER_KEYS];
-	bool		backward;		/* runs are read from their ends */
-	NtsScanChooser chooser;		/* of a scattered stream's rows: those of */
-	const OrderItem *wanted;	/* this run alone */
-	bool		begun;
-	MemoryContext context;		/* what a rescan drops */
-	NtsOrderStream **streams;
-	int			stream_count;
-	uint64		vector_bytes;	/* of vectors in memory, about, */
-	uint64		chunk_bytes;	/* and of chunks that are kept for what follows */
-	OrderItem	  **heap;
-	int			heap_count;
-	int			heap_room;
-	bool		shown;			/* the first item's row is in the slot */
-	/* the row group that the scan's filters are judged for: */
-	bool		entered;
-	bool		passes;			/* some row of it may */
-	/* what was sorted */
-	Tuplesortstate *sort;
-	TupleTableSlot *sort_slot;
-	Datum		sort_keys[NTS_MAX_ORDER_KEYS];
-	bool		sort_nulls[NTS_MAX_ORDER_KEYS];
-	NtsOrderCounts counts;
-};
+#include "pg/scan/ordered_merge.h"
 
 /* ---- the heap ---- */
 
 static int
-compare_items(const NtsOrder *order, const OrderItem *a, const OrderItem *b)
+compare_items(const NtsOrder *order, const NtsOrderItem *a, const NtsOrderItem *b)
 {
 	int			result = 0;
 
@@ -105,8 +41,8 @@ compare_items(const NtsOrder *order, const OrderItem *a, const OrderItem *b)
 static void
 sift_down(NtsOrder *order)
 {
-	OrderItem	  **heap = order->heap;
-	OrderItem	   *item = heap[0];
+	NtsOrderItem **heap = order->heap;
+	NtsOrderItem *item = heap[0];
 	int			place = 0;
 
 	for (;;)
@@ -126,7 +62,7 @@ sift_down(NtsOrder *order)
 }
 
 static void
-push(NtsOrder *order, OrderItem *item)
+push(NtsOrder *order, NtsOrderItem *item)
 {
 	int			place = order->heap_count++;
 
@@ -134,9 +70,9 @@ push(NtsOrder *order, OrderItem *item)
 	{
 		order->heap_room = Max(64, order->heap_room * 2);
 		if (order->heap == NULL)
-			order->heap = MemoryContextAlloc(order->context, sizeof(OrderItem *) * order->heap_room);
+			order->heap = MemoryContextAlloc(order->context, sizeof(NtsOrderItem *) * order->heap_room);
 		else
-			order->heap = repalloc_huge(order->heap, sizeof(OrderItem *) * order->heap_room);
+			order->heap = repalloc_huge(order->heap, sizeof(NtsOrderItem *) * order->heap_room);
 	}
 	while (place > 0 && compare_items(order, item, order->heap[(place - 1) / 2]) < 0)
 	{
@@ -156,7 +92,7 @@ drop_first(NtsOrder *order)
 }
 
 /* What comes after the first item; NULL: nothing. */
-static const OrderItem *
+static const NtsOrderItem *
 second(const NtsOrder *order)
 {
 	if (order->heap_count < 2)
@@ -166,221 +102,14 @@ second(const NtsOrder *order)
 	return order->heap[1];
 }
 
-/* ---- vectors ---- */
-
-static NtsOrderVector *
-take_vector(NtsOrder *order, NtsOrderStream *stream)
-{
-	NtsOrderVector *vector = stream->spare;
-
-	stream->spare = NULL;
-	if (vector == NULL)
-	{
-		vector = MemoryContextAllocZero(order->context, sizeof(NtsOrderVector));
-		vector->keeps_chunks = stream->scattered ||
-			order->chunk_bytes + stream->chunk_bytes <= order->lists.vector_limit;
-		order->vector_bytes += stream->vector_bytes;
-		order->chunk_bytes += vector->keeps_chunks ? stream->chunk_bytes : 0;
-	}
-	return vector;
-}
-
-/* Keeps the vector for the stream's next run, or drops it. */
-static void
-give_vector(NtsOrder *order, NtsOrderStream *stream, NtsOrderVector *vector)
-{
-	if (stream->spare == NULL && stream->next_run < stream->run_count && order->vector_bytes <= order->lists.vector_limit)
-	{
-		stream->spare = vector;
-		return;
-	}
-	/* what the filters know of the row group may lie there */
-	order->entered = false;
-	nts_reader_release_place(&vector->place);
-	if (vector->rows != NULL)
-		pfree(vector->rows);
-	order->vector_bytes -= stream->vector_bytes;
-	order->chunk_bytes -= vector->keeps_chunks ? stream->chunk_bytes : 0;
-	pfree(vector);
-}
-
-/* Finds the row group and vector of a row. `first` and `end` become those of the vector. */
-static void
-locate(NtsReader *reader, int entry, uint32 row, NtsOrderVector *vector)
-{
-	uint32		first = 0;
-	uint32		rows;
-
-	for (vector->group = 0; row >= first + (rows = nts_reader_group_rows(reader, entry, vector->group)); vector->group++)
-		first += rows;
-	for (vector->vector = 0;
-		 row >= first + (rows = nts_reader_vector_rows(reader, entry, vector->group, vector->vector)); vector->vector++)
-		first += rows;
-	vector->first = first;
-	vector->end = first + rows;
-}
-
-/* Keeps which rows of the scan's selection pass. */
-static void
-keep_selection(NtsOrder *order, NtsOrderVector *vector)
-{
-	const NtsSelection *selection = &order->scan->selection;
-
-	vector->count = selection->count;
-	vector->all = selection->rows == NULL;
-	if (vector->all)
-		return;
-	if (vector->room < vector->count)
-	{
-		if (vector->rows != NULL)
-			pfree(vector->rows);
-		vector->room = Max(vector->count, 1024);
-		vector->rows = MemoryContextAlloc(order->context, sizeof(uint32) * vector->room);
-	}
-	memcpy(vector->rows, selection->rows, sizeof(uint32) * vector->count);
-}
-
-/* Decodes what tuples need of the scan's selection, which is of the vector. */
-static void
-fill_vector(NtsOrder *order, NtsOrderVector *vector)
-{
-	if (!vector->filled)
-		nts_scan_fill(order->scan, order->scan->columns, order->scan->column_count);
-	vector->filled = true;
-}
-
-/* Conditions of a vector in which other runs are read another time need not be evaluated for these now. */
-static void
-keep_run(void *arg, NtsVectorSet *set, uint8 *keep)
-{
-	const NtsOrder *order = arg;
-	const OrderItem *item = order->wanted;
-
-	for (uint32 i = 0; i < set->rows; i++)
-		keep[i] &= item->vector->first + i >= item->begin && item->vector->first + i < item->end;
-}
-
-/* Reads the vector that holds a row of the cursor's run, unless it is at hand. */
-static void
-load_row(NtsOrder *order, const OrderItem *item, uint32 row)
-{
-	NtsScanState *scan = order->scan;
-	NtsOrderStream *stream = item->stream;
-	NtsOrderVector *vector = item->vector;
-	NtsVectorSet *set;
-
-	if (vector->loaded && !stream->scattered && row >= vector->first && row < vector->end)
-		return;
-	vector->loaded = false;
-	vector->filled = false;
-	vector->count = 0;
-	nts_reader_swap_place(scan->reader, &vector->place);
-	locate(scan->reader, stream->entry, row, vector);
-	if (!order->entered || scan->entry != stream->entry || scan->group != vector->group)
-	{
-		order->passes = nts_scan_enter_group(scan, stream->entry, vector->group);
-		order->entered = true;
-	}
-	set = order->passes ? nts_scan_load_vector(scan, vector->vector) : NULL;
-	order->wanted = item;
-	scan->chooser = stream->scattered ? &order->chooser : NULL;
-	if (set != NULL && nts_scan_narrow(scan, set))
-	{
-		keep_selection(order, vector);
-		if (!vector->keeps_chunks)
-			fill_vector(order, vector);
-		else if (order->plan.by_time)
-			nts_scan_fill(scan, &order->plan.keys[order->plan.count].column, 1);
-	}
-	scan->chooser = NULL;
-	vector->loaded = true;
-	nts_reader_swap_place(scan->reader, &vector->place);
-	if (!vector->keeps_chunks)
-		nts_reader_release_chunks(&vector->place);
-}
-
-/* How many of the vector's rows that pass come before a row of the segment. */
-static uint32
-passing_before(const NtsOrderVector *vector, uint32 row)
-{
-	uint32		low = 0;
-	uint32		high = vector->count;
-
-	if (row >= vector->end)
-		return vector->count;
-	if (vector->all)
-		return row - vector->first;
-	while (low < high)
-	{
-		uint32		middle = (low + high) / 2;
-
-		if (vector->first + vector->rows[middle] < row)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-/* ---- cursors ---- */
-
-/* The position in its set of the cursor's row number i. */
-static inline uint32
-row_of(const NtsOrder *order, const OrderItem *item, uint32 i)
-{
-	uint32		place = order->backward ? item->low + item->count - 1 - i : item->low + i;
-
-	return item->vector->all ? place : item->vector->rows[place];
-}
-
-static inline int64
-time_of(const NtsOrder *order, const OrderItem *item, uint32 i)
-{
-	const NtsColumnData *data = &item->vector->place.set->columns[order->plan.keys[order->plan.count].column];
-
-	return nts_order_turn(&order->plan, (int64) data->values[row_of(order, item, i)]);
-}
-
-/* Goes to the next vector of the run in which rows pass; false: there is none. */
-static bool
-next_vector(NtsOrder *order, OrderItem *item)
-{
-	NtsOrderVector *vector = item->vector;
-
-	while (item->begin < item->end)
-	{
-		uint32		first;
-		uint32		end;
-
-		CHECK_FOR_INTERRUPTS();
-		load_row(order, item, order->backward ? item->end - 1 : item->begin);
-		first = Max(item->begin, vector->first);
-		end = Min(item->end, vector->end);
-		if (order->backward)
-			item->end = first;
-		else
-			item->begin = end;
-		item->low = passing_before(vector, first);
-		item->count = passing_before(vector, end) - item->low;
-		item->at = 0;
-		item->safe = 0;
-		if (item->count == 0)
-			continue;
-		if (order->plan.by_time)
-			item->time = time_of(order, item, 0);
-		return true;
-	}
-	return false;
-}
-
 /* Lets the stream's next run wait for its turn, in the item. */
 static void
-wait_next(const NtsOrder *order, OrderItem *item, NtsOrderStream *stream)
+wait_next(const NtsOrder *order, NtsOrderItem *item, NtsOrderStream *stream)
 {
 	const NtsOrderRun *run = &stream->runs[stream->next_run++];
 	Size		place = (Size) run->number * order->plan.count;
 
-	item->kind = ITEM_WAITING;
+	item->kind = NTS_ITEM_WAITING;
 	item->stream = stream;
 	item->keys = stream->values + place;
 	item->nulls = stream->nulls + place;
@@ -389,18 +118,15 @@ wait_next(const NtsOrder *order, OrderItem *item, NtsOrderStream *stream)
 	item->end = run->end;
 }
 
-/* The first item, which waits, becomes a cursor; the run after it waits now. */
+/* The first item, a run that waits, becomes a cursor; the run after it waits now. */
 static void
-open_first(NtsOrder *order)
+open_run(NtsOrder *order)
 {
-	OrderItem	   *waiting = order->heap[0];
+	NtsOrderItem *waiting = order->heap[0];
 	NtsOrderStream *stream = waiting->stream;
-	OrderItem	   *cursor = MemoryContextAlloc(order->context, sizeof(OrderItem));
+	NtsOrderItem *cursor = MemoryContextAlloc(order->context, sizeof(NtsOrderItem));
 
 	*cursor = *waiting;
-	cursor->kind = ITEM_CURSOR;
-	cursor->vector = take_vector(order, stream);
-	order->counts.runs_read++;
 	if (stream->next_run < stream->run_count)
 	{
 		wait_next(order, waiting, stream);
@@ -408,24 +134,40 @@ open_first(NtsOrder *order)
 	}
 	else
 		drop_first(order);
-	if (next_vector(order, cursor))
-	{
+	if (nts_order_open_cursor(order, cursor))
 		push(order, cursor);
-		return;
-	}
-	give_vector(order, stream, cursor->vector);
-	pfree(cursor);
+	else
+		pfree(cursor);
+}
+
+/* The first item, a window that waits, is sorted. Nothing is left of the one before: it ends before this one begins. */
+static void
+open_window(NtsOrder *order)
+{
+	uint32		begin = order->heap[0]->begin;
+	uint32		end = order->heap[0]->end;
+	NtsOrderItem *item;
+
+	drop_first(order);
+	order->counts.windows++;
+	for (uint32 i = begin; i < end; i++)
+		nts_order_sort_entry(order, &order->window, order->loose[i].entry);
+	item = nts_order_perform_sort(order, &order->window);
+	if (item != NULL)
+		push(order, item);
+	order->entered = false;
 }
 
 /* How far the first item, a cursor, goes before another item's turn. */
 static uint32
-safe_rows(const NtsOrder *order, const OrderItem *item)
+safe_rows(const NtsOrder *order, const NtsOrderItem *item)
 {
-	const OrderItem *other = second(order);
+	const NtsOrderItem *other = second(order);
 	uint32		low = item->at + 1;
 	uint32		high = item->count;
 
-	if (other == NULL || !order->plan.by_time || other->time_is_null || other->time >= time_of(order, item, high - 1) ||
+	if (other == NULL || !order->plan.by_time || other->time_is_null ||
+		other->time >= nts_order_cursor_time(order, item, high - 1) ||
 		(item->keys != other->keys &&
 		 nts_order_compare_keys(&order->plan, order->lists.sorts, item->keys, item->nulls, other->keys, other->nulls) < 0))
 		return high;
@@ -433,7 +175,7 @@ safe_rows(const NtsOrder *order, const OrderItem *item)
 	{
 		uint32		middle = (low + high) / 2;
 
-		if (time_of(order, item, middle) <= other->time)
+		if (nts_order_cursor_time(order, item, middle) <= other->time)
 			low = middle + 1;
 		else
 			high = middle;
@@ -441,137 +183,63 @@ safe_rows(const NtsOrder *order, const OrderItem *item)
 	return low;
 }
 
-/* ---- what is sorted ---- */
-
-static void
-sort_selection(NtsOrder *order)
-{
-	NtsScanState *scan = order->scan;
-	const NtsSelection *selection = &scan->selection;
-
-	nts_scan_fill(scan, scan->columns, scan->column_count);
-	for (uint32 i = 0; i < selection->count; i++)
-	{
-		nts_scan_store(scan, scan->columns, scan->column_count, selection->rows == NULL ? i : selection->rows[i]);
-		tuplesort_puttupleslot(order->sort, scan->css.ss.ss_ScanTupleSlot);
-	}
-	ExecClearTuple(scan->css.ss.ss_ScanTupleSlot);
-	order->counts.sorted_rows += selection->count;
-	CHECK_FOR_INTERRUPTS();
-}
-
-static void
-begin_sort(NtsOrder *order)
-{
-	TupleDesc	desc = RelationGetDescr(order->scan->css.ss.ss_currentRelation);
-	const NtsOrderPlan *plan = &order->plan;
-	int			count = plan->count + plan->by_time;
-	AttrNumber	columns[NTS_MAX_ORDER_KEYS];
-	Oid			operators[NTS_MAX_ORDER_KEYS];
-	Oid			collations[NTS_MAX_ORDER_KEYS];
-	bool		nulls_first[NTS_MAX_ORDER_KEYS];
-
-	for (int i = 0; i < count; i++)
-	{
-		columns[i] = plan->keys[i].column + 1;
-		operators[i] = plan->keys[i].operator;
-		collations[i] = plan->keys[i].collation;
-		nulls_first[i] = plan->keys[i].nulls_first;
-	}
-	order->sort = tuplesort_begin_heap(desc, count, columns, operators, collations, nulls_first, work_mem, NULL,
-									   plan->limit > 0 ? TUPLESORT_ALLOWBOUNDED : TUPLESORT_NONE);
-	if (plan->limit > 0)
-		tuplesort_set_bound(order->sort, plan->limit);
-}
-
-/* Adds the rows of an entry that is no stream. */
-static void
-sort_entry(NtsOrder *order, int entry)
-{
-	NtsScanState *scan = order->scan;
-	bool		is_delta = nts_reader_is_delta(scan->reader, entry);
-	uint32		groups = nts_reader_groups(scan->reader, entry);
-
-	if (order->sort == NULL)
-		begin_sort(order);
-	if (!is_delta)
-		order->counts.sorted_segments++;
-	for (uint32 g = 0; g < groups; g++)
-	{
-		uint32		vectors = 1;
-
-		if (!is_delta && !nts_scan_enter_group(scan, entry, g))
-			continue;
-		if (!is_delta)
-			vectors = nts_reader_vectors(scan->reader, entry, g);
-		for (uint32 v = 0; v < vectors; v++)
-		{
-			NtsVectorSet *set = is_delta ? nts_scan_load_page(scan, entry, g) : nts_scan_load_vector(scan, v);
-
-			if (set != NULL && nts_scan_narrow(scan, set))
-				sort_selection(order);
-		}
-	}
-}
-
-/* Takes the next row that was sorted; false: there is none. */
-static bool
-next_sorted(NtsOrder *order, OrderItem *item)
-{
-	const NtsOrderPlan *plan = &order->plan;
-
-	if (!tuplesort_gettupleslot(order->sort, true, false, order->sort_slot, NULL))
-		return false;
-	slot_getallattrs(order->sort_slot);
-	for (int i = 0; i < plan->count; i++)
-	{
-		order->sort_keys[i] = order->sort_slot->tts_values[plan->keys[i].column];
-		order->sort_nulls[i] = order->sort_slot->tts_isnull[plan->keys[i].column];
-	}
-	if (plan->by_time)
-	{
-		int			column = plan->keys[plan->count].column;
-		Form_pg_attribute att = TupleDescAttr(order->sort_slot->tts_tupleDescriptor, column);
-
-		item->time_is_null = order->sort_slot->tts_isnull[column];
-		item->time = nts_order_turn(plan, (int64) nts_normal_word(order->sort_slot->tts_values[column], att->attlen));
-	}
-	return true;
-}
-
-static void
-perform_sort(NtsOrder *order)
-{
-	TuplesortInstrumentation stats;
-	OrderItem	   *item;
-
-	tuplesort_performsort(order->sort);
-	tuplesort_get_stats(order->sort, &stats);
-	order->counts.sort_kb = stats.spaceUsed;
-	order->counts.sort_on_disk = stats.spaceType == SORT_SPACE_TYPE_DISK;
-	item = MemoryContextAllocZero(order->context, sizeof(OrderItem));
-	item->kind = ITEM_SORTED;
-	item->keys = order->sort_keys;
-	item->nulls = order->sort_nulls;
-	if (next_sorted(order, item))
-		push(order, item);
-}
-
 /* ---- rows ---- */
 
+static int
+compare_loose(const void *a, const void *b)
+{
+	const NtsOrderLoose *x = a;
+	const NtsOrderLoose *y = b;
+
+	return x->first_time != y->first_time ? (x->first_time < y->first_time ? -1 : 1) : x->entry - y->entry;
+}
+
+/* Lets the loose entries wait, in windows. */
 static void
-begin(NtsOrder *order)
+wait_windows(NtsOrder *order)
+{
+	int			begin = 0;
+
+	qsort(order->loose, order->loose_count, sizeof(NtsOrderLoose), compare_loose);
+	while (begin < order->loose_count)
+	{
+		NtsOrderItem *item = MemoryContextAllocZero(order->context, sizeof(NtsOrderItem));
+		int64		last = order->loose[begin].last_time;
+		int			end = begin + 1;
+
+		for (; end < order->loose_count && order->loose[end].first_time <= last; end++)
+			last = Max(last, order->loose[end].last_time);
+		item->kind = NTS_ITEM_WAITING;
+		item->time = order->loose[begin].first_time;
+		item->begin = begin;
+		item->end = end;
+		push(order, item);
+		begin = end;
+	}
+}
+
+/* An entry that is no stream: sorted now, or when its time has come. */
+static void
+put_aside(NtsOrder *order, int entry)
+{
+	NtsOrderLoose *loose = &order->loose[order->loose_count];
+
+	loose->entry = entry;
+	if (order->plan.count == 0 && nts_order_times(&order->lists, entry, &loose->first_time, &loose->last_time))
+		order->loose_count++;
+	else
+		nts_order_sort_entry(order, &order->rest, entry);
+}
+
+/* Makes streams of the entries that can be; the others are put aside. */
+static void
+find_streams(NtsOrder *order)
 {
 	NtsScanState *scan = order->scan;
-	int			entries;
-	bool	   *accepted;
+	int			entries = nts_reader_entry_count(scan->reader);
 
-	nts_scan_begin(scan);
-	entries = nts_reader_entry_count(scan->reader);
-	order->lists.list_limit = get_hash_memory_limit();
-	order->lists.vector_limit = get_hash_memory_limit() / 2;
-	nts_order_begin_lists(&order->lists);
 	order->streams = MemoryContextAllocHuge(order->context, sizeof(NtsOrderStream *) * Max(entries, 1));
+	order->loose = MemoryContextAllocHuge(order->context, sizeof(NtsOrderLoose) * Max(entries, 1));
 	for (int i = 0; i < entries; i++)
 	{
 		int			excluded = nts_scan_excluded_entries(scan, i);
@@ -591,7 +259,7 @@ begin(NtsOrder *order)
 			stream = nts_order_make_stream(&order->lists, i);
 		}
 		if (stream == NULL)
-			sort_entry(order, i);
+			put_aside(order, i);
 		else
 		{
 			order->counts.runs += stream->run_count;
@@ -599,24 +267,37 @@ begin(NtsOrder *order)
 				order->streams[order->stream_count++] = stream;
 		}
 	}
+}
+
+static void
+begin(NtsOrder *order)
+{
+	bool	   *accepted;
+	NtsOrderItem *item;
+
+	nts_scan_begin(order->scan);
+	order->lists.list_limit = get_hash_memory_limit();
+	order->lists.vector_limit = get_hash_memory_limit() / 2;
+	nts_order_begin_lists(&order->lists);
+	find_streams(order);
 	accepted = palloc(sizeof(bool) * Max(order->stream_count, 1));
 	nts_order_accept(&order->lists, order->streams, order->stream_count, accepted);
 	for (int i = 0; i < order->stream_count; i++)
 	{
-		OrderItem	   *item;
-
 		if (!accepted[i])
 		{
-			sort_entry(order, order->streams[i]->entry);
+			put_aside(order, order->streams[i]->entry);
 			continue;
 		}
-		item = MemoryContextAllocZero(order->context, sizeof(OrderItem));
+		item = MemoryContextAllocZero(order->context, sizeof(NtsOrderItem));
 		wait_next(order, item, order->streams[i]);
 		push(order, item);
 	}
 	pfree(accepted);
-	if (order->sort != NULL)
-		perform_sort(order);
+	wait_windows(order);
+	item = nts_order_perform_sort(order, &order->rest);
+	if (item != NULL)
+		push(order, item);
 	order->begun = true;
 }
 
@@ -624,76 +305,57 @@ begin(NtsOrder *order)
 static void
 step(NtsOrder *order)
 {
-	OrderItem	   *item = order->heap[0];
+	NtsOrderItem *item = order->heap[0];
+	bool		more;
 
-	if (item->kind == ITEM_SORTED)
-	{
-		if (next_sorted(order, item))
-			sift_down(order);
-		else
-			drop_first(order);
+	if (item->kind == NTS_ITEM_SORTED)
+		more = nts_order_next_sorted(order, item);
+	else if (++item->at < item->safe)
 		return;
-	}
-	if (++item->at < item->safe)
-		return;
-	if (item->at < item->count)
+	else if (item->at < item->count)
 	{
-		item->time = time_of(order, item, item->at);
-		sift_down(order);
+		item->time = order->plan.by_time ? nts_order_cursor_time(order, item, item->at) : 0;
+		more = true;
 	}
-	else if (next_vector(order, item))
+	else
+		more = nts_order_next_vector(order, item);
+	if (more)
 		sift_down(order);
 	else
-	{
-		give_vector(order, item->stream, item->vector);
 		drop_first(order);
-	}
-}
-
-static void
-show_sorted(NtsOrder *order)
-{
-	NtsScanState *scan = order->scan;
-	TupleTableSlot *slot = scan->css.ss.ss_ScanTupleSlot;
-
-	for (int i = 0; i < scan->column_count; i++)
-	{
-		slot->tts_values[scan->columns[i]] = order->sort_slot->tts_values[scan->columns[i]];
-		slot->tts_isnull[scan->columns[i]] = order->sort_slot->tts_isnull[scan->columns[i]];
-	}
-	ExecStoreVirtualTuple(slot);
-	slot->tts_tableOid = RelationGetRelid(scan->css.ss.ss_currentRelation);
 }
 
 bool
 nts_order_next(NtsOrder *order)
 {
-	NtsScanState *scan = order->scan;
-	OrderItem	   *item;
+	NtsOrderItem *item;
 
 	/* what the slot shows may lie in a vector that is given up */
-	ExecClearTuple(scan->css.ss.ss_ScanTupleSlot);
+	ExecClearTuple(order->scan->css.ss.ss_ScanTupleSlot);
 	if (!order->begun)
 		begin(order);
 	if (order->shown)
 		step(order);
 	order->shown = false;
-	while (order->heap_count > 0 && order->heap[0]->kind == ITEM_WAITING)
-		open_first(order);
+	while (order->heap_count > 0 && order->heap[0]->kind == NTS_ITEM_WAITING)
+	{
+		if (order->heap[0]->stream != NULL)
+			open_run(order);
+		else
+			open_window(order);
+	}
 	if (order->heap_count == 0)
 		return false;
 	item = order->heap[0];
 	order->shown = true;
-	if (item->kind == ITEM_SORTED)
+	if (item->kind == NTS_ITEM_SORTED)
 	{
-		show_sorted(order);
+		nts_order_show_sorted(order, item);
 		return true;
 	}
 	if (item->at >= item->safe)
 		item->safe = safe_rows(order, item);
-	scan->selection.set = item->vector->place.set;
-	fill_vector(order, item->vector);
-	nts_scan_store(scan, scan->columns, scan->column_count, row_of(order, item, item->at));
+	nts_order_show_cursor(order, item);
 	return true;
 }
 
@@ -715,17 +377,14 @@ void
 nts_order_reset(NtsOrder *order)
 {
 	for (int i = 0; i < order->heap_count; i++)
-		if (order->heap[i]->kind == ITEM_CURSOR)
+		if (order->heap[i]->kind == NTS_ITEM_CURSOR)
 			nts_reader_release_place(&order->heap[i]->vector->place);
 	for (int i = 0; i < order->stream_count; i++)
 		if (order->streams[i]->spare != NULL)
 			nts_reader_release_place(&order->streams[i]->spare->place);
-	if (order->sort != NULL)
-	{
-		ExecClearTuple(order->sort_slot);
-		tuplesort_end(order->sort);
-	}
-	order->sort = NULL;
+	nts_order_end_sort(&order->rest);
+	nts_order_end_sort(&order->window);
+	order->loose_count = 0;
 	order->heap = NULL;
 	order->heap_count = 0;
 	order->heap_room = 0;
@@ -742,6 +401,7 @@ NtsOrder *
 nts_order_make(const CustomScan *plan, NtsScanState *scan)
 {
 	EState	   *estate = scan->css.ss.ps.state;
+	TupleDesc	desc = RelationGetDescr(scan->css.ss.ss_currentRelation);
 	NtsOrder   *order = palloc0(sizeof(NtsOrder));
 
 	nts_order_plan_read(plan->custom_private, &order->plan);
@@ -754,14 +414,12 @@ nts_order_make(const CustomScan *plan, NtsScanState *scan)
 		nts_prepare_sort(estate->es_query_cxt, key->operator, key->collation, key->nulls_first, &order->sorts[i]);
 	}
 	order->backward = order->plan.by_time && order->plan.keys[order->plan.count].descending;
-	order->chooser.keep_rows = keep_run;
-	order->chooser.arg = order;
 	order->lists.scan = scan;
 	order->lists.plan = &order->plan;
 	order->lists.sorts = order->sorts;
 	order->lists.context = order->context;
-	order->sort_slot = ExecInitExtraTupleSlot(estate, RelationGetDescr(scan->css.ss.ss_currentRelation),
-											  &TTSOpsMinimalTuple);
+	order->rest.slot = ExecInitExtraTupleSlot(estate, desc, &TTSOpsMinimalTuple);
+	order->window.slot = ExecInitExtraTupleSlot(estate, desc, &TTSOpsMinimalTuple);
 	return order;
 }
 
@@ -794,6 +452,8 @@ nts_order_explain(const NtsOrder *order, ExplainState *es)
 	ExplainPropertyUInteger("Series", NULL, c->runs, es);
 	ExplainPropertyUInteger("Series Read", NULL, c->runs_read, es);
 	ExplainPropertyUInteger("Segments Sorted", NULL, c->sorted_segments, es);
+	if (c->windows > 0 || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyUInteger("Time Windows", NULL, c->windows, es);
 	ExplainPropertyUInteger("Rows Sorted", NULL, c->sorted_rows, es);
 	if (c->sorted_rows > 0 || es->format != EXPLAIN_FORMAT_TEXT)
 	{

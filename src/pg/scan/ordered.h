@@ -1,7 +1,7 @@
 /*
  * ordered.h - inside of this room: the rows of a scan node in the order of series columns and time.
  *
- * ordered_path.c offers such scans, ordered_runs.c finds the series in segments, ordered.c merges them.
+ * ordered_path.c offers such scans, ordered_runs.c finds the series in segments, ordered.c merges them (ordered_merge.h).
  */
 #ifndef NTS_SCAN_ORDERED_H
 #define NTS_SCAN_ORDERED_H
@@ -103,6 +103,8 @@ extern void nts_order_begin_lists(NtsOrderLists *lists);
 
 /* The stream that the segment can be; NULL: its rows have to be sorted. */
 extern NtsOrderStream *nts_order_make_stream(NtsOrderLists *lists, int entry);
+/* Turned bounds of the times of an entry, if it is a segment whose rows all have the time that is asked for. */
+extern bool nts_order_times(const NtsOrderLists *lists, int entry, int64 *first, int64 *last);
 /* Which streams may be open beside each other within the limit; accepted[i] is set. The others are to be sorted. */
 extern void nts_order_accept(NtsOrderLists *lists, NtsOrderStream **streams, int count, bool *accepted);
 

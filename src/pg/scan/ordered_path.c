@@ -3,8 +3,8 @@
  *
  * Offered are the leading columns of what the query wants to be ordered by (ORDER BY, windows, DISTINCT, GROUP BY), and the
  * order that segments have, for merge joins: series columns in any order and direction, then the time column, if few series
- * have the same values in those columns. What the series columns are is taken from the newest segment, how many series
- * there are from the largest; the node does right whatever they are.
+ * have the same values in those columns; the time alone also in windows that are sorted. What the series columns are is
+ * taken from the newest segment, how many series there are from the largest; the node does right whatever they are.
  */
 #include "postgres.h"
 
@@ -12,6 +12,7 @@
 
 #include "access/stratnum.h"
 #include "catalog/pg_type_d.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
@@ -30,7 +31,9 @@
 /* Of fewer rows a series the node would sort most segments. */
 #define FEWEST_ROWS 16
 /* Series that tie are merged row by row. */
-#define MOST_TIES 4
+#define MOST_TIES 16
+/* The time alone, otherwise: fewer segments behind each other might as well be sorted at once. */
+#define FEWEST_WINDOWS 2
 
 List *
 nts_order_plan_list(const NtsOrderPlan *plan)
@@ -180,14 +183,12 @@ estimate_ties(PlannerInfo *root, const RelOptInfo *rel, Oid relid, const NtsStor
 	return order->series_in_rows / (known == NIL ? 1 : estimate_num_groups(root, known, rel->tuples, NULL, NULL));
 }
 
-/* May the time follow the keys? It must be words that are sorted by value. */
+/* Is it an order of words by value? */
 static bool
-may_end_with_time(PlannerInfo *root, const RelOptInfo *rel, Oid relid, const NtsStorageOrder *order,
-				  const PathKey *pathkey, const EquivalenceMember *member, const NtsOrderPlan *plan)
+is_time_order(const PathKey *pathkey, const EquivalenceMember *member)
 {
 	return nts_filter_word_order(member->em_datatype) == NTS_ORDER_INT &&
-		lookup_type_cache(member->em_datatype, TYPECACHE_BTREE_OPFAMILY)->btree_opf == pathkey->pk_opfamily &&
-		estimate_ties(root, rel, relid, order, plan) <= MOST_TIES;
+		lookup_type_cache(member->em_datatype, TYPECACHE_BTREE_OPFAMILY)->btree_opf == pathkey->pk_opfamily;
 }
 
 /* The leading path keys that the relation can be read in the order of. */
@@ -205,28 +206,28 @@ read_pathkeys(PlannerInfo *root, const RelOptInfo *rel, Oid relid, const NtsStor
 		AttrNumber	attribute;
 		const EquivalenceMember *member = find_member(rel, pathkey->pk_eclass, order, &attribute);
 		NtsOrderKey *key = &plan->keys[plan->count];
+		bool		is_time;
 
 		if (member == NULL || plan->count + 1 == NTS_MAX_ORDER_KEYS)
 			break;
-		plan->by_time = !is_series(order, attribute);
-		if (plan->by_time && !may_end_with_time(root, rel, relid, order, pathkey, member, plan))
-		{
-			plan->by_time = false;
+		is_time = !is_series(order, attribute);
+		if (!is_time && order->rows < order->series_in_rows * FEWEST_ROWS)
 			break;
-		}
+		if (is_time && (!is_time_order(pathkey, member) ||
+						(estimate_ties(root, rel, relid, order, plan) > MOST_TIES &&
+						 (plan->count > 0 || order->windows < FEWEST_WINDOWS))))
+			break;
 		key->operator = get_opfamily_member(pathkey->pk_opfamily, member->em_datatype, member->em_datatype,
 											pathkey->pk_strategy);
 		if (!OidIsValid(key->operator))
-		{
-			plan->by_time = false;
 			break;
-		}
 		key->column = attribute - 1;
 		key->collation = pathkey->pk_eclass->ec_collation;
 		key->descending = pathkey->pk_strategy == BTGreaterStrategyNumber;
 		key->nulls_first = pathkey->pk_nulls_first;
 		taken = lappend(taken, pathkey);
-		if (plan->by_time)
+		plan->by_time = is_time;
+		if (is_time)
 			break;
 		plan->count++;
 	}
@@ -278,8 +279,22 @@ set_costs(Path *path, const NtsStorageOrder *order)
 	path->total_cost += look_cost + run_cost * 0.05 + path->rows * cpu_operator_cost;
 }
 
+/* Windows are sorted one after the other: the first row comes when the first one is. */
+static void
+set_window_costs(PlannerInfo *root, Path *path, const NtsStorageOrder *order)
+{
+	double		run_cost = path->total_cost - path->startup_cost;
+	Path		sort = {0};
+
+	cost_sort(&sort, root, path->pathkeys, 0, clamp_row_est(path->rows / order->windows), path->pathtarget->width, 0,
+			  work_mem, -1);
+	path->startup_cost += order->entries * 200 * cpu_operator_cost + run_cost / order->windows + sort.startup_cost;
+	path->total_cost += order->entries * 200 * cpu_operator_cost + run_cost * 0.05 + sort.total_cost * order->windows;
+}
+
 static Path *
-make_path(const CustomPath *plain, const NtsStorageOrder *order, List *pathkeys, const NtsOrderPlan *plan)
+make_path(PlannerInfo *root, RelOptInfo *rel, Oid relid, const CustomPath *plain, const NtsStorageOrder *order,
+		  List *pathkeys, const NtsOrderPlan *plan)
 {
 	CustomPath *path = makeNode(CustomPath);
 
@@ -288,7 +303,10 @@ make_path(const CustomPath *plain, const NtsStorageOrder *order, List *pathkeys,
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	path->custom_private = nts_order_plan_list(plan);
 	path->methods = &path_methods;
-	set_costs(&path->path, order);
+	if (plan->count == 0 && estimate_ties(root, rel, relid, order, plan) > MOST_TIES)
+		set_window_costs(root, &path->path, order);
+	else
+		set_costs(&path->path, order);
 	return &path->path;
 }
 
@@ -323,15 +341,16 @@ nts_order_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid, const NtsStorageO
 	List	   *paths = NIL;
 
 	/* conditions may be evaluated for some rows more than once */
-	if (order->rows < order->series_in_rows * FEWEST_ROWS || needs_ctid(rel) || nts_has_volatile_condition(rel))
+	if (needs_ctid(rel) || nts_has_volatile_condition(rel))
 		return NIL;
 	wanted = read_pathkeys(root, rel, relid, order, root->query_pathkeys, &plan);
 	plan.limit = known_limit(root, rel, wanted);
 	/* the newest rows of all are the business of the node of the best rows */
-	if (wanted != NIL && (plan.count > 0 || !nts_enable_best || root->limit_tuples < 0))
-		paths = lappend(paths, make_path(plain, order, wanted, &plan));
+	if (wanted != NIL && (plan.count > 0 || !nts_enable_best || root->limit_tuples < 0 ||
+						  root->limit_tuples > NTS_BEST_MAX_LIMIT))
+		paths = lappend(paths, make_path(root, rel, relid, plain, order, wanted, &plan));
 	stored = read_pathkeys(root, rel, relid, order, storage_pathkeys(root, rel, relid, order), &plan);
 	if (stored != NIL && !pathkeys_contained_in(stored, wanted))
-		paths = lappend(paths, make_path(plain, order, stored, &plan));
+		paths = lappend(paths, make_path(root, rel, relid, plain, order, stored, &plan));
 	return paths;
 }

@@ -351,14 +351,20 @@ has_all_keys(const NtsOrderPlan *plan, const NtsSegmentInfo *info)
 	return true;
 }
 
-/* Are the segment's times those of the order, and has each row one? NULLs come first in a segment. */
-static bool
-has_times(const NtsOrderPlan *plan, const NtsEntry *entry, const NtsSegmentInfo *info)
+/* NULLs come first in a segment: where there are some, times do not ascend. */
+bool
+nts_order_times(const NtsOrderLists *lists, int entry, int64 *first, int64 *last)
 {
-	int			column = plan->keys[plan->count].column;
+	const NtsOrderPlan *plan = lists->plan;
+	const NtsEntry *e = nts_reader_entry(lists->scan->reader, entry);
+	const NtsOrderKey *key = &plan->keys[plan->count];
 
-	return info->time_column == column && entry->time_column == (uint32) column + 1 &&
-		(entry->flags & (NTS_ENTRY_HAS_TIME | NTS_ENTRY_NULL_TIME)) == NTS_ENTRY_HAS_TIME;
+	if (e->level == NTS_LEVEL_DELTA || e->time_column != (uint32) key->column + 1 ||
+		(e->flags & (NTS_ENTRY_HAS_TIME | NTS_ENTRY_NULL_TIME)) != NTS_ENTRY_HAS_TIME)
+		return false;
+	*first = nts_order_turn(plan, key->descending ? e->max_time : e->min_time);
+	*last = nts_order_turn(plan, key->descending ? e->min_time : e->max_time);
+	return true;
 }
 
 /* Finds and sorts the stream's runs; false: there are too many, or they are too short for the order that they are in. */
@@ -386,7 +392,8 @@ nts_order_make_stream(NtsOrderLists *lists, int entry)
 {
 	NtsReader  *reader = lists->scan->reader;
 	const NtsOrderPlan *plan = lists->plan;
-	const NtsEntry *e = nts_reader_entry(reader, entry);
+	int64		first_time = 0;
+	int64		last_time = 0;
 	uint64		bytes = lists->bytes;
 	NtsSegmentInfo info;
 	MemoryContext context;
@@ -394,19 +401,16 @@ nts_order_make_stream(NtsOrderLists *lists, int entry)
 
 	nts_reader_segment_info(reader, entry, &info);
 	if (info.series == 0 || info.rows / info.series < FEWEST_ROWS || !has_all_keys(plan, &info) ||
-		(plan->by_time && !has_times(plan, e, &info)) || nts_reader_hides_rows(reader, entry))
+		(plan->by_time && (info.time_column != plan->keys[plan->count].column ||
+						   !nts_order_times(lists, entry, &first_time, &last_time))) ||
+		nts_reader_hides_rows(reader, entry))
 		return NULL;
 	context = AllocSetContextCreate(lists->context, "nodedb_ts ordered segment", ALLOCSET_SMALL_SIZES);
 	stream = MemoryContextAllocZero(context, sizeof(NtsOrderStream));
 	stream->context = context;
 	stream->entry = entry;
-	if (plan->by_time)
-	{
-		bool		descending = plan->keys[plan->count].descending;
-
-		stream->first_time = nts_order_turn(plan, descending ? e->max_time : e->min_time);
-		stream->last_time = nts_order_turn(plan, descending ? e->min_time : e->max_time);
-	}
+	stream->first_time = first_time;
+	stream->last_time = last_time;
 	if (!find_runs(lists, stream, &info))
 	{
 		MemoryContextDelete(context);
@@ -443,7 +447,8 @@ compare_candidates(const void *a, const void *b)
 static bool
 meet(const NtsOrderPlan *plan, const NtsOrderStream *a, const NtsOrderStream *b)
 {
-	if (a->shares_vectors || b->shares_vectors)
+	/* one that the next series goes on in stays */
+	if (plan->count > 0 && (a->shares_vectors || b->shares_vectors))
 		return true;
 	return plan->by_time && a->first_time <= b->last_time && b->first_time <= a->last_time;
 }
