@@ -3,7 +3,7 @@
  * values change from one rescan to the next.
  *
  * Only where that leaves most rows unread: for the first column that segments are sorted by, and for the time column. The
- * newest segment stands for all.
+ * newest segment, of those that are looked at, stands for all.
  */
 #include "postgres.h"
 
@@ -18,41 +18,53 @@
 /* So many combinations of outer relations are tried. */
 #define MOST_OUTERS 6
 
-static int
-largest_segment(NtsReader *reader)
-{
-	int			largest = -1;
+/* Segments that are looked at, so that planning takes the same time however many there are. */
+#define MOST_LOOKS 256
 
-	for (int i = 0; i < nts_reader_entry_count(reader); i++)
-		if (!nts_reader_is_delta(reader, i) &&
-			(largest < 0 || nts_reader_entry(reader, i)->rows > nts_reader_entry(reader, largest)->rows))
-			largest = i;
-	return largest;
-}
-
-/* In how many stretches of time segments lie, going by how many lie above each other on average. */
-static double
-count_windows(NtsReader *reader)
+typedef struct Sample
 {
+	int			newest;			/* entries, or -1: there is no segment */
+	int			largest;
+	double		windows;
+} Sample;
+
+/*
+ * Looks at the table's segments. They lie in windows, stretches of time that follow each other: in as many as there would
+ * be if segments lay everywhere as many above each other as on average.
+ */
+static void
+take_sample(NtsReader *reader, Sample *sample)
+{
+	int			entries = nts_reader_entry_count(reader);
+	int			step = entries / MOST_LOOKS + 1;
 	double		segments = 0;
 	double		lengths = 0;
 	int64		first = PG_INT64_MAX;
 	int64		last = PG_INT64_MIN;
 
-	for (int i = 0; i < nts_reader_entry_count(reader); i++)
+	sample->newest = -1;
+	sample->largest = -1;
+	sample->windows = 1;
+	/* the last one of them is among them */
+	for (int i = entries - 1; i >= 0; i -= step)
 	{
 		const NtsEntry *e = nts_reader_entry(reader, i);
 
-		if (e->level == NTS_LEVEL_DELTA || (e->flags & NTS_ENTRY_HAS_TIME) == 0)
+		if (e->level == NTS_LEVEL_DELTA)
 			continue;
-		segments++;
-		lengths += (double) e->max_time - (double) e->min_time;
+		if (sample->newest < 0 || e->generation > nts_reader_entry(reader, sample->newest)->generation)
+			sample->newest = i;
+		if (sample->largest < 0 || e->rows > nts_reader_entry(reader, sample->largest)->rows)
+			sample->largest = i;
+		if ((e->flags & NTS_ENTRY_HAS_TIME) == 0)
+			continue;
+		segments += step;
+		lengths += step * ((double) e->max_time - (double) e->min_time);
 		first = Min(first, e->min_time);
 		last = Max(last, e->max_time);
 	}
-	if (segments == 0 || last <= first)
-		return 1;
-	return segments / Max(1.0, lengths / ((double) last - (double) first));
+	if (last > first)
+		sample->windows = segments / Max(1.0, lengths / ((double) last - (double) first));
 }
 
 bool
@@ -62,30 +74,30 @@ nts_storage_order(Oid relid, NtsStorageOrder *order)
 	NtsColumn  *columns = palloc(sizeof(NtsColumn) * Max(RelationGetDescr(rel)->natts, 1));
 	NtsSchema	schema;
 	NtsReader  *reader;
-	int			newest = -1;
+	Sample		sample = {.newest = -1};
 
 	memset(order, 0, sizeof(*order));
 	if (ActiveSnapshotSet())
 	{
 		reader = nts_reader_open(rel, RelationGetDescr(rel), GetActiveSnapshot(), CurrentMemoryContext, NULL);
-		newest = nts_reader_newest_segment(reader);
-		if (newest >= 0)
+		take_sample(reader, &sample);
+		if (sample.newest >= 0)
 		{
 			uint32		count;
 			NtsSegmentInfo info;
 
-			nts_reader_series(reader, newest, order->series_columns, &count);
+			nts_reader_series(reader, sample.newest, order->series_columns, &count);
 			order->series_count = count;
 			order->series = count == 0 ? 0 : order->series_columns[0] + 1;
 			order->entries = nts_reader_entry_count(reader);
-			nts_reader_segment_info(reader, largest_segment(reader), &info);
-			order->windows = count_windows(reader);
+			order->windows = sample.windows;
+			nts_reader_segment_info(reader, sample.largest, &info);
 			order->rows = (double) info.rows;
 			order->series_in_rows = (double) info.series;
 		}
 		nts_reader_close(reader);
 	}
-	if (newest >= 0)
+	if (sample.newest >= 0)
 	{
 		nts_schema_columns(RelationGetDescr(rel), columns);
 		nts_schema_build(rel, columns, &schema);
@@ -93,7 +105,7 @@ nts_storage_order(Oid relid, NtsStorageOrder *order)
 	}
 	pfree(columns);
 	table_close(rel, NoLock);
-	return newest >= 0;
+	return sample.newest >= 0;
 }
 
 typedef struct WantedColumn

@@ -18,8 +18,8 @@ typedef struct NtsStorageOrder
 	uint16		series_columns[16]; /* 0-based */
 	AttrNumber	time;
 	int			entries;		/* segments and delta extents */
-	double		windows;		/* of segments that do not overlap in time, about */
-	double		rows;			/* of the largest segment, */
+	double		windows;		/* stretches of time that segments lie in, about */
+	double		rows;			/* of a large segment, */
 	double		series_in_rows;	/* and its series */
 } NtsStorageOrder;
 
