@@ -364,7 +364,7 @@ int			nts_segment_row_group(const NtsSegment *segment, uint32_t group,
 /* Rows of one vector (1..1024) and the position of its first row in the row group. */
 int			nts_segment_vector(const NtsSegment *segment, uint32_t group, uint32_t vector,
 							   uint32_t *first_row, uint32_t *rows, NtsStatus *status) NTS_NOEXCEPT;
-/* Positions in the segment of the rows whose copies are rows `first`... of the last rows. */
+/* Positions in the segment of the last row of series `first`...: of those whose copies are the last rows, if it has them. */
 int			nts_segment_last_rows(const NtsSegment *segment, uint32_t first, uint32_t count,
 								  uint64_t *rows, NtsStatus *status) NTS_NOEXCEPT;
 /* column: 0..column_count-1 (stored) or NTS_COLUMN_*. */

@@ -125,6 +125,15 @@ typedef int NtsInsertOptions;
 	adjust_appendrel_attrs_multilevel(root, node, (child)->relids, (parent)->relids)
 #endif
 
+/* The path key of a column ordered by an operator, if it has an equivalence class; needs optimizer/paths.h. */
+#if PG_VERSION_NUM >= 160000
+#define NTS_BUILD_PATHKEY(root, expression, operator, relids) \
+	build_expression_pathkey(root, expression, operator, relids, false)
+#else
+#define NTS_BUILD_PATHKEY(root, expression, operator, relids) \
+	build_expression_pathkey(root, expression, NULL, operator, relids, false)
+#endif
+
 /* Do sums of int8 go to other processes as numeric (int8_avg_serialize)? */
 #define NTS_HAS_NUMERIC_SUM_STATE (PG_VERSION_NUM < 190000)
 

@@ -19,6 +19,7 @@ bool		nts_worker;
 bool		nts_enable_scan;
 bool		nts_enable_best;
 bool		nts_enable_early_stop;
+bool		nts_enable_ordered_scan;
 bool		nts_enable_statistics_aggregate;
 int			nts_flush_interval_ms;
 int			nts_compact_interval_ms;
@@ -107,6 +108,12 @@ nts_guc_init(void)
 							 "Lets the planner look for the best rows only, for ORDER BY ... LIMIT and DISTINCT ON.",
 							 NULL,
 							 &nts_enable_best,
+							 true,
+							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomBoolVariable("nodedb_ts.enable_ordered_scan",
+							 "Lets the planner read tables in the order of series columns and time.",
+							 NULL,
+							 &nts_enable_ordered_scan,
 							 true,
 							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	DefineCustomBoolVariable("nodedb_ts.enable_early_stop",

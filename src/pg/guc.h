@@ -15,6 +15,7 @@ extern int	nts_min_flush_size_kb;
 extern int	nts_max_delta_size_kb;	/* 0 or less: no limit */
 
 extern bool nts_enable_scan;	/* the planner may use scan nodes of ours */
+extern bool nts_enable_ordered_scan;	/* in the order of series and time */
 extern bool nts_enable_best;	/* and nodes of the best rows above them */
 extern bool nts_enable_early_stop;	/* groups in the order of a time bucket */
 extern bool nts_enable_vectorized_aggregate;

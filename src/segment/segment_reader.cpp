@@ -543,7 +543,7 @@ Status Segment::Series(std::vector<SeriesEntry>* series) const {
 }
 
 Status Segment::LastRows(uint32_t first, uint32_t count, uint64_t* rows) const {
-  if (!has_last_rows_ || first > series_ || count > series_ - first) return Status::Bug("no such last rows");
+  if (first > series_ || count > series_ - first) return Status::Bug("no such series");
   if (last_rows_.empty()) {
     std::vector<SeriesEntry> series;
     Status status = Series(&series);

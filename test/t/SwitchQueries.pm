@@ -274,6 +274,23 @@ sub q_best
 	  : { sql => 'SELECT k, ' . output($c) . ', note FROM %T' . where() . " ORDER BY $c $order, k $limit", ordered => 1 };
 }
 
+# Orders that segments are in, and others.
+sub q_ordered
+{
+	my @key = split / /, pick('host', 'host', 'region', 'dev', 'i2', 'host region', 'region host', 'region dev', 'f8 b', 'b f8', 'b', 'note', 'lk', 'host lk', '');
+	push @key, pick('ts', 'ts', 'ts', 'tn', 'd', 'i8') if !@key || maybe(0.7);
+	my @order = map { $_ . pick('', '', '', ' DESC', ' NULLS FIRST', ' DESC NULLS LAST') } @key;
+	my $limit = pick('', '', ' LIMIT ' . int(rand(30)), ' LIMIT 5 OFFSET ' . int(rand(2000)));
+	my $dice = rand();
+	return { sql => 'SELECT ' . join(', ', map { output($_) } @key) . ' FROM %T' . where() . ' ORDER BY ' . join(', ', @order) . $limit, ordered => 1 } if $dice < 0.3;
+	return { sql => 'SELECT k, note, ' . join(', ', map { output($_) } @key) . ' FROM %T' . where() . ' ORDER BY ' . join(', ', @order, 'k') . $limit, ordered => 1 } if $dice < 0.6;
+	my $by = pop @order;
+	return { sql => 'SELECT k, i4 - lag(i4) OVER w, row_number() OVER w FROM %T' . where() . ' WINDOW w AS (' . (@order ? 'PARTITION BY ' . join(', ', @key[0 .. $#key - 1]) : '') . " ORDER BY $by, k)" } if $dice < 0.75;
+	return { sql => 'SELECT DISTINCT ON (' . join(', ', @key) . ') ' . join(', ', 'k', 'i4') . ' FROM %T' . where() . ' ORDER BY ' . join(', ', @order, $by, 'k') } if $dice < 0.85;
+	return { sql => 'SELECT o.host, q.* FROM hosts o CROSS JOIN LATERAL (SELECT a.k, a.ts FROM %T a WHERE a.host = o.host AND a.region = o.region ORDER BY a.ts' . pick('', ' DESC') . ', a.k LIMIT 3) q' } if $dice < 0.93;
+	return { sql => 'SELECT count(*), sum(a.i2), min(b.k) FROM %T a JOIN %T b ON ' . join(' AND ', map { "a.$_ = b.$_" } @key) . ' WHERE a.k < 500 AND ' . condition(1, 'b.') };
+}
+
 sub q_last_point
 {
 	my $key = pick('host', 'region', 'dev', 'i2', 'b', 'lk');
@@ -344,7 +361,7 @@ sub q_derived
 	return { sql => "SELECT host, max(n) FROM (SELECT host, " . bucket() . " AS t, count(*) AS n FROM %T$w GROUP BY 1, 2) x GROUP BY host" };
 }
 
-my @makers = ((\&q_rows) x 4, \&q_star, (\&q_aggregate) x 4, (\&q_group) x 5, \&q_group_limit, (\&q_best) x 2, (\&q_last_point) x 2, (\&q_newest) x 2, (\&q_join) x 3, \&q_self_join,
+my @makers = ((\&q_rows) x 4, \&q_star, (\&q_aggregate) x 4, (\&q_group) x 5, \&q_group_limit, (\&q_best) x 2, (\&q_ordered) x 4, (\&q_last_point) x 2, (\&q_newest) x 2, (\&q_join) x 3, \&q_self_join,
 	\&q_semi, \&q_lateral, \&q_distinct, \&q_derived);
 
 # A query: sql; ordered: in a given order; cursor: FETCHes to go through it by; types, values: parameters.

@@ -325,6 +325,26 @@ extern void nts_reader_chunk(NtsReader *reader, int entry, uint32 group, int col
 							 NtsChunkInfo *info);
 /* The series columns (at most 16) that a segment was sorted by. */
 extern void nts_reader_series(NtsReader *reader, int entry, uint16 *columns, uint32 *count);
+/* Positions of the last row of each series, from series `first` on, in the order in which they lie in the segment. */
+extern void nts_reader_series_ends(NtsReader *reader, int entry, uint32 first, uint32 count, uint64 *rows);
+
+/*
+ * What a reader has at hand: the segment, the row group and the set loaded last. Who reads several places in turn keeps
+ * one for each, zeroed at first, and swaps it with the reader's before and after. Its set can be filled and its rows
+ * looked at in between. Released before the reader is closed; nobody else refers to its set then.
+ */
+typedef struct NtsReaderPlace
+{
+	struct NtsSegmentHandle *segment;
+	int			entry;
+	struct NtsRowGroup *group;
+	NtsVectorSet *set;
+} NtsReaderPlace;
+
+extern void nts_reader_swap_place(NtsReader *reader, NtsReaderPlace *place);
+/* Gives up the row group's chunks, not while the reader has the place: no more columns of the set can be filled. */
+extern void nts_reader_release_chunks(NtsReaderPlace *place);
+extern void nts_reader_release_place(NtsReaderPlace *place);
 
 /* ---- slot.c ---- */
 

@@ -23,7 +23,7 @@
 #include "pg/am/am.h"
 #include "pg/error.h"
 
-typedef struct SegmentHandle
+typedef struct NtsSegmentHandle
 {
 	int			references;
 	MemoryContext context;
@@ -1279,6 +1279,14 @@ nts_reader_series(NtsReader *reader, int entry, uint16 *columns, uint32 *count)
 }
 
 void
+nts_reader_series_ends(NtsReader *reader, int entry, uint32 first, uint32 count, uint64 *rows)
+{
+	NtsStatus	status;
+
+	NTS_CHECK(nts_segment_last_rows(segment_of(reader, entry)->core, first, count, rows, &status), status, reader->rel);
+}
+
+void
 nts_reader_segment_info(NtsReader *reader, int entry, NtsSegmentInfo *info)
 {
 	*info = segment_of(reader, entry)->info;
@@ -1476,6 +1484,44 @@ nts_reader_row_id(NtsReader *reader, uint64 row_id, uint32 *offset)
 			return set->hidden != NULL && set->hidden[*offset] ? NULL : set;
 	}
 	return NULL;
+}
+
+/* ---- places ---- */
+
+void
+nts_reader_swap_place(NtsReader *reader, NtsReaderPlace *place)
+{
+	NtsReaderPlace own = {reader->segment, reader->segment_entry, reader->group, reader->set};
+
+	reader->segment = place->segment;
+	reader->segment_entry = place->entry;
+	reader->group = place->group;
+	reader->set = place->set;
+	*place = own;
+}
+
+void
+nts_reader_release_chunks(NtsReaderPlace *place)
+{
+	if (place->set != NULL && place->set->group != NULL)
+	{
+		release_group(place->set->group);
+		place->set->group = NULL;
+	}
+	if (place->group != NULL)
+		release_group(place->group);
+	place->group = NULL;
+}
+
+void
+nts_reader_release_place(NtsReaderPlace *place)
+{
+	nts_reader_release_chunks(place);
+	if (place->set != NULL)
+		nts_vector_set_release(place->set);
+	if (place->segment != NULL)
+		release_segment(place->segment);
+	memset(place, 0, sizeof(*place));
 }
 
 /* ---- opening and closing ---- */

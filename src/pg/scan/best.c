@@ -24,6 +24,7 @@
 #include "nodedb_ts/core.h"
 #include "pg/scan/best.h"
 #include "pg/scan/custom_scan.h"
+#include "pg/scan/ordered.h"
 
 /* Smaller is better. */
 typedef struct Rank
@@ -553,19 +554,6 @@ compare_rows(const void *a, const void *b, void *arg)
 	return compare_kept(order->state, x, y);
 }
 
-/* The order that a sort clause gave. */
-static void
-prepare_sort(BestState *state, MemoryContext context, Oid operator, Oid collation, bool nulls_first, SortSupport sort)
-{
-	MemoryContext old = MemoryContextSwitchTo(context);
-
-	sort->ssup_cxt = context;
-	sort->ssup_collation = collation;
-	sort->ssup_nulls_first = nulls_first;
-	PrepareSortSupportFromOrderingOp(operator, sort);
-	MemoryContextSwitchTo(old);
-}
-
 static void
 find_best(BestState *state)
 {
@@ -579,7 +567,7 @@ find_best(BestState *state)
 		CHECK_FOR_INTERRUPTS();
 	}
 	if (state->plan.key >= 0)
-		prepare_sort(state, state->context, state->plan.key_operator, state->plan.key_collation,
+		nts_prepare_sort(state->context, state->plan.key_operator, state->plan.key_collation,
 					 state->plan.key_nulls_first, &sort);
 	if (state->count > 1)
 		qsort_arg(state->rows, state->count, sizeof(BestRow), compare_rows, &order);
@@ -640,7 +628,7 @@ prepare_more(BestState *state, MemoryContext context)
 		if (order->attribute == state->column_count)
 			elog(ERROR, "nodedb_ts: a sort column is not among the best rows' columns");
 		order->attribute++;
-		prepare_sort(state, context, plan->operator, plan->collation, plan->nulls_first, &order->sort);
+		nts_prepare_sort(context, plan->operator, plan->collation, plan->nulls_first, &order->sort);
 		state->more_count++;
 	}
 }
@@ -704,23 +692,13 @@ rescan_best(CustomScanState *node)
 	reset(state);
 }
 
-static const char *
-direction(bool descending, bool nulls_first)
-{
-	if (nulls_first == descending)
-		return descending ? " DESC" : "";
-	if (descending)
-		return " DESC NULLS LAST";
-	return " NULLS FIRST";
-}
-
 static void
 explain_best(CustomScanState *node, List *ancestors, ExplainState *es)
 {
 	BestState  *state = (BestState *) node;
 	TupleDesc	desc = RelationGetDescr(state->scan->css.ss.ss_currentRelation);
 	char	   *by = psprintf("%s%s", NameStr(TupleDescAttr(desc, state->plan.column)->attname),
-							  direction(state->plan.descending, state->plan.nulls_first));
+							  nts_explain_direction(state->plan.descending, state->plan.nulls_first));
 	ListCell   *cell;
 
 	foreach(cell, state->plan.more)
@@ -733,7 +711,7 @@ explain_best(CustomScanState *node, List *ancestors, ExplainState *es)
 		if (!get_ordering_op_properties(order->operator, &family, &type, &strategy))
 			elog(ERROR, "nodedb_ts: operator %u gives no order", order->operator);
 		by = psprintf("%s, %s%s", by, NameStr(TupleDescAttr(desc, order->column)->attname),
-					  direction(strategy == BTGreaterStrategyNumber, order->nulls_first));
+					  nts_explain_direction(strategy == BTGreaterStrategyNumber, order->nulls_first));
 	}
 	ExplainPropertyText("Best By", by, es);
 	if (state->plan.key >= 0)

@@ -33,11 +33,14 @@ typedef struct NtsBestPlan
 	List	   *more;			/* NtsBestOrder: without a key */
 } NtsBestPlan;
 
+#define NTS_BEST_MAX_LIMIT 10000	/* rows that are held in memory */
 #define NTS_BEST_ROW_BYTES 128	/* of memory for a row that is kept, beside its values, about */
 
 extern List *nts_best_plan_list(const NtsBestPlan *plan);
 extern void nts_best_plan_read(const CustomScan *scan, NtsBestPlan *plan);
 
+/* How many rows in the query's order are wanted, at most, of a relation that is all that it reads; -1: unknown. */
+extern double nts_known_limit(const PlannerInfo *root);
 /* A child's best rows, beside its scan. */
 extern void nts_best_add_child_path(PlannerInfo *root, RelOptInfo *rel, const CustomPath *scan);
 

@@ -29,8 +29,6 @@
 #include "pg/scan/filter.h"
 #include "pg/scan/scan.h"
 
-#define MAX_LIMIT 10000			/* rows that are held in memory */
-
 static create_upper_paths_hook_type previous_hook = NULL;
 
 List *
@@ -193,20 +191,38 @@ read_more(PlannerInfo *root, RelOptInfo *rel, NtsBestPlan *plan)
 	return true;
 }
 
-/* ORDER BY column, ... LIMIT n. limit_tuples may be an estimate of what is known at execution only: n must be a constant. */
+/* Is a row of the scan no more than a row of the result, whatever stands above? */
+static bool
+is_plain_query(const Query *parse)
+{
+	return parse->rowMarks == NIL && !parse->hasTargetSRFs && !parse->hasAggs && !parse->hasWindowFuncs &&
+		parse->groupClause == NIL && parse->groupingSets == NIL && parse->havingQual == NULL;
+}
+
+double
+nts_known_limit(const PlannerInfo *root)
+{
+	const Query *parse = root->parse;
+
+	/* limit_tuples may be an estimate of what is known at execution only */
+	if (parse->distinctClause != NIL || parse->sortClause == NIL || parse->limitOption == LIMIT_OPTION_WITH_TIES ||
+		!is_known_number(parse->limitCount) || (parse->limitOffset != NULL && !is_known_number(parse->limitOffset)) ||
+		!is_plain_query(parse) || root->limit_tuples < 1)
+		return -1;
+	return root->limit_tuples;
+}
+
+/* ORDER BY column, ... LIMIT n */
 static bool
 read_limit(PlannerInfo *root, RelOptInfo *rel, NtsBestPlan *plan)
 {
-	Query	   *parse = root->parse;
+	List	   *order = root->parse->sortClause;
+	double		limit = nts_known_limit(root);
 
-	if (parse->distinctClause != NIL || parse->sortClause == NIL ||
-		parse->limitOption == LIMIT_OPTION_WITH_TIES || !is_known_number(parse->limitCount) ||
-		(parse->limitOffset != NULL && !is_known_number(parse->limitOffset)) ||
-		root->limit_tuples < 1 || root->limit_tuples > MAX_LIMIT ||
-		!read_order(linitial(parse->sortClause), sort_column(root, rel, linitial(parse->sortClause)), plan) ||
-		!read_more(root, rel, plan))
+	if (limit < 0 || limit > NTS_BEST_MAX_LIMIT ||
+		!read_order(linitial(order), sort_column(root, rel, linitial(order)), plan) || !read_more(root, rel, plan))
 		return false;
-	plan->limit = (int) root->limit_tuples;
+	plan->limit = (int) limit;
 	plan->key = -1;
 	return true;
 }
@@ -237,14 +253,6 @@ estimate_rows(PlannerInfo *root, const Path *scan, const NtsBestPlan *plan,
 		*rows = estimate_num_groups(root, list_make1(key), clamp_row_est(scan->rows), NULL, NULL);
 	}
 	return *rows * (target->width + NTS_BEST_ROW_BYTES) <= get_hash_memory_limit();
-}
-
-/* Is a row of the scan no more than a row of the result, whatever stands above? */
-static bool
-is_plain_query(const Query *parse)
-{
-	return parse->rowMarks == NIL && !parse->hasTargetSRFs && !parse->hasAggs && !parse->hasWindowFuncs &&
-		parse->groupClause == NIL && parse->groupingSets == NIL && parse->havingQual == NULL;
 }
 
 static Path *

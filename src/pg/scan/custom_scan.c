@@ -20,6 +20,7 @@
 
 #include "pg/error.h"
 #include "pg/scan/custom_scan.h"
+#include "pg/scan/ordered.h"
 
 /* ---- columns ---- */
 
@@ -103,6 +104,11 @@ begin_scan(CustomScanState *node, EState *estate, int eflags)
 		ExecAssignScanProjectionInfoWithVarno(&node->ss, relid);
 		columns = add_columns(columns, (Node *) plan->scan.plan.qual, relid, desc);
 	}
+	if (plan->custom_private != NIL)
+	{
+		state->order_by = nts_order_make(plan, state);
+		columns = nts_order_columns(state->order_by, columns);
+	}
 	state->rest = node->ss.ps.qual;
 	state->columns = column_list(columns, &state->column_count);
 	state->filters = palloc(sizeof(NtsFilter *) * Max(list_length(plan->custom_exprs), 1));
@@ -156,6 +162,12 @@ next_row(ScanState *node)
 	bool		forward = !state->may_go_back || ScanDirectionIsForward(node->ps.state->es_direction);
 	uint32		row;
 
+	if (state->order_by != NULL)
+	{
+		if (nts_order_next(state->order_by))
+			pgstat_count_heap_getnext(node->ss_currentRelation);
+		return node->ss_ScanTupleSlot;
+	}
 	/* `next` is the row that follows the current one: backward, the row before that is wanted */
 	if (forward ? state->next >= state->selection.count : state->next < 2)
 	{
@@ -201,6 +213,8 @@ rescan(CustomScanState *node)
 
 	ExecClearTuple(node->ss.ss_ScanTupleSlot);
 	ExecScanReScan(&node->ss);
+	if (state->order_by != NULL)
+		nts_order_reset(state->order_by);
 	nts_scan_restart(state);
 }
 
@@ -273,10 +287,14 @@ shutdown_scan(CustomScanState *node)
 static void
 end_scan(CustomScanState *node)
 {
+	NtsScanState *state = (NtsScanState *) node;
+
 	if (node->ss.ps.ps_ResultTupleSlot != NULL)
 		ExecClearTuple(node->ss.ps.ps_ResultTupleSlot);
 	ExecClearTuple(node->ss.ss_ScanTupleSlot);
-	nts_scan_close((NtsScanState *) node);
+	if (state->order_by != NULL)
+		nts_order_reset(state->order_by);
+	nts_scan_close(state);
 }
 
 static const CustomExecMethods exec_methods = {

@@ -50,6 +50,7 @@ typedef struct NtsScanState
 	int			column_count;
 	MemoryContext constants;	/* values of the filters' constants */
 	const NtsScanChooser *chooser;	/* or NULL */
+	struct NtsOrder *order_by;	/* tuples come in an order; or NULL */
 	/* the scan */
 	NtsReader  *reader;			/* NULL: not begun */
 	BufferAccessStrategy strategy;
@@ -105,6 +106,18 @@ extern bool nts_key_bounds_same(const NtsKeyBounds *bounds);
 /* Decodes columns of the selection's set; puts one of its rows into the scan slot, as far as these columns go. */
 extern void nts_scan_fill(NtsScanState *state, const int *columns, int count);
 extern void nts_scan_store(NtsScanState *state, const int *columns, int count, uint32 row);
+/*
+ * Who reads units in an order of his own: begins the scan, or begins it anew after a restart; leaves out entries, counted
+ * from one on, that the directory excludes; enters a row group of a segment (false: no row of it passes) and loads its
+ * vectors, or the pages of a delta extent (NULL: no row passes); lets state->selection have the set's rows that pass
+ * (false: none).
+ */
+extern void nts_scan_begin(NtsScanState *state);
+extern int	nts_scan_excluded_entries(NtsScanState *state, int entry);
+extern bool nts_scan_enter_group(NtsScanState *state, int entry, uint32 group);
+extern NtsVectorSet *nts_scan_load_vector(NtsScanState *state, uint32 vector);
+extern NtsVectorSet *nts_scan_load_page(NtsScanState *state, int entry, uint32 page);
+extern bool nts_scan_narrow(NtsScanState *state, NtsVectorSet *set);
 /* The next selection, in state->selection; false at the end. */
 extern bool nts_scan_advance(NtsScanState *state);
 /* The one before, or the next one again; false at either end. REQUIRES may_go_back. */
@@ -115,6 +128,8 @@ extern void nts_scan_close(NtsScanState *state);
 /* custom_scan.c */
 extern const CustomScanMethods nts_scan_methods;
 /* scan_explain.c */
+/* What follows a sort column's name. */
+extern const char *nts_explain_direction(bool descending, bool nulls_first);
 extern void nts_scan_explain(CustomScanState *node, List *ancestors, ExplainState *es);
 /* scan_path.c */
 extern Plan *nts_scan_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses,

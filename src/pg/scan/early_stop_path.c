@@ -74,18 +74,6 @@ ordered_key(const PathKey *pathkey, List *keys)
 	return -1;
 }
 
-/* Rows are looked at in more than one window. */
-static bool
-has_volatile_condition(const Path *scan)
-{
-	ListCell   *cell;
-
-	foreach(cell, scan->parent->baserestrictinfo)
-		if (contain_volatile_functions((Node *) lfirst_node(RestrictInfo, cell)->clause))
-			return true;
-	return false;
-}
-
 /* Buckets that are asked for, about. */
 static int
 wanted_buckets(PlannerInfo *root, double groups, double buckets)
@@ -114,7 +102,8 @@ nts_early_stop_add_path(PlannerInfo *root, RelOptInfo *grouped, const CustomPath
 		return;
 	pathkey = linitial_node(PathKey, root->sort_pathkeys);
 	plan.key = ordered_key(pathkey, keys);
-	if (plan.key < 0 || has_volatile_condition(scan))
+	/* rows are looked at in more than one window */
+	if (plan.key < 0 || nts_has_volatile_condition(scan->parent))
 		return;
 	plan.descending = pathkey->pk_strategy == BTGreaterStrategyNumber;
 	plan.nulls_first = pathkey->pk_nulls_first;

@@ -3,7 +3,7 @@
  * values change from one rescan to the next.
  *
  * Only where that leaves most rows unread: for the first column that segments are sorted by, and for the time column. The
- * newest segment stands for all.
+ * newest segment, of those that are looked at, stands for all.
  */
 #include "postgres.h"
 
@@ -18,6 +18,55 @@
 /* So many combinations of outer relations are tried. */
 #define MOST_OUTERS 6
 
+/* Segments that are looked at, so that planning takes the same time however many there are. */
+#define MOST_LOOKS 256
+
+typedef struct Sample
+{
+	int			newest;			/* entries, or -1: there is no segment */
+	int			largest;
+	double		windows;
+} Sample;
+
+/*
+ * Looks at the table's segments. They lie in windows, stretches of time that follow each other: in as many as there would
+ * be if segments lay everywhere as many above each other as on average.
+ */
+static void
+take_sample(NtsReader *reader, Sample *sample)
+{
+	int			entries = nts_reader_entry_count(reader);
+	int			step = entries / MOST_LOOKS + 1;
+	double		segments = 0;
+	double		lengths = 0;
+	int64		first = PG_INT64_MAX;
+	int64		last = PG_INT64_MIN;
+
+	sample->newest = -1;
+	sample->largest = -1;
+	sample->windows = 1;
+	/* the last one of them is among them */
+	for (int i = entries - 1; i >= 0; i -= step)
+	{
+		const NtsEntry *e = nts_reader_entry(reader, i);
+
+		if (e->level == NTS_LEVEL_DELTA)
+			continue;
+		if (sample->newest < 0 || e->generation > nts_reader_entry(reader, sample->newest)->generation)
+			sample->newest = i;
+		if (sample->largest < 0 || e->rows > nts_reader_entry(reader, sample->largest)->rows)
+			sample->largest = i;
+		if ((e->flags & NTS_ENTRY_HAS_TIME) == 0)
+			continue;
+		segments += step;
+		lengths += step * ((double) e->max_time - (double) e->min_time);
+		first = Min(first, e->min_time);
+		last = Max(last, e->max_time);
+	}
+	if (last > first)
+		sample->windows = segments / Max(1.0, lengths / ((double) last - (double) first));
+}
+
 bool
 nts_storage_order(Oid relid, NtsStorageOrder *order)
 {
@@ -25,25 +74,30 @@ nts_storage_order(Oid relid, NtsStorageOrder *order)
 	NtsColumn  *columns = palloc(sizeof(NtsColumn) * Max(RelationGetDescr(rel)->natts, 1));
 	NtsSchema	schema;
 	NtsReader  *reader;
-	int			newest = -1;
+	Sample		sample = {.newest = -1};
 
 	memset(order, 0, sizeof(*order));
 	if (ActiveSnapshotSet())
 	{
 		reader = nts_reader_open(rel, RelationGetDescr(rel), GetActiveSnapshot(), CurrentMemoryContext, NULL);
-		newest = nts_reader_newest_segment(reader);
-		if (newest >= 0)
+		take_sample(reader, &sample);
+		if (sample.newest >= 0)
 		{
-			uint16		series[16];
 			uint32		count;
+			NtsSegmentInfo info;
 
-			nts_reader_series(reader, newest, series, &count);
-			order->series = count == 0 ? 0 : series[0] + 1;
+			nts_reader_series(reader, sample.newest, order->series_columns, &count);
+			order->series_count = count;
+			order->series = count == 0 ? 0 : order->series_columns[0] + 1;
 			order->entries = nts_reader_entry_count(reader);
+			order->windows = sample.windows;
+			nts_reader_segment_info(reader, sample.largest, &info);
+			order->rows = (double) info.rows;
+			order->series_in_rows = (double) info.series;
 		}
 		nts_reader_close(reader);
 	}
-	if (newest >= 0)
+	if (sample.newest >= 0)
 	{
 		nts_schema_columns(RelationGetDescr(rel), columns);
 		nts_schema_build(rel, columns, &schema);
@@ -51,7 +105,7 @@ nts_storage_order(Oid relid, NtsStorageOrder *order)
 	}
 	pfree(columns);
 	table_close(rel, NoLock);
-	return newest >= 0;
+	return sample.newest >= 0;
 }
 
 typedef struct WantedColumn

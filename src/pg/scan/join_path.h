@@ -14,8 +14,13 @@
 typedef struct NtsStorageOrder
 {
 	AttrNumber	series;			/* the first column that they are sorted by */
+	int			series_count;	/* the columns that they are sorted by: */
+	uint16		series_columns[16]; /* 0-based */
 	AttrNumber	time;
 	int			entries;		/* segments and delta extents */
+	double		windows;		/* stretches of time that segments lie in, about */
+	double		rows;			/* of a large segment, */
+	double		series_in_rows;	/* and its series */
 } NtsStorageOrder;
 
 /* false: the table has no segments. REQUIRES a lock on the table. */

@@ -44,6 +44,8 @@ typedef struct NtsSelection
 extern Path *nts_scan_path_below(const RelOptInfo *rel);
 /* The same of those whose rows are shared out among the participants of a parallel plan. */
 extern Path *nts_partial_scan_path_below(const RelOptInfo *rel);
+/* Does some condition on the relation give another answer each time? Then rows must be looked at once. */
+extern bool nts_has_volatile_condition(const RelOptInfo *rel);
 /* Is this plan state a scan of ours (custom_scan.c)? */
 extern bool nts_is_scan_state(const PlanState *state);
 

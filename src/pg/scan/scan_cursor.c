@@ -200,8 +200,8 @@ no_values(void *scan, int column)
  * Does the directory tell that no row of the entry passes? Then to how many entries, from it on, that applies, all of
  * them segments; else 0.
  */
-static int
-excluded_entries(NtsScanState *state, int entry)
+int
+nts_scan_excluded_entries(NtsScanState *state, int entry)
 {
 	NtsFilterFacts facts = {.statistics = entry_statistics,.bounds = no_bounds,.values = no_values,.scan = state};
 	int			count;
@@ -469,7 +469,7 @@ end_last_rows(NtsScanState *state)
 static bool
 excludes_block(NtsScanState *state, BlockNumber block)
 {
-	if (excluded_entries(state, state->entry) == 0)
+	if (nts_scan_excluded_entries(state, state->entry) == 0)
 		return false;
 	if (block == nts_reader_entry(state->reader, state->entry)->first_block)
 	{
@@ -494,7 +494,7 @@ next_entry(NtsScanState *state)
 			int			excluded;
 
 			state->entry = state->order == NULL ? state->place : state->order[state->place];
-			excluded = excluded_entries(state, state->entry);
+			excluded = nts_scan_excluded_entries(state, state->entry);
 			if (excluded > 0)
 			{
 				/* in another order the next places belong to others */
@@ -587,10 +587,7 @@ next_set(NtsScanState *state)
 		state->at_last_rows = state->in_last_rows;
 		if (nts_reader_is_delta(state->reader, state->entry))
 		{
-			state->counts.pages++;
-			for (int i = 0; i < state->filter_count; i++)
-				state->filters[i]->verdict = NTS_VERDICT_SOME;
-			set = nts_reader_load(state->reader, &position);
+			set = nts_scan_load_page(state, state->entry, state->group);
 			state->groups_done++;
 			state->at = position;
 			if (set != NULL)
@@ -644,6 +641,43 @@ next_set(NtsScanState *state)
 		if (set != NULL)
 			return set;
 	}
+}
+
+/* ---- units in an order of the caller's ---- */
+
+bool
+nts_scan_enter_group(NtsScanState *state, int entry, uint32 group)
+{
+	state->entry = entry;
+	state->group = group;
+	if (!judge_group(state))
+		return false;
+	enter_group(state);
+	return true;
+}
+
+NtsVectorSet *
+nts_scan_load_vector(NtsScanState *state, uint32 vector)
+{
+	NtsPosition position = {.entry = state->entry,.group = state->group,.vector = vector};
+
+	state->vector = vector;
+	state->counts.vectors++;
+	if (judge_vector(state))
+		return nts_reader_load(state->reader, &position);
+	state->counts.vectors_pruned++;
+	return NULL;
+}
+
+NtsVectorSet *
+nts_scan_load_page(NtsScanState *state, int entry, uint32 page)
+{
+	NtsPosition position = {.entry = entry,.group = page};
+
+	state->counts.pages++;
+	for (int i = 0; i < state->filter_count; i++)
+		state->filters[i]->verdict = NTS_VERDICT_SOME;
+	return nts_reader_load(state->reader, &position);
 }
 
 /* ---- narrowing ---- */
@@ -717,9 +751,8 @@ apply_rest(NtsScanState *state)
 	ExecClearTuple(slot);
 }
 
-/* Chooses the set's rows; false when there are none. */
-static bool
-narrow(NtsScanState *state, NtsVectorSet *set)
+bool
+nts_scan_narrow(NtsScanState *state, NtsVectorSet *set)
 {
 	ExprContext *econtext = state->css.ss.ps.ps_ExprContext;
 	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
@@ -810,15 +843,15 @@ nts_scan_move(NtsScanState *state, bool forward)
 		for (int i = 0; i < state->filter_count; i++)
 			state->filters[i]->verdict = NTS_VERDICT_SOME;
 		set = nts_reader_load(state->reader, &state->visited[state->visited_at]);
-		if (set != NULL && narrow(state, set))
+		if (set != NULL && nts_scan_narrow(state, set))
 			return true;
 	}
 }
 
 /* ---- beginning and end ---- */
 
-static void
-begin(NtsScanState *state)
+void
+nts_scan_begin(NtsScanState *state)
 {
 	EState	   *estate = state->css.ss.ps.state;
 	Relation	rel = state->css.ss.ss_currentRelation;
@@ -860,10 +893,10 @@ nts_scan_advance(NtsScanState *state)
 	if (state->finished)
 		return false;
 	if (!state->begun)
-		begin(state);
+		nts_scan_begin(state);
 	while ((set = next_set(state)) != NULL)
 	{
-		if (!narrow(state, set))
+		if (!nts_scan_narrow(state, set))
 			continue;
 		if (state->at_last_rows)
 		{
@@ -914,7 +947,7 @@ nts_scan_reach(NtsScanState *state, int column, NtsStatistics *reach)
 {
 	memset(reach, 0, sizeof(*reach));
 	if (!state->begun)
-		begin(state);
+		nts_scan_begin(state);
 	for (state->entry = 0; state->entry < nts_reader_entry_count(state->reader); state->entry++)
 	{
 		int			excluded;
@@ -923,7 +956,7 @@ nts_scan_reach(NtsScanState *state, int column, NtsStatistics *reach)
 		CHECK_FOR_INTERRUPTS();
 		if (nts_reader_is_delta(state->reader, state->entry))
 			continue;
-		excluded = excluded_entries(state, state->entry);
+		excluded = nts_scan_excluded_entries(state, state->entry);
 		if (excluded > 0)
 		{
 			state->entry += excluded - 1;

@@ -9,6 +9,17 @@
 #include "utils/ruleutils.h"
 
 #include "pg/scan/custom_scan.h"
+#include "pg/scan/ordered.h"
+
+const char *
+nts_explain_direction(bool descending, bool nulls_first)
+{
+	if (nulls_first == descending)
+		return descending ? " DESC" : "";
+	if (descending)
+		return " DESC NULLS LAST";
+	return " NULLS FIRST";
+}
 
 static void
 show_filters(CustomScanState *node, List *ancestors, ExplainState *es)
@@ -46,13 +57,19 @@ nts_scan_explain(CustomScanState *node, List *ancestors, ExplainState *es)
 	show_filters(node, ancestors, es);
 	if (es->verbose)
 		show_columns(state, es);
+	if (state->order_by != NULL)
+		nts_order_explain(state->order_by, es);
 	if (!es->analyze)
 		return;
 	ExplainPropertyUInteger("Segments", NULL, c->segments, es);
 	if (c->segments_pruned > 0 || es->format != EXPLAIN_FORMAT_TEXT)
 		ExplainPropertyUInteger("Segments Pruned", NULL, c->segments_pruned, es);
-	ExplainPropertyUInteger("Row Groups", NULL, c->groups, es);
-	ExplainPropertyUInteger("Row Groups Pruned", NULL, c->groups_pruned, es);
+	/* which are entered more than once in an order */
+	if (state->order_by == NULL)
+	{
+		ExplainPropertyUInteger("Row Groups", NULL, c->groups, es);
+		ExplainPropertyUInteger("Row Groups Pruned", NULL, c->groups_pruned, es);
+	}
 	ExplainPropertyUInteger("Vectors", NULL, c->vectors, es);
 	ExplainPropertyUInteger("Vectors Pruned", NULL, c->vectors_pruned, es);
 	ExplainPropertyUInteger("Vectors Decoded", NULL, c->decoded.vectors, es);

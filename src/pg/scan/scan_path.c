@@ -23,6 +23,7 @@
 #include "pg/scan/best.h"
 #include "pg/scan/custom_scan.h"
 #include "pg/scan/join_path.h"
+#include "pg/scan/ordered.h"
 
 static set_rel_pathlist_hook_type previous_hook = NULL;
 
@@ -80,6 +81,17 @@ bool
 nts_scan_may_go_first(const RelOptInfo *rel, const RestrictInfo *info)
 {
 	return info->security_level <= rel->baserestrict_min_security || info->leakproof;
+}
+
+bool
+nts_has_volatile_condition(const RelOptInfo *rel)
+{
+	ListCell   *cell;
+
+	foreach(cell, rel->baserestrictinfo)
+		if (contain_volatile_functions((Node *) lfirst_node(RestrictInfo, cell)->clause))
+			return true;
+	return false;
 }
 
 /* Splits conditions into filters and the rest, both as bare expressions. */
@@ -288,20 +300,43 @@ set_join_costs(PlannerInfo *root, const RelOptInfo *rel, const NtsStorageOrder *
 
 /* Scans that take values from outer relations. */
 static void
-add_join_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid, int columns)
+add_join_paths(PlannerInfo *root, RelOptInfo *rel, const NtsStorageOrder *order, int columns)
 {
-	NtsStorageOrder order;
 	ListCell   *cell;
 
-	if ((rel->joininfo == NIL && !rel->has_eclass_joins) || rel->pages == 0 || !nts_storage_order(relid, &order))
-		return;
-	foreach(cell, nts_join_outers(root, rel, &order))
+	foreach(cell, nts_join_outers(root, rel, order))
 	{
 		CustomPath *path = make_path(root, rel, lfirst(cell));
 
-		set_join_costs(root, rel, &order, columns, &path->path);
+		set_join_costs(root, rel, order, columns, &path->path);
 		add_path(rel, (Path *) path);
 	}
+}
+
+/* The plain path and, where it is known how rows lie, those that make use of that. */
+static void
+add_serial_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid, const ScanEstimate *estimate)
+{
+	CustomPath *scan = make_plain_path(root, rel, estimate, 0);
+	bool		joins = rel->joininfo != NIL || rel->has_eclass_joins;
+	bool		ordered = nts_enable_ordered_scan && (joins || root->query_pathkeys != NIL);
+	NtsStorageOrder order;
+	List	   *paths = NIL;
+	ListCell   *cell;
+
+	nts_best_add_child_path(root, rel, scan);
+	if (rel->pages == 0 || !(joins || ordered) || !nts_storage_order(relid, &order))
+	{
+		add_path(rel, (Path *) scan);
+		return;
+	}
+	if (ordered)
+		paths = nts_order_paths(root, rel, relid, &order, scan);
+	add_path(rel, (Path *) scan);
+	foreach(cell, paths)
+		add_path(rel, lfirst(cell));
+	if (joins)
+		add_join_paths(root, rel, &order, estimate->columns);
 }
 
 static bool
@@ -318,7 +353,6 @@ static void
 add_scan_paths(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 {
 	ScanEstimate estimate;
-	CustomPath *scan;
 
 	if (previous_hook != NULL)
 		previous_hook(root, rel, rti, rte);
@@ -327,10 +361,7 @@ add_scan_paths(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte
 		!is_our_table(rte->relid) || !needed_columns(rel, &estimate.columns))
 		return;
 	estimate_scan(root, rel, &estimate);
-	scan = make_plain_path(root, rel, &estimate, 0);
-	nts_best_add_child_path(root, rel, scan);
-	add_path(rel, (Path *) scan);
-	add_join_paths(root, rel, rte->relid, estimate.columns);
+	add_serial_paths(root, rel, rte->relid, &estimate);
 	if (rel->consider_parallel && rel->lateral_relids == NULL)
 	{
 		int			workers = compute_parallel_worker(rel, rel->pages, -1, max_parallel_workers_per_gather);

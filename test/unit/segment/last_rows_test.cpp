@@ -65,6 +65,17 @@ bool HasLastRows(const Built& built, const Table& table) {
   return info.has_last_rows != 0;
 }
 
+// Where series end is known without copies of their last rows, too.
+void CheckEnds(const Built& built, const Table& table) {
+  const SegmentHandle segment = Open(built, table.source.columns);
+  const auto series = static_cast<uint32_t>(table.starts.size());
+  std::vector<uint64_t> places(series);
+  NtsStatus status = {};
+  ASSERT_EQ(NTS_OK, nts_segment_last_rows(segment.get(), 0, series, places.data(), &status));
+  for (size_t s = 0; s < places.size(); s++) ASSERT_EQ(table.End(s) - 1, places[s]);
+  EXPECT_NE(NTS_OK, nts_segment_last_rows(segment.get(), 0, series + 1, places.data(), &status));
+}
+
 void CheckLastRows(const Built& built, const Table& table) {
   const SegmentHandle segment = Open(built, table.source.columns);
   NtsSegmentInfo info;
@@ -150,6 +161,7 @@ TEST_P(LastRowsTest, NoneWhereTheyDoNotPay) {
   for (const uint32_t step : {1u, 7u}) {
     const Table few(3500, Every(3500, step), false, GetParam());
     EXPECT_FALSE(HasLastRows(few.Make(), few)) << step;
+    CheckEnds(few.Make(), few);
   }
   Table heavy(4000, Every(4000, 1000), false, GetParam());
   std::mt19937_64 random(7);
@@ -170,6 +182,7 @@ TEST_P(LastRowsTest, NoneOfTooManyOrTooLarge) {
     large.source.nulls[3][r] = 0;
   }
   EXPECT_FALSE(HasLastRows(large.Make(), large));
+  CheckEnds(large.Make(), large);
   const Table many(65537 * 8, Every(65537 * 8, 8), false, 1);
   EXPECT_FALSE(HasLastRows(many.Make(), many));
 }

@@ -1,0 +1,356 @@
+/*
+ * ordered_path.c - when the planner may have a scan's rows in order, and at what cost.
+ *
+ * Offered are the leading columns of what the query wants to be ordered by (ORDER BY, windows, DISTINCT, GROUP BY), and the
+ * order that segments have, for merge joins: series columns in any order and direction, then the time column, if few series
+ * have the same values in those columns; the time alone also in windows that are sorted. What the series columns are is
+ * taken from the newest segment, how many series there are from the largest; the node does right whatever they are.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/stratnum.h"
+#include "catalog/pg_type_d.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "utils/lsyscache.h"
+#include "utils/selfuncs.h"
+#include "utils/typcache.h"
+
+#include "pg/compat.h"
+#include "pg/guc.h"
+#include "pg/scan/best.h"
+#include "pg/scan/filter.h"
+#include "pg/scan/ordered.h"
+
+/* Of fewer rows a series the node would sort most segments. */
+#define FEWEST_ROWS 16
+/* Series that tie are merged row by row. */
+#define MOST_TIES 16
+/* The time alone, otherwise: fewer segments behind each other might as well be sorted at once. */
+#define FEWEST_WINDOWS 2
+
+List *
+nts_order_plan_list(const NtsOrderPlan *plan)
+{
+	List	   *integers = list_make3_int(plan->limit, plan->count, plan->by_time);
+	List	   *oids = NIL;
+
+	for (int i = 0; i < plan->count + plan->by_time; i++)
+	{
+		const NtsOrderKey *key = &plan->keys[i];
+
+		integers = lappend_int(integers, key->column);
+		integers = lappend_int(lappend_int(integers, key->descending), key->nulls_first);
+		oids = lappend_oid(lappend_oid(oids, key->operator), key->collation);
+	}
+	return list_make2(integers, oids);
+}
+
+void
+nts_order_plan_read(List *list, NtsOrderPlan *plan)
+{
+	List	   *integers = linitial(list);
+	List	   *oids = lsecond(list);
+
+	plan->limit = linitial_int(integers);
+	plan->count = lsecond_int(integers);
+	plan->by_time = lthird_int(integers) != 0;
+	for (int i = 0; i < plan->count + plan->by_time; i++)
+	{
+		NtsOrderKey *key = &plan->keys[i];
+
+		key->column = list_nth_int(integers, 3 + 3 * i);
+		key->descending = list_nth_int(integers, 4 + 3 * i) != 0;
+		key->nulls_first = list_nth_int(integers, 5 + 3 * i) != 0;
+		key->operator = list_nth_oid(oids, 2 * i);
+		key->collation = list_nth_oid(oids, 1 + 2 * i);
+	}
+}
+
+static Plan *
+make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses, List *custom_plans)
+{
+	Plan	   *plan = nts_scan_plan(root, rel, path, tlist, clauses, custom_plans);
+
+	((CustomScan *) plan)->custom_private = path->custom_private;
+	return plan;
+}
+
+static const CustomPathMethods path_methods = {
+	.CustomName = "nodedb_ts ordered scan",
+	.PlanCustomPath = make_plan,
+};
+
+/* ---- what can be had in order ---- */
+
+static bool
+is_series(const NtsStorageOrder *order, AttrNumber attribute)
+{
+	for (int i = 0; i < order->series_count; i++)
+		if (order->series_columns[i] + 1 == attribute)
+			return true;
+	return false;
+}
+
+/* The member of a class that is a column of the relation, if there is one that segments may be in the order of. */
+static const EquivalenceMember *
+find_member(const RelOptInfo *rel, const EquivalenceClass *class, const NtsStorageOrder *order, AttrNumber *attribute)
+{
+	ListCell   *cell;
+
+	foreach(cell, class->ec_members)
+	{
+		const EquivalenceMember *member = lfirst(cell);
+
+		if (!bms_equal(member->em_relids, rel->relids))
+			continue;
+		*attribute = nts_filter_column((Node *) member->em_expr, rel->relid);
+		if (*attribute > 0 && (is_series(order, *attribute) || *attribute == order->time))
+			return member;
+	}
+	return NULL;
+}
+
+/* Has the column one value only, as far as rows pass? */
+static bool
+is_constant(PlannerInfo *root, const RelOptInfo *rel, AttrNumber attribute)
+{
+	ListCell   *cell;
+	ListCell   *member_cell;
+
+	foreach(cell, root->eq_classes)
+	{
+		const EquivalenceClass *class = lfirst(cell);
+
+		if (!class->ec_has_const || class->ec_below_outer_join)
+			continue;
+		foreach(member_cell, class->ec_members)
+		{
+			const EquivalenceMember *member = lfirst(member_cell);
+
+			if (bms_equal(member->em_relids, rel->relids) &&
+				nts_filter_column((Node *) member->em_expr, rel->relid) == attribute)
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool
+has_column(const NtsOrderPlan *plan, int column)
+{
+	for (int i = 0; i < plan->count; i++)
+		if (plan->keys[i].column == column)
+			return true;
+	return false;
+}
+
+static Var *
+column_var(const RelOptInfo *rel, Oid relid, AttrNumber attribute)
+{
+	Oid			type;
+	Oid			collation;
+	int32		typmod;
+
+	get_atttypetypmodcoll(relid, attribute, &type, &typmod, &collation);
+	return makeVar(rel->relid, attribute, type, typmod, collation, 0);
+}
+
+/* How many series of a segment have the same values in the keys, of those that pass, about. */
+static double
+estimate_ties(PlannerInfo *root, const RelOptInfo *rel, Oid relid, const NtsStorageOrder *order, const NtsOrderPlan *plan)
+{
+	List	   *known = NIL;
+	bool		all = true;
+
+	for (int i = 0; i < order->series_count; i++)
+	{
+		AttrNumber	attribute = order->series_columns[i] + 1;
+
+		if (has_column(plan, attribute - 1) || is_constant(root, rel, attribute))
+			known = lappend(known, column_var(rel, relid, attribute));
+		else
+			all = false;
+	}
+	if (all)
+		return 1;
+	return order->series_in_rows / (known == NIL ? 1 : estimate_num_groups(root, known, rel->tuples, NULL, NULL));
+}
+
+/* Is it an order of words by value? */
+static bool
+is_time_order(const PathKey *pathkey, const EquivalenceMember *member)
+{
+	return nts_filter_word_order(member->em_datatype) == NTS_ORDER_INT &&
+		lookup_type_cache(member->em_datatype, TYPECACHE_BTREE_OPFAMILY)->btree_opf == pathkey->pk_opfamily;
+}
+
+/* The leading path keys that the relation can be read in the order of. */
+static List *
+read_pathkeys(PlannerInfo *root, const RelOptInfo *rel, Oid relid, const NtsStorageOrder *order, List *pathkeys,
+			  NtsOrderPlan *plan)
+{
+	List	   *taken = NIL;
+	ListCell   *cell;
+
+	memset(plan, 0, sizeof(*plan));
+	foreach(cell, pathkeys)
+	{
+		PathKey    *pathkey = lfirst_node(PathKey, cell);
+		AttrNumber	attribute;
+		const EquivalenceMember *member = find_member(rel, pathkey->pk_eclass, order, &attribute);
+		NtsOrderKey *key = &plan->keys[plan->count];
+		bool		is_time;
+
+		if (member == NULL || plan->count + 1 == NTS_MAX_ORDER_KEYS)
+			break;
+		is_time = !is_series(order, attribute);
+		if (!is_time && order->rows < order->series_in_rows * FEWEST_ROWS)
+			break;
+		if (is_time && (!is_time_order(pathkey, member) ||
+						(estimate_ties(root, rel, relid, order, plan) > MOST_TIES &&
+						 (plan->count > 0 || order->windows < FEWEST_WINDOWS))))
+			break;
+		key->operator = get_opfamily_member(pathkey->pk_opfamily, member->em_datatype, member->em_datatype,
+											pathkey->pk_strategy);
+		if (!OidIsValid(key->operator))
+			break;
+		key->column = attribute - 1;
+		key->collation = pathkey->pk_eclass->ec_collation;
+		key->descending = pathkey->pk_strategy == BTGreaterStrategyNumber;
+		key->nulls_first = pathkey->pk_nulls_first;
+		taken = lappend(taken, pathkey);
+		plan->by_time = is_time;
+		if (is_time)
+			break;
+		plan->count++;
+	}
+	return taken;
+}
+
+/* The order of segments, as far as merge joins or the query may want it. */
+static List *
+storage_pathkeys(PlannerInfo *root, RelOptInfo *rel, Oid relid, const NtsStorageOrder *order)
+{
+	List	   *pathkeys = NIL;
+
+	for (int i = 0; i <= order->series_count; i++)
+	{
+		AttrNumber	attribute = i < order->series_count ? order->series_columns[i] + 1 : order->time;
+		Var		   *column;
+		TypeCacheEntry *entry;
+		List	   *pathkey;
+
+		if (attribute == 0)
+			break;
+		column = column_var(rel, relid, attribute);
+		entry = lookup_type_cache(column->vartype, TYPECACHE_LT_OPR);
+		if (!OidIsValid(entry->lt_opr))
+			break;
+		pathkey = NTS_BUILD_PATHKEY(root, (Expr *) column, entry->lt_opr, rel->relids);
+		if (pathkey == NIL)
+			break;
+		/* a column of one value orders nothing */
+		if (!EC_MUST_BE_REDUNDANT(((PathKey *) linitial(pathkey))->pk_eclass))
+			pathkeys = list_concat(pathkeys, pathkey);
+	}
+	return truncate_useless_pathkeys(root, rel, pathkeys);
+}
+
+/* ---- costs ---- */
+
+/*
+ * All of the plain scan, a little more for each row, and before the first one a look at each series of each segment. The
+ * plain scan must stay cheaper by more than PostgreSQL takes for equal: nodes above may want that one.
+ */
+static void
+set_costs(Path *path, const NtsStorageOrder *order)
+{
+	double		run_cost = path->total_cost - path->startup_cost;
+	double		look_cost = order->entries * (200 + order->series_in_rows * 2) * cpu_operator_cost;
+
+	path->startup_cost += look_cost;
+	path->total_cost += look_cost + run_cost * 0.05 + path->rows * cpu_operator_cost;
+}
+
+/* Windows are sorted one after the other: the first row comes when the first one is. */
+static void
+set_window_costs(PlannerInfo *root, Path *path, const NtsStorageOrder *order)
+{
+	double		run_cost = path->total_cost - path->startup_cost;
+	Path		sort = {0};
+
+	cost_sort(&sort, root, path->pathkeys, 0, clamp_row_est(path->rows / order->windows), path->pathtarget->width, 0,
+			  work_mem, -1);
+	path->startup_cost += order->entries * 200 * cpu_operator_cost + run_cost / order->windows + sort.startup_cost;
+	path->total_cost += order->entries * 200 * cpu_operator_cost + run_cost * 0.05 + sort.total_cost * order->windows;
+}
+
+static Path *
+make_path(PlannerInfo *root, RelOptInfo *rel, Oid relid, const CustomPath *plain, const NtsStorageOrder *order,
+		  List *pathkeys, const NtsOrderPlan *plan)
+{
+	CustomPath *path = makeNode(CustomPath);
+
+	*path = *plain;
+	path->path.pathkeys = pathkeys;
+	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
+	path->custom_private = nts_order_plan_list(plan);
+	path->methods = &path_methods;
+	if (plan->count == 0 && estimate_ties(root, rel, relid, order, plan) > MOST_TIES)
+		set_window_costs(root, &path->path, order);
+	else
+		set_costs(&path->path, order);
+	return &path->path;
+}
+
+/* Is the ctid asked for? What was sorted has none. */
+static bool
+needs_ctid(const RelOptInfo *rel)
+{
+	Bitmapset  *numbers = NULL;
+
+	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &numbers);
+	return bms_is_member(SelfItemPointerAttributeNumber - FirstLowInvalidHeapAttributeNumber, numbers);
+}
+
+/* How many rows are asked for, at most, of those that come in the order of `taken`; 0: unknown. */
+static int
+known_limit(PlannerInfo *root, const RelOptInfo *rel, List *taken)
+{
+	double		limit = nts_known_limit(root);
+
+	if (limit > INT_MAX || limit < 0 || !pathkeys_contained_in(root->sort_pathkeys, taken) ||
+		!bms_equal(IS_OTHER_REL(rel) ? rel->top_parent_relids : rel->relids, root->all_baserels))
+		return 0;
+	return (int) limit;
+}
+
+List *
+nts_order_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid, const NtsStorageOrder *order, const CustomPath *plain)
+{
+	NtsOrderPlan plan;
+	List	   *wanted;
+	List	   *stored;
+	List	   *paths = NIL;
+
+	/* conditions may be evaluated for some rows more than once */
+	if (needs_ctid(rel) || nts_has_volatile_condition(rel))
+		return NIL;
+	wanted = read_pathkeys(root, rel, relid, order, root->query_pathkeys, &plan);
+	plan.limit = known_limit(root, rel, wanted);
+	/* the newest rows of all are the business of the node of the best rows */
+	if (wanted != NIL && (plan.count > 0 || !nts_enable_best || root->limit_tuples < 0 ||
+						  root->limit_tuples > NTS_BEST_MAX_LIMIT))
+		paths = lappend(paths, make_path(root, rel, relid, plain, order, wanted, &plan));
+	stored = read_pathkeys(root, rel, relid, order, storage_pathkeys(root, rel, relid, order), &plan);
+	if (stored != NIL && !pathkeys_contained_in(stored, wanted))
+		paths = lappend(paths, make_path(root, rel, relid, plain, order, stored, &plan));
+	return paths;
+}
