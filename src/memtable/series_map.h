@@ -61,10 +61,10 @@ class SeriesMap {
       last_entry_ = entry;
     }
   }
-  // Undoes AddRow of the newest row of a series that had `last_row` before.
+  // Undoes AddRow of the newest row of a series that had `last_row` before. If there still is an
+  // image, it is that of the row before, too.
   void TakeBack(uint32_t series, uint32_t last_row) {
     series_[series].last_row = last_row;
-    series_[series].image = nullptr;
     --series_[series].rows;
   }
   void CommitPrepared(uint32_t hash, uint32_t key_bytes);
