@@ -99,6 +99,39 @@ COPY n FROM :'file' WHERE i <= 10;
 COMMIT;
 SELECT count(*) FROM n;
 
+-- tags that seldom change: NULLs that move between neighbours, padding, wide rows, values that a trigger or an
+-- expression makes
+CREATE TABLE tags (ts timestamptz, host text, a text, b text, id uuid, n numeric, c "char", d name, v int,
+                   g text GENERATED ALWAYS AS (CASE WHEN v % 1000 = 1 THEN NULL ELSE a END) STORED) USING nodedb_ts;
+CREATE TABLE tags_heap (LIKE tags INCLUDING GENERATED) USING heap;
+CREATE FUNCTION change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.v % 1500 < 4 THEN NEW.b := 'changed ' || NEW.v % 2; END IF;
+  RETURN NEW;
+END $$;
+CREATE TABLE wide USING nodedb_ts AS SELECT 1 AS v WHERE false;
+SELECT 'ALTER TABLE wide ' || string_agg(format('ADD c%s text', i), ', ') FROM generate_series(1, 70) i \gexec
+CREATE TABLE wide_heap (LIKE wide) USING heap;
+COPY (SELECT '2024-01-01'::timestamptz + i / 20 * interval '1 s' AS ts, 'host' || i % 20 AS host,
+             CASE WHEN k % 3 = 0 THEN NULL WHEN k % 3 = 1 THEN 'x' ELSE 'y' || k % 5 END AS a,
+             CASE WHEN k % 3 = 1 THEN NULL WHEN k % 3 = 0 THEN 'x' ELSE repeat('z', k % 7) END AS b,
+             CASE WHEN m % 4 > 0 THEN ('0000000100000000000000000000000' || m % 4)::uuid END AS id, m % 2 + 0.5 AS n,
+             chr(97 + m % 2)::"char" AS c, CASE WHEN m % 4 <> 2 THEN 'name' || m % 2 END::name AS d, i AS v
+      FROM (SELECT i, i / 700 + i % 20 AS k, i / 8000 AS m FROM generate_series(0, 39999) i) r) TO :'file';
+COPY tags (ts, host, a, b, id, n, c, d, v) FROM :'file';
+COPY tags_heap (ts, host, a, b, id, n, c, d, v) FROM :'file';
+SELECT count(*), twin_diff('tags', 'tags_heap') FROM tags;
+TRUNCATE tags, tags_heap;
+CREATE TRIGGER change BEFORE INSERT ON tags FOR EACH ROW EXECUTE FUNCTION change();
+CREATE TRIGGER change BEFORE INSERT ON tags_heap FOR EACH ROW EXECUTE FUNCTION change();
+COPY tags (ts, host, a, b, id, n, c, d, v) FROM :'file';
+COPY tags_heap (ts, host, a, b, id, n, c, d, v) FROM :'file';
+SELECT count(*), twin_diff('tags', 'tags_heap') FROM tags;
+COPY (SELECT v, host, a, b, d FROM tags_heap) TO :'file';
+COPY wide (v, c1, c2, c69, c70) FROM :'file';
+COPY wide_heap (v, c1, c2, c69, c70) FROM :'file';
+SELECT count(*), twin_diff('wide', 'wide_heap') FROM wide;
+
 -- options
 CREATE TABLE o (a int, b text, c text DEFAULT 'def') USING nodedb_ts;
 COPY o (a, b) FROM stdin (FORMAT csv, DELIMITER ';', NULL 'none', QUOTE '''');

@@ -172,12 +172,16 @@ int			nts_part_append(NtsPart *part, const NtsValue *values, uint64_t row_id,
 /*
  * Rows as PostgreSQL's slots hold them: words[i][c] is the Datum of row i and column c
  * (VAR: address of a varlena; FIXED: of the bytes), nulls[i][c] says that it is NULL.
+ * images: NULL, or of each row NULL or bytes that stand for its values of all VAR and FIXED
+ * columns: in rows with equal images these are equal, byte for byte and NULL for NULL.
  */
 typedef struct NtsRowBlock
 {
 	const uint64_t *const *words;
 	const bool *const *nulls;
 	uint32_t	count;
+	const uint8_t *const *images;
+	const uint32_t *image_lengths;
 } NtsRowBlock;
 
 /*

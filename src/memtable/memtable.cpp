@@ -72,16 +72,18 @@ Grow Memtable::TryAppend(const NtsValue* values, uint64_t row_id, uint32_t comma
     }
   }
   uint64_t var_bytes = key_bytes;
+  bool shared = true;
   const RowPlace here = store_.At(rows_);
   const bool written = here.capacity == layout_->rows().geometry.full()
-                           ? WriteRow<true>(values, series, previous_row, here, &var_bytes)
-                           : WriteRow<false>(values, series, previous_row, here, &var_bytes);
+                           ? WriteRow<true>(values, series, previous_row, here, &var_bytes, &shared)
+                           : WriteRow<false>(values, series, previous_row, here, &var_bytes, &shared);
   if (!written) return account_.failure();
 
   // From here on nothing can fail.
   if (layout_->has_keys()) {
     if (is_new) series_.CommitPrepared(hash, key_bytes);
-    series_.AddRow(series, rows_);
+    series_.AddRow(&series_.entry(series), series, rows_);
+    if (is_new || !shared) series_.entry(series).same_from = rows_;
   }
   row_ids_.Append(rows_, row_id);
   command_ids_.Append(rows_, command_id);
@@ -93,10 +95,11 @@ Grow Memtable::TryAppend(const NtsValue* values, uint64_t row_id, uint32_t comma
   return Grow::kOk;
 }
 
-// kFullChunk: the row lies in a full chunk, so that the columns start at known places.
+// kFullChunk: the row lies in a full chunk, so that the columns start at known places. *shared becomes
+// false when a cell of a VAR column is not that of the previous row.
 template <bool kFullChunk>
 bool Memtable::WriteRow(const NtsValue* values, uint32_t series, uint32_t previous_row,
-                        RowPlace here, uint64_t* var_bytes) {
+                        RowPlace here, uint64_t* var_bytes, bool* shared) {
   const StoreLayout& layout = layout_->rows();
   const Slot* const slots = layout.slots.data();
   const uint16_t* order = layout.write_order.data();
@@ -121,17 +124,19 @@ bool Memtable::WriteRow(const NtsValue* values, uint32_t series, uint32_t previo
     const Slot& slot = slots[*order];
     const NtsValue& value = values[slot.column];
     const uint8_t* stored = nullptr;
-    if (!value.is_null) {
-      var_total += value.length;
-      if (value.length <= kSharedBytes && previous_row != kNoRow) {
-        stored = LoadVar(before.data +
+    const uint8_t* previous = nullptr;
+    if (previous_row != kNoRow) {
+      previous = LoadVar(before.data +
                          (before_full ? slot.full_start : ColumnStore::ColumnStart(slot, before.capacity)) +
                          uint64_t{before.offset} * sizeof(stored));
-        if (stored != nullptr && !EqualVar(stored, value)) stored = nullptr;
-      }
-      if (stored == nullptr) stored = arena_.Store(BytesOf(value), value.length);
+    }
+    if (!value.is_null) {
+      var_total += value.length;
+      const bool equal = value.length <= kSharedBytes && previous != nullptr && EqualVar(previous, value);
+      stored = equal ? previous : arena_.Store(BytesOf(value), value.length);
       if (stored == nullptr) return false;
     }
+    if (stored != previous) *shared = false;
     std::memcpy(cell_of(slot, sizeof(stored)), &stored, sizeof(stored));
   }
   for (; order != end; ++order) {
@@ -201,7 +206,10 @@ void Memtable::Truncate(uint32_t rows, uint32_t series) {
   rows_ = rows;
   if (layout_->has_keys()) {
     series_.Truncate(series);
-    for (uint32_t i = 0; i < series; ++i) series_.entry(i).rows = 0;
+    for (uint32_t i = 0; i < series; ++i) {
+      series_.entry(i).rows = 0;
+      series_.entry(i).image = nullptr;
+    }
     for (uint32_t row = 0; row < rows; ++row) {
       Series& entry = series_.entry(SeriesOf(row));
       ++entry.rows;
@@ -234,9 +242,11 @@ uint32_t Memtable::SeriesOf(uint32_t row) const {
 void Memtable::Clear(uint64_t keep_bytes) {
   gathered_ = {};
   std::vector<const uint8_t*>().swap(gathered_cells_);
+  std::vector<GatheredRun>().swap(gathered_runs_);
   rows_ = evicted_rows_ = eviction_cursor_ = 0;
   raw_bytes_ = 0;
   largest_row_bytes_ = 0;
+  image_bytes_ = image_hits_ = image_misses_ = 0;
   arena_.Clear();
   mark_ = arena_.mark();
   store_.Clear();

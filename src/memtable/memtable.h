@@ -94,20 +94,31 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   // otherwise be stored once per row.
   static constexpr uint32_t kSharedBytes = 64;
   static constexpr uint32_t kMaxBlockRows = 256;
+  static constexpr uint32_t kMaxImageBytes = 1024;
+  static constexpr uint64_t kImageShare = 8;  // images take so much of the rows' raw bytes at most
+  static constexpr uint64_t kImageTrials = 256;
 
   // A row of a block that is being added.
   struct BlockRow {
     uint32_t series;
     uint32_t previous;  // the row before it in its series
-    uint64_t var_bytes;
+    uint32_t var_bytes;
+    bool same;    // its image is that of `previous`
+    bool shared;  // its cells of VAR columns are those of `previous`, as far as they are written
     const uint8_t* before;  // cells of `previous` that are pointers lie behind it, if in a full chunk
   };
 
   Grow TryAppend(const NtsValue* values, uint64_t row_id, uint32_t command_id);
   template <bool kFullChunk>
   bool WriteRow(const NtsValue* values, uint32_t series, uint32_t previous_row, RowPlace here,
-                uint64_t* var_bytes);
-  uint32_t FindBlockRow(const NtsRowBlock& block, uint32_t i);
+                uint64_t* var_bytes, bool* shared);
+  Series* FindBlockRow(const NtsRowBlock& block, uint32_t i, BlockRow* row);
+  // Where images mostly differ, they cost more than they save.
+  bool TakesImages(const NtsRowBlock& block) const {
+    return block.images != nullptr && image_misses_ <= image_hits_ + kImageTrials;
+  }
+  bool HasImage(const Series& series, const uint8_t* image, uint32_t length);
+  uint32_t FindBlockKey(const NtsRowBlock& block, uint32_t i);
   uint32_t FindBlockSeries(const NtsRowBlock& block, uint32_t count, BlockRow* rows);
   bool WriteBlock(const NtsRowBlock& block, uint32_t count, RowPlace here, BlockRow* rows);
   template <typename Word>
@@ -119,6 +130,14 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   bool WriteBlockVar(const NtsRowBlock& block, uint32_t count, uint16_t number, BlockRow* rows,
                      uint8_t* cells);
   void UndoBlock(uint32_t count, const BlockRow* rows);
+  void NoteBlock(const NtsRowBlock& block, uint32_t count, const BlockRow* rows);
+  bool AreGathered(std::span<const uint32_t> rows) const {
+    return !gathered_.empty() && rows.data() == gathered_.data() && rows.size() == gathered_.size();
+  }
+  const uint8_t* GatheredCell8(uint32_t slot, size_t i) const;
+  void GatherRuns(uint32_t slot, std::string_view* values, uint8_t* nulls) const;
+  template <typename Set>
+  void ForEachKey(uint32_t slot, std::span<const uint32_t> rows, Set&& set) const;
   template <typename Visit>
   void ForEachCell8(uint32_t slot, std::span<const uint32_t> rows, Visit&& visit) const;
   void Rollback();
@@ -139,11 +158,25 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   uint32_t eviction_cursor_ = 0;  // no row before it is the newest of an active series
   uint64_t raw_bytes_ = 0;
   uint64_t largest_row_bytes_ = 0;   // of any row since the last Clear
+  uint64_t image_bytes_ = 0;
+  uint64_t image_hits_ = 0;
+  uint64_t image_misses_ = 0;
   std::vector<NtsValue> block_key_;  // scratch, one per column
+  // Of the block that is being added: whether there is a NULL, and whether all rows are `same`.
+  bool block_has_nulls_ = false;
+  bool block_repeats_ = false;
   // Rows that are about to be gathered, and where their cells of 8 bytes lie in full chunks,
   // less the start of the column.
   mutable std::span<const uint32_t> gathered_;
   mutable std::vector<const uint8_t*> gathered_cells_;
+  mutable bool gathered_full_ = false;  // all of them are in full chunks
+  // Of these rows, those of one series in a row; nothing without series.
+  struct GatheredRun {
+    uint32_t end;
+    uint32_t series;
+    bool same;  // their cells of VAR columns are equal
+  };
+  mutable std::vector<GatheredRun> gathered_runs_;
 };
 
 }  // namespace nodedb_ts::memtable

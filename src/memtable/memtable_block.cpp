@@ -4,7 +4,13 @@
 // every row finds its series; then each column is written for all of them. What a
 // row by itself pays per column (which cell, which chunk, which kind) is paid once
 // for a block.
+//
+// Most rows repeat the tags of the row before in their series. Where the caller hands in an
+// image of each row's bytes, one comparison with the series' image tells so: then neither the
+// key nor the tags are looked at.
 #include <algorithm>
+#include <cstring>
+#include <string_view>
 
 #include "memtable/memtable.h"
 
@@ -28,6 +34,22 @@ inline bool PlainBytes(const uint8_t* varlena, NtsValue* value) {
   return (varlena[0] & 1) != 0 && varlena[0] != 1;
 }
 
+bool HasNulls(const NtsRowBlock& block, uint32_t count, uint32_t columns) {
+  static_assert(sizeof(bool) == 1);
+  for (uint32_t i = 0; i < count; ++i) {
+    const bool* const nulls = block.nulls[i];
+    uint64_t any = 0;
+    if (columns < 8) {
+      for (uint32_t c = 0; c < columns; ++c) any |= nulls[c] ? 1 : 0;
+    } else {
+      for (uint32_t c = 0; c + 8 < columns; c += 8) any |= LoadAs<uint64_t>(nulls + c);
+      any |= LoadAs<uint64_t>(nulls + columns - 8);
+    }
+    if (any != 0) return true;
+  }
+  return false;
+}
+
 inline const uint8_t* Address(uint64_t word) {
   return reinterpret_cast<const uint8_t*>(static_cast<uintptr_t>(word));
 }
@@ -46,6 +68,9 @@ uint32_t Memtable::AppendBlock(const NtsRowBlock& block, uint32_t command_id) {
   BlockRow rows[kMaxBlockRows];
   count = FindBlockSeries(block, count, rows);
   if (count == 0) return 0;
+  block_has_nulls_ = HasNulls(block, count, layout_->schema().column_count);
+  block_repeats_ = std::all_of(rows, rows + count,
+                               [](const BlockRow& row) { return row.same && row.before != nullptr; });
   if (!WriteBlock(block, count, here, rows)) {
     UndoBlock(count, rows);
     return 0;
@@ -58,13 +83,59 @@ uint32_t Memtable::AppendBlock(const NtsRowBlock& block, uint32_t command_id) {
     raw_bytes_ += row_bytes;
     largest_row_bytes_ = std::max(largest_row_bytes_, row_bytes);
   }
+  if (layout_->has_keys()) NoteBlock(block, count, rows);
   mark_ = arena_.mark();
   rows_ += count;
   return count;
 }
 
-// The series of a row by its key, or kNoSeries: new, or with a value that is not plain.
-uint32_t Memtable::FindBlockRow(const NtsRowBlock& block, uint32_t i) {
+// What series have to remember of rows that have been written.
+void Memtable::NoteBlock(const NtsRowBlock& block, uint32_t count, const BlockRow* rows) {
+  const bool takes_images = TakesImages(block);
+  for (uint32_t i = 0; i < count; ++i) {
+    if (rows[i].same) continue;
+    Series& entry = series_.entry(rows[i].series);
+    if (!rows[i].shared) {
+      entry.same_from = rows_ + i;
+      continue;
+    }
+    if (!takes_images || block.images[i] == nullptr || entry.last_row != rows_ + i) continue;
+    const uint32_t length = block.image_lengths[i];
+    if (length > kMaxImageBytes || image_bytes_ + length > raw_bytes_ / kImageShare) continue;
+    // Without memory for it there is no image.
+    entry.image = arena_.Store(block.images[i], length);
+    entry.var_bytes = rows[i].var_bytes - entry.key_bytes;
+    image_bytes_ += length;
+  }
+}
+
+// Is this the image of the series' newest row?
+bool Memtable::HasImage(const Series& series, const uint8_t* image, uint32_t length) {
+  if (series.image == nullptr) return false;
+  const std::string_view view = Arena::View(series.image);
+  const bool same = view.size() == length && std::memcmp(view.data(), image, length) == 0;
+  image_misses_ += same ? 0 : 1;
+  image_hits_ += same ? 1 : 0;
+  return same;
+}
+
+// The series of a row by its image or its key; nullptr: new, or with a value that is not plain.
+Series* Memtable::FindBlockRow(const NtsRowBlock& block, uint32_t i, BlockRow* row) {
+  const uint8_t* const image = TakesImages(block) ? block.images[i] : nullptr;
+  if (image != nullptr && layout_->keys_are_bytes()) {
+    Series* const guess = series_.Guess(&row->series);
+    row->same = guess != nullptr && HasImage(*guess, image, block.image_lengths[i]);
+    if (row->same) return guess;
+  }
+  row->series = FindBlockKey(block, i);
+  if (row->series == kNoSeries) return nullptr;
+  Series* const entry = &series_.entry(row->series);
+  row->same = image != nullptr && HasImage(*entry, image, block.image_lengths[i]);
+  return entry;
+}
+
+// The same by its key; or kNoSeries.
+uint32_t Memtable::FindBlockKey(const NtsRowBlock& block, uint32_t i) {
   for (const Slot& slot : layout_->keys().slots) {
     NtsValue& value = block_key_[slot.column];
     value = {block.words[i][slot.column], 0, block.nulls[i][slot.column] ? 1u : 0u};
@@ -82,14 +153,13 @@ uint32_t Memtable::FindBlockSeries(const NtsRowBlock& block, uint32_t count, Blo
   if (has_keys) block_key_.resize(layout_->schema().column_count);
   for (uint32_t i = 0; i < count; ++i) {
     BlockRow& row = rows[i];
-    row = {kNoSeries, rows_ + i - 1, 0, nullptr};
+    row = {kNoSeries, rows_ + i - 1, 0, false, true, nullptr};
     if (has_keys) {
-      row.series = FindBlockRow(block, i);
-      if (row.series == kNoSeries) return i;
-      const Series& entry = series_[row.series];
-      row.previous = entry.last_row;
-      row.var_bytes = entry.key_bytes;
-      series_.AddRow(row.series, rows_ + i);
+      Series* const entry = FindBlockRow(block, i, &row);
+      if (entry == nullptr) return i;
+      row.previous = entry->last_row;
+      row.var_bytes = entry->key_bytes + (row.same ? entry->var_bytes : 0);
+      series_.AddRow(entry, row.series, rows_ + i, row.same);
     }
     // Cells of a full chunk lie at known places behind this address.
     if (row.previous >> full_shift == 0) continue;
@@ -148,6 +218,13 @@ template <typename Word>
 bool Memtable::WriteBlockWords(const NtsRowBlock& block, uint32_t count, RowPlace here, uint16_t number,
                                uint8_t* cells) {
   const uint16_t column = layout_->rows().slots[number].column;
+  if (!block_has_nulls_) {
+    for (uint32_t i = 0; i < count; ++i) {
+      const Word word = static_cast<Word>(block.words[i][column]);
+      std::memcpy(cells + i * sizeof(Word), &word, sizeof(Word));
+    }
+    return true;
+  }
   bool any_null = false;
   for (uint32_t i = 0; i < count; ++i) {
     const bool is_null = block.nulls[i][column];
@@ -189,19 +266,30 @@ bool Memtable::SetBlockNulls(const NtsRowBlock& block, uint32_t count, RowPlace 
 bool Memtable::WriteBlockVar(const NtsRowBlock& block, uint32_t count, uint16_t number, BlockRow* rows,
                              uint8_t* cells) {
   const Slot& slot = layout_->rows().slots[number];
+  if (block_repeats_) {
+    for (uint32_t i = 0; i < count; ++i) {
+      const uint8_t* const stored = LoadVar(rows[i].before + slot.full_start);
+      std::memcpy(cells + i * sizeof(stored), &stored, sizeof(stored));
+    }
+    return true;
+  }
   for (uint32_t i = 0; i < count; ++i) {
-    const uint8_t* stored = nullptr;
-    if (!block.nulls[i][slot.column]) {
-      NtsValue value;
-      if (!PlainBytes(Address(block.words[i][slot.column]), &value)) return false;
-      rows[i].var_bytes += value.length;
-      if (value.length <= kSharedBytes) {
-        stored = LoadVar(rows[i].before != nullptr ? rows[i].before + slot.full_start
-                                                   : store_.Cell(store_.At(rows[i].previous), number));
-        if (stored != nullptr && !EqualVar(stored, value)) stored = nullptr;
+    BlockRow& row = rows[i];
+    const uint8_t* const before = LoadVar(row.before != nullptr
+                                              ? row.before + slot.full_start
+                                              : store_.Cell(store_.At(row.previous), number));
+    const uint8_t* stored = before;
+    if (!row.same) {
+      stored = nullptr;
+      if (!block.nulls[i][slot.column]) {
+        NtsValue value;
+        if (!PlainBytes(Address(block.words[i][slot.column]), &value)) return false;
+        row.var_bytes += value.length;
+        const bool equal = value.length <= kSharedBytes && before != nullptr && EqualVar(before, value);
+        stored = equal ? before : arena_.Store(BytesOf(value), value.length);
+        if (stored == nullptr) return false;
       }
-      if (stored == nullptr) stored = arena_.Store(BytesOf(value), value.length);
-      if (stored == nullptr) return false;
+      row.shared &= stored == before;
     }
     std::memcpy(cells + i * sizeof(stored), &stored, sizeof(stored));
   }

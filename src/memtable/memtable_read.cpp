@@ -114,27 +114,61 @@ void Memtable::WillGather(std::span<const uint32_t> rows) const {
   const uint32_t full_shift = layout_->rows().geometry.full_shift;
   if (rows.size() <= kPrefetched || AreConsecutive(rows)) return;
   gathered_cells_.resize(rows.size());
+  gathered_full_ = true;
   for (size_t i = 0; i < rows.size(); ++i) {
     // In the chunks that grow, columns start elsewhere.
     if (rows[i] >> full_shift == 0) {
       gathered_cells_[i] = nullptr;
+      gathered_full_ = false;
       continue;
     }
     const RowPlace place = store_.At(rows[i]);
     gathered_cells_[i] = place.data + uint64_t{place.offset} * 8;
   }
   gathered_ = rows;
+  gathered_runs_.clear();
+  if (!layout_->has_keys()) return;
+  GatheredRun run = {0, kNoSeries, false};
+  uint32_t same_from = 0;
+  ForEachCell(store_, 0, rows, [&](size_t i, const uint8_t* cell) {
+    const uint32_t series = LoadAs<uint32_t>(cell);
+    const bool begins = series != run.series;
+    if (begins) same_from = series_[series].same_from;
+    const bool same = rows[i] >= same_from;
+    if (begins || same != run.same) {
+      if (i > 0) gathered_runs_.push_back(run);
+      run.series = series;
+      run.same = same;
+    }
+    run.end = static_cast<uint32_t>(i + 1);
+  });
+  gathered_runs_.push_back(run);
+}
+
+// The cell of 8 bytes of gathered_[i].
+const uint8_t* Memtable::GatheredCell8(uint32_t slot, size_t i) const {
+  if (gathered_cells_[i] == nullptr) [[unlikely]] return store_.Cell(store_.At(gathered_[i]), slot);
+  return gathered_cells_[i] + layout_->rows().slots[slot].full_start;
 }
 
 // ForEachCell for cells of 8 bytes.
 template <typename Visit>
 void Memtable::ForEachCell8(uint32_t slot, std::span<const uint32_t> rows, Visit&& visit) const {
-  if (gathered_.empty() || rows.data() != gathered_.data() || rows.size() != gathered_.size()) {
+  if (!AreGathered(rows)) {
     ForEachCell(store_, slot, rows, visit);
     return;
   }
   const uint8_t* const* const cells = gathered_cells_.data();
   const uint64_t start = layout_->rows().slots[slot].full_start;
+  const size_t fetched = rows.size() - kPrefetched;
+  if (gathered_full_) {
+    for (size_t i = 0; i < fetched; ++i) {
+      __builtin_prefetch(cells[i + kPrefetched] + start);
+      visit(i, cells[i] + start);
+    }
+    for (size_t i = fetched; i < rows.size(); ++i) visit(i, cells[i] + start);
+    return;
+  }
   const auto visit_cell = [&](size_t i) {
     if (cells[i] == nullptr) [[unlikely]] {
       visit(i, store_.Cell(store_.At(rows[i]), slot));
@@ -142,13 +176,55 @@ void Memtable::ForEachCell8(uint32_t slot, std::span<const uint32_t> rows, Visit
       visit(i, cells[i] + start);
     }
   };
-  const size_t fetched = rows.size() - kPrefetched;
   for (size_t i = 0; i < fetched; ++i) {
     const uint8_t* const ahead = cells[i + kPrefetched];
     if (ahead != nullptr) __builtin_prefetch(ahead + start);
     visit_cell(i);
   }
   for (size_t i = fetched; i < rows.size(); ++i) visit_cell(i);
+}
+
+// Calls set(i, value of the key column) for each row.
+template <typename Set>
+void Memtable::ForEachKey(uint32_t slot, std::span<const uint32_t> rows, Set&& set) const {
+  if (AreGathered(rows)) {
+    size_t i = 0;
+    for (const GatheredRun& run : gathered_runs_) {
+      const NtsValue value = ReadCell(series_.keys(), series_.keys().At(run.series), slot);
+      for (; i < run.end; ++i) set(i, value);
+    }
+    return;
+  }
+  uint32_t last = kNoSeries;
+  NtsValue value = {0, 0, 1};
+  ForEachCell(store_, 0, rows, [&](size_t i, const uint8_t* cell) {
+    const uint32_t series = LoadAs<uint32_t>(cell);
+    if (series != last) {
+      value = ReadCell(series_.keys(), series_.keys().At(series), slot);
+      last = series;
+    }
+    set(i, value);
+  });
+}
+
+// The VAR column of the rows that are gathered: where a series' cells are equal, one of them is looked at.
+void Memtable::GatherRuns(uint32_t slot, std::string_view* values, uint8_t* nulls) const {
+  const size_t rows = gathered_.size();
+  size_t i = 0;
+  for (const GatheredRun& run : gathered_runs_) {
+    if (run.end < rows) __builtin_prefetch(GatheredCell8(slot, run.end));
+    while (i < run.end) {
+      if (!run.same && i + kPrefetched < rows) __builtin_prefetch(GatheredCell8(slot, i + kPrefetched));
+      const uint8_t* const stored = LoadVar(GatheredCell8(slot, i));
+      const std::string_view view = stored == nullptr ? std::string_view() : Arena::View(stored);
+      const uint8_t is_null = stored == nullptr ? 1 : 0;
+      const size_t end = run.same ? run.end : i + 1;
+      for (; i < end; ++i) {
+        values[i] = view;
+        nulls[i] = is_null;
+      }
+    }
+  }
 }
 
 void Memtable::GatherWords(size_t column, std::span<const uint32_t> rows, uint64_t* words,
@@ -160,14 +236,7 @@ void Memtable::GatherWords(size_t column, std::span<const uint32_t> rows, uint64
     return;
   }
   if (place.home == Home::kKey) {
-    uint32_t last = kNoSeries;
-    NtsValue value = {0, 0, 0};
-    ForEachCell(store_, 0, rows, [&](size_t i, const uint8_t* cell) {
-      const uint32_t series = LoadAs<uint32_t>(cell);
-      if (series != last) {
-        value = ReadCell(series_.keys(), series_.keys().At(series), place.slot);
-        last = series;
-      }
+    ForEachKey(place.slot, rows, [&](size_t i, const NtsValue& value) {
       words[i] = value.word;
       nulls[i] = static_cast<uint8_t>(value.is_null);
     });
@@ -205,16 +274,7 @@ void Memtable::GatherBytes(size_t column, std::span<const uint32_t> rows,
     return;
   }
   if (place.home == Home::kKey) {
-    uint32_t last = kNoSeries;
-    NtsValue value = {0, 0, 1};
-    ForEachCell(store_, 0, rows, [&](size_t i, const uint8_t* cell) {
-      const uint32_t series = LoadAs<uint32_t>(cell);
-      if (series != last) {
-        value = ReadCell(series_.keys(), series_.keys().At(series), place.slot);
-        last = series;
-      }
-      set(i, value);
-    });
+    ForEachKey(place.slot, rows, set);
     return;
   }
   const Slot& slot = layout_->rows().slots[place.slot];
@@ -222,6 +282,10 @@ void Memtable::GatherBytes(size_t column, std::span<const uint32_t> rows,
     ForEachRow(store_, place.slot, rows, [&](size_t i, const RowPlace& row) {
       set(i, ReadCell(store_, row, place.slot));
     });
+    return;
+  }
+  if (AreGathered(rows) && !gathered_runs_.empty()) {
+    GatherRuns(place.slot, values, nulls);
     return;
   }
   // Rows of a series share equal values, so neighbours often are the same bytes.

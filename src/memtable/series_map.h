@@ -9,6 +9,7 @@
 
 #include <cstdint>
 
+#include "memtable/arena.h"
 #include "memtable/column_store.h"
 
 namespace nodedb_ts::memtable {
@@ -23,6 +24,9 @@ struct Series {
   uint32_t last_row;   // newest row; kEvictedRow: evicted, no row joins any more
   uint32_t rows;
   uint32_t key_bytes;  // raw bytes of the variable-length part of the key
+  uint32_t same_from;  // its rows from this number on have the same cells of VAR columns
+  uint32_t var_bytes;  // raw bytes of the newest row's VAR columns; with an image only
+  const uint8_t* image;  // of the newest row (NtsRowBlock), as the arena stores values; or nullptr
 };
 
 class SeriesMap {
@@ -39,17 +43,26 @@ class SeriesMap {
   // It counts only once committed.
   bool Prepare(const NtsValue* values, Arena* arena, uint32_t* key_bytes);
   void AbandonPrepared() { keys_.ClearNulls(size()); }
-  // A row was added to a series found, or to the one prepared.
-  void AddRow(uint32_t series, uint32_t row) {
-    Series& entry = series_[series];
-    entry.last_row = row;
-    ++entry.rows;
+  // The series that followed the newest row's series last time; nullptr: there is no guess.
+  Series* Guess(uint32_t* series) {
+    if (last_ == kNoSeries) return nullptr;
+    *series = last_entry_->follower;
+    return *series < size() ? &series_[*series] : nullptr;
+  }
+
+  // A row was added to a series found, or to the one prepared. same_image: that of the row before.
+  void AddRow(Series* entry, uint32_t series, uint32_t row, bool same_image = false) {
+    if (!same_image) entry->image = nullptr;
+    entry->last_row = row;
+    ++entry->rows;
     if (last_ != series) {
-      if (last_ != kNoSeries) series_[last_].follower = series;
+      if (last_ != kNoSeries) last_entry_->follower = series;
       last_ = series;
+      last_entry_ = entry;
     }
   }
-  // Undoes AddRow of the newest row of a series that had `last_row` before.
+  // Undoes AddRow of the newest row of a series that had `last_row` before. If there still is an
+  // image, it is that of the row before, too.
   void TakeBack(uint32_t series, uint32_t last_row) {
     series_[series].last_row = last_row;
     --series_[series].rows;
@@ -83,6 +96,7 @@ class SeriesMap {
   uint32_t round_ = 0;            // 2^round_ buckets existed when this round began
   uint32_t active_ = 0;
   uint32_t last_ = kNoSeries;
+  Series* last_entry_ = nullptr;  // of last_
 };
 
 }  // namespace nodedb_ts::memtable

@@ -81,7 +81,10 @@ std::shared_ptr<const TableLayout> TableLayout::Make(const NtsSchema& schema, bo
     const NtsColumn& column = layout->columns_[i];
     const bool is_key =
         next_key < layout->series_columns_.size() && layout->series_columns_[next_key] == i;
-    if (is_key) ++next_key;
+    if (is_key) {
+      ++next_key;
+      layout->keys_are_bytes_ &= column.kind == NTS_KIND_VAR || column.kind == NTS_KIND_FIXED;
+    }
     if (column.kind == NTS_KIND_NONE) continue;
     if (column.kind != NTS_KIND_VAR) layout->fixed_raw_bytes_ += column.width;
     StoreLayout& store = is_key ? layout->keys_ : layout->rows_;

@@ -41,6 +41,8 @@ class TableLayout {
   // Keyed by at least one column: rows have a series number, slot 0 of rows().
   bool has_keys() const { return !series_columns_.empty(); }
   std::span<const uint16_t> series_columns() const { return series_columns_; }
+  // All series columns are VAR or FIXED.
+  bool keys_are_bytes() const { return keys_are_bytes_; }
   const StoreLayout& rows() const { return rows_; }
   const StoreLayout& keys() const { return keys_; }
   Place place(size_t column) const { return places_[column]; }
@@ -54,6 +56,7 @@ class TableLayout {
   std::vector<NtsColumn> columns_;
   NtsSchema schema_ = {};
   bool keyed_ = false;
+  bool keys_are_bytes_ = true;
   std::vector<uint16_t> series_columns_;
   StoreLayout rows_;
   StoreLayout keys_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "base/bits.h"
@@ -67,6 +68,55 @@ constexpr std::array<UnpackFunction, sizeof...(W)> MakeUnpackTable(std::index_se
 
 constexpr auto kUnpack = MakeUnpackTable(std::make_index_sequence<65>());
 
+// The same the other way: W bytes of the group, in whole words.
+template <unsigned W>
+inline void PackGroup(const uint64_t* values, uint8_t* out) {
+  uint64_t words[(W + 7) / 8] = {};
+#pragma GCC unroll 8
+  for (unsigned j = 0; j < 8; j++) {
+    const unsigned bit = j * W;
+    const unsigned shift = bit % 64;
+    words[bit / 64] |= values[j] << shift;
+    if (shift + W > 64) words[bit / 64 + 1] |= values[j] >> (64 - shift);
+  }
+  for (size_t i = 0; i < std::size(words); i++) base::StoreLe<uint64_t>(out + i * 8, words[i]);
+}
+
+template <unsigned W>
+void PackWidth(const uint64_t* values, size_t count, uint8_t* out) {
+  constexpr size_t kGroupBytes = (W + 7) / 8 * 8;
+  const uint8_t* const end = out + PackedBytes(count, W);
+  while (count >= 8 && static_cast<size_t>(end - out) >= kGroupBytes) {
+    PackGroup<W>(values, out);
+    values += 8;
+    out += W;
+    count -= 8;
+  }
+  while (count > 0) {  // the last groups are written with bytes of zeros behind them
+    uint64_t group[8] = {};
+    uint8_t bytes[kGroupBytes];
+    const size_t n = std::min<size_t>(count, 8);
+    std::memcpy(group, values, n * sizeof(uint64_t));
+    PackGroup<W>(group, bytes);
+    std::memcpy(out, bytes, PackedBytes(n, W));
+    values += n;
+    out += PackedBytes(n, W);
+    count -= n;
+  }
+}
+
+template <>
+void PackWidth<0>(const uint64_t*, size_t, uint8_t*) {}
+
+using PackFunction = void (*)(const uint64_t*, size_t, uint8_t*);
+
+template <size_t... W>
+constexpr std::array<PackFunction, sizeof...(W)> MakePackTable(std::index_sequence<W...>) {
+  return {PackWidth<static_cast<unsigned>(W)>...};
+}
+
+constexpr auto kPack = MakePackTable(std::make_index_sequence<65>());
+
 constexpr size_t kExceptionBytes = 8;  // a typical one: gap and value as varints
 
 // The width that makes packed bits plus exceptions smallest, for this base.
@@ -94,41 +144,45 @@ FramePlan PlanWithBase(std::span<const uint64_t> values, uint64_t base) {
 uint64_t BulkBase(std::span<const uint64_t> values, int64_t min, int64_t max) {
   constexpr size_t kSample = 48;
   std::array<int64_t, kSample> sample;
+  const uint64_t full = static_cast<uint64_t>(max) - static_cast<uint64_t>(min);
   const size_t step = std::max<size_t>(1, values.size() / kSample);
   size_t n = 0;
-  for (size_t i = 0; n < kSample && i < values.size(); i += step) {
-    sample[n++] = static_cast<int64_t>(values[i]);
+  // Not at equal distances: outliers between series come at equal distances, too.
+  for (; n < kSample && n * step < values.size(); n++) {
+    const uint32_t mixed = static_cast<uint32_t>(n) * 2654435761u >> 16;
+    sample[n] = static_cast<int64_t>(values[n * step + mixed % step]);
   }
-  const auto begin = sample.begin();
-  const auto low_at = begin + static_cast<ptrdiff_t>(n / 16);
-  const auto high_at = begin + static_cast<ptrdiff_t>(n - 1 - n / 16);
-  std::nth_element(begin, low_at, begin + static_cast<ptrdiff_t>(n));
-  std::nth_element(low_at + 1, high_at, begin + static_cast<ptrdiff_t>(n));
-  const int64_t low = *low_at;
-  const uint64_t spread = static_cast<uint64_t>(*high_at) - static_cast<uint64_t>(low);
-  const uint64_t full = static_cast<uint64_t>(max) - static_cast<uint64_t>(min);
-  if (BitWidth(full) < BitWidth(spread) + 3) return static_cast<uint64_t>(min);
-  const uint64_t below = static_cast<uint64_t>(low) - static_cast<uint64_t>(min);
-  return static_cast<uint64_t>(low) - std::min(below, spread / 4);
+  // Enough of them this far apart: then what is looked for below comes out the same, at a higher price.
+  const uint64_t apart = uint64_t{1} << (BitWidth(full) - 3);
+  const uint64_t below_middle = full / 2 - apart / 2;
+  size_t lower = 0;
+  size_t upper = 0;
+  for (size_t i = 0; i < n; i++) {
+    const uint64_t offset = static_cast<uint64_t>(sample[i]) - static_cast<uint64_t>(min);
+    lower += offset <= below_middle ? 1 : 0;
+    upper += offset >= below_middle + apart ? 1 : 0;
+  }
+  if (lower > n / 8 && upper > n / 8) return static_cast<uint64_t>(min);
+  // A sample may by chance have many of few outliers: more of it is left out where that saves much.
+  for (const auto& [trim, saved_bits] : {std::pair(n / 16, 3u), std::pair(n / 8, 8u)}) {
+    const auto begin = sample.begin();
+    const auto low_at = begin + static_cast<ptrdiff_t>(trim);
+    const auto high_at = begin + static_cast<ptrdiff_t>(n - 1 - trim);
+    std::nth_element(begin, low_at, begin + static_cast<ptrdiff_t>(n));
+    std::nth_element(low_at + 1, high_at, begin + static_cast<ptrdiff_t>(n));
+    const int64_t low = *low_at;
+    const uint64_t spread = static_cast<uint64_t>(*high_at) - static_cast<uint64_t>(low);
+    if (BitWidth(full) < BitWidth(spread) + saved_bits) continue;
+    const uint64_t below = static_cast<uint64_t>(low) - static_cast<uint64_t>(min);
+    return static_cast<uint64_t>(low) - std::min(below, spread / 4);
+  }
+  return static_cast<uint64_t>(min);
 }
 
 }  // namespace
 
 void PackBits(const uint64_t* values, size_t count, unsigned width, uint8_t* out) {
-  if (width == 0) return;
-  uint64_t pending = 0;
-  unsigned filled = 0;
-  for (size_t i = 0; i < count; i++) {
-    pending |= values[i] << filled;
-    filled += width;
-    if (filled >= 64) {
-      base::StoreLe<uint64_t>(out, pending);
-      out += 8;
-      filled -= 64;
-      pending = filled == 0 ? 0 : values[i] >> (width - filled);
-    }
-  }
-  base::StoreLeWidth(out, pending, (filled + 7) / 8);
+  kPack[width](values, count, out);
 }
 
 void UnpackBits(const uint8_t* in, size_t count, unsigned width, uint64_t base, uint64_t* out) {

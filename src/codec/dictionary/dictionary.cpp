@@ -58,16 +58,15 @@ bool DictionaryBuilder<Value>::Build(const Value* values, const uint8_t* nulls, 
   entries_.clear();
   Grow(std::bit_ceil(std::clamp<size_t>(std::min(count, max_entries) * 2 + 1, 64, kFirstSlots)));
   codes->resize(count);
+  uint64_t* const out = codes->data();
   uint64_t code = 0;
   const Value* before = nullptr;  // that `code` stands for
-  for (size_t i = 0; i < count; i++) {
-    if (nulls[i]) {
-      (*codes)[i] = 0;
-      continue;
-    }
+  for (size_t i = 0; i < count;) {
     // Sorted rows repeat the value before.
-    if (before != nullptr && Same(*before, values[i])) {
-      (*codes)[i] = code;
+    while (before != nullptr && i < count && !nulls[i] && Same(*before, values[i])) out[i++] = code;
+    if (i == count) break;
+    if (nulls[i]) {
+      out[i++] = 0;
       continue;
     }
     before = &values[i];
@@ -81,7 +80,7 @@ bool DictionaryBuilder<Value>::Build(const Value* values, const uint8_t* nulls, 
       slots_[slot] = static_cast<uint32_t>(entries_.size());
     }
     code = slots_[slot] - 1;
-    (*codes)[i] = code;
+    out[i++] = code;
   }
   return true;
 }

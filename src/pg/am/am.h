@@ -351,6 +351,8 @@ extern void nts_reader_release_place(NtsReaderPlace *place);
 extern const TupleTableSlotOps TTSOpsNodedbTs;
 /* Makes the slot show a row of the set; O(1), nothing is decoded. */
 extern void nts_slot_store(TupleTableSlot *slot, NtsVectorSet *set, uint32 row, Oid table_oid);
+/* The image (NtsRowBlock) of a materialized row of our type; NULL: there is none. Valid as long as the row is. */
+extern const uint8 *nts_slot_image(TupleTableSlot *slot, uint32 *length);
 /* Gives a slot of our type (others are left alone) its system columns. */
 extern void nts_slot_set_system(TupleTableSlot *slot, TransactionId xmin, CommandId cid);
 

@@ -963,7 +963,9 @@ insert_block(NtsTableBuffer *table, Relation rel, TupleTableSlot **slots, int co
 {
 	const uint64_t *words[BLOCK_ROWS];
 	const bool *nulls[BLOCK_ROWS];
-	NtsRowBlock block = {words, nulls, Min(count, BLOCK_ROWS)};
+	const uint8_t *images[BLOCK_ROWS];
+	uint32_t	image_lengths[BLOCK_ROWS];
+	NtsRowBlock block = {words, nulls, Min(count, BLOCK_ROWS), images, image_lengths};
 	NtsStatus	status;
 	uint32		appended;
 	int			result;
@@ -975,6 +977,7 @@ insert_block(NtsTableBuffer *table, Relation rel, TupleTableSlot **slots, int co
 		slot_getallattrs(slots[i]);
 		words[i] = (const uint64_t *) slots[i]->tts_values;
 		nulls[i] = slots[i]->tts_isnull;
+		images[i] = nts_slot_image(slots[i], &image_lengths[i]);
 	}
 	NTS_CHECK(nts_part_append_block(current_part(table)->core, &block, cid, &appended, &result, &status), status, rel);
 	if (result == NTS_INGEST_FLUSH_NEEDED)

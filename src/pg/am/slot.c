@@ -8,6 +8,8 @@
  *   A materialized row lies in a buffer that the slot keeps: COPY materializes every
  *   row, and an allocation for each shows. So does looking for the columns that have
  *   something to copy: a slot that stays with one row type keeps a list of them.
+ *   The buffer begins with a word that says which of the listed columns are not NULL, and
+ *   padding is zero: equal bytes are equal rows, as far as by-reference values go.
  * The struct begins as VirtualTupleTableSlot, so that TTSOpsVirtual's own functions
  * serve the virtual state.
  */
@@ -27,9 +29,10 @@ typedef struct NtsSlot
 	bool		has_system;
 	TransactionId xmin;
 	CommandId	cid;
-	bool		owned;			/* by-reference values lie in `buffer` */
+	bool		owned;			/* by-reference values lie in `buffer`: the row's image */
 	char	   *buffer;			/* in the slot's context */
 	Size		buffer_size;
+	Size		buffer_used;
 	struct RefColumn *refs;		/* in the slot's context; NULL: not listed yet */
 	int			ref_count;
 } NtsSlot;
@@ -44,6 +47,7 @@ typedef struct RefColumn
 
 #define MAX_KEPT_BUFFER 1024	/* a larger one is freed with its row */
 #define FIRST_BUFFER 128
+#define IMAGE_COLUMNS 64		/* that the buffer's first word has a bit for */
 
 static void
 slot_init(TupleTableSlot *slot)
@@ -55,6 +59,7 @@ slot_init(TupleTableSlot *slot)
 	self->owned = false;
 	self->buffer = NULL;
 	self->buffer_size = 0;
+	self->buffer_used = 0;
 	self->refs = NULL;
 	self->ref_count = 0;
 }
@@ -201,7 +206,7 @@ grow_buffer(TupleTableSlot *slot, Size used, Size need, int count)
 	Size		size = Max(need + Min(need / 4, MAX_KEPT_BUFFER), FIRST_BUFFER);
 	char	   *grown = MemoryContextAllocHuge(slot->tts_mcxt, size);
 
-	if (used > 0)
+	if (old != NULL)
 		memcpy(grown, old, used);
 	for (int k = 0; k < count; k++)
 	{
@@ -216,22 +221,20 @@ grow_buffer(TupleTableSlot *slot, Size used, Size need, int count)
 		pfree(old);
 }
 
-/* memcpy of what mostly is a few bytes, where a call shows. */
+/* memcpy of what mostly is a few bytes, where a call shows: both ends, which may overlap. */
 static inline void
 copy_bytes(char *to, const char *from, Size length)
 {
-	if (length >= 8 && length <= 16)
-	{
-		uint64		head;
-		uint64		tail;
-
-		memcpy(&head, from, 8);
-		memcpy(&tail, from + length - 8, 8);
-		memcpy(to, &head, 8);
-		memcpy(to + length - 8, &tail, 8);
-	}
-	else
+#define COPY_ENDS(size) (memcpy(to, from, size), memcpy(to + length - (size), from + length - (size), size))
+	if (length < 4 || length > 32)
 		memcpy(to, from, length);
+	else if (length < 8)
+		COPY_ENDS(4);
+	else if (length <= 16)
+		COPY_ENDS(8);
+	else
+		COPY_ENDS(16);
+#undef COPY_ENDS
 }
 
 /* Copies the by-reference values of a virtual row into the slot's buffer. */
@@ -239,27 +242,38 @@ static void
 own_values(TupleTableSlot *slot)
 {
 	NtsSlot    *self = (NtsSlot *) slot;
-	Size		used = 0;
+	Size		used = sizeof(uint64);
+	uint64		present = 0;
+	/* kept here, since bytes that are copied may be anything to a compiler */
+	Datum	   *values = slot->tts_values;
+	const bool *nulls = slot->tts_isnull;
+	char	   *buffer = self->buffer;
+	Size		buffer_size = self->buffer_size;
+	const RefColumn *refs;
+	int			count;
 
 	if (self->owned || TTS_SHOULDFREE(slot))
 		return;
 	if (self->refs == NULL || !TTS_FIXED(slot))
 		list_refs(slot);
-	for (int k = 0; k < self->ref_count; k++)
+	refs = self->refs;
+	count = self->ref_count;
+	for (int k = 0; k < count; k++)
 	{
-		const RefColumn *ref = &self->refs[k];
+		const RefColumn *ref = &refs[k];
 		int			i = ref->column;
-		char	   *value = DatumGetPointer(slot->tts_values[i]);
+		char	   *value = DatumGetPointer(values[i]);
 		Size		length;
+		Size		at;
 
-		if (slot->tts_isnull[i])
+		if (nulls[i])
 			continue;
-		if (ref->length > 0)
+		if (likely(ref->length == -1 && VARATT_IS_4B_U(value)))
+			length = VARSIZE_4B(value);
+		else if (ref->length > 0)
 			length = ref->length;
 		else if (ref->length != -1)
 			length = strlen(value) + 1;
-		else if (likely(VARATT_IS_4B_U(value)))
-			length = VARSIZE_4B(value);
 		else
 		{
 			if (VARATT_IS_EXTERNAL_EXPANDED(value))
@@ -270,14 +284,37 @@ own_values(TupleTableSlot *slot)
 			}
 			length = VARSIZE_ANY(value);
 		}
-		used = (used + ref->padding) & ~(Size) ref->padding;
-		if (used + length > self->buffer_size)
-			grow_buffer(slot, used, used + length, k);
-		copy_bytes(self->buffer + used, value, length);
-		slot->tts_values[i] = PointerGetDatum(self->buffer + used);
-		used += length;
+		at = (used + ref->padding) & ~(Size) ref->padding;
+		/* with room for the word of zeros below */
+		if (at + length + sizeof(uint64) > buffer_size)
+		{
+			grow_buffer(slot, used, at + length + sizeof(uint64), k);
+			buffer = self->buffer;
+			buffer_size = self->buffer_size;
+		}
+		memset(buffer + used, 0, sizeof(uint64));
+		copy_bytes(buffer + at, value, length);
+		values[i] = PointerGetDatum(buffer + at);
+		used = at + length;
+		present |= UINT64CONST(1) << (k % IMAGE_COLUMNS);
 	}
-	self->owned = used > 0;
+	if (present == 0)
+		return;
+	memcpy(buffer, &present, sizeof(present));
+	self->buffer_used = used;
+	self->owned = true;
+}
+
+const uint8 *
+nts_slot_image(TupleTableSlot *slot, uint32 *length)
+{
+	NtsSlot    *self = (NtsSlot *) slot;
+
+	if (slot->tts_ops != &TTSOpsNodedbTs || !self->owned || self->ref_count > IMAGE_COLUMNS ||
+		self->buffer_used > MAX_KEPT_BUFFER)
+		return NULL;
+	*length = (uint32) self->buffer_used;
+	return (const uint8 *) self->buffer;
 }
 
 static void

@@ -68,15 +68,18 @@ inline std::vector<NtsValue> ValuesOf(const NtsSchema& schema, const Row& row) {
 }
 
 // Rows as PostgreSQL's slots hold them; `short_headers`: values of up to 126 bytes get a header of one byte.
+// One of 16 rows, and all without `with_images`, come without an image.
 class Block {
  public:
-  Block(const NtsSchema& schema, const std::vector<Row>& rows, bool short_headers) {
+  Block(const NtsSchema& schema, const std::vector<Row>& rows, bool short_headers, bool with_images = false) {
     for (const Row& row : rows) {
+      std::string& image = images_.emplace_back();
       std::vector<uint64_t>& words = words_.emplace_back();
       std::unique_ptr<bool[]>& nulls = nulls_.emplace_back(new bool[schema.column_count]);
       for (uint32_t i = 0; i < schema.column_count; ++i) {
         const Cell& cell = row.cells[i];
         nulls[i] = cell.is_null;
+        image += cell.is_null ? '-' : '+';
         if (cell.is_null || !IsBytesKind(schema.columns[i].kind)) {
           words.push_back(static_cast<uint64_t>(cell.word));
           continue;
@@ -84,16 +87,21 @@ class Block {
         const std::string header =
             schema.columns[i].kind == NTS_KIND_FIXED ? "" : Header(cell.bytes.size(), short_headers);
         bytes_.push_back(std::make_unique<std::string>(header + cell.bytes));
+        image += *bytes_.back();
         words.push_back(reinterpret_cast<uintptr_t>(bytes_.back()->data()));
       }
     }
     for (size_t i = 0; i < words_.size(); ++i) {
       word_rows_.push_back(words_[i].data());
       null_rows_.push_back(nulls_[i].get());
+      image_rows_.push_back(i % 16 == 7 ? nullptr : reinterpret_cast<const uint8_t*>(images_[i].data()));
+      image_lengths_.push_back(static_cast<uint32_t>(images_[i].size()));
     }
+    if (!with_images) image_rows_.clear();
   }
   NtsRowBlock From(size_t row) const {
-    return {word_rows_.data() + row, null_rows_.data() + row, static_cast<uint32_t>(word_rows_.size() - row)};
+    return {word_rows_.data() + row, null_rows_.data() + row, static_cast<uint32_t>(word_rows_.size() - row),
+            image_rows_.empty() ? nullptr : image_rows_.data() + row, image_lengths_.data() + row};
   }
 
  private:
@@ -108,6 +116,9 @@ class Block {
   std::vector<std::unique_ptr<std::string>> bytes_;
   std::vector<const uint64_t*> word_rows_;
   std::vector<const bool*> null_rows_;
+  std::vector<std::string> images_;
+  std::vector<const uint8_t*> image_rows_;
+  std::vector<uint32_t> image_lengths_;
 };
 
 // A value as an append or a fetch sees it.

@@ -157,7 +157,7 @@ TEST_P(MemtableKeys, BlocksAreRows) {
           rows.back().row_id = NTS_NO_ROW_ID;
           rows.back().command_id = static_cast<uint32_t>(model.size() / 700);
         }
-        const Block block(schema, rows, short_headers);
+        const Block block(schema, rows, short_headers, short_headers);
         for (size_t i = 0; i < rows.size();) {
           allocations_left = static_cast<int64_t>(random() % 4);
           uint32_t appended = 0;
@@ -207,6 +207,104 @@ TEST_P(MemtableKeys, BlocksAreRows) {
   }
 }
 
+// Rows whose tags seldom change are known by their images: they are the same rows, also when blocks are taken
+// back, rows come by themselves in between, and what images do not stand for changes.
+TEST(Memtable, RowsAreKnownByTheirImages) {
+  const std::vector<NtsColumn> columns = {Int(8), Text(), Text(), Fixed(4), Int(4), Text(), Int(2)};
+  const NtsSchema schema = {columns.data(), static_cast<uint32_t>(columns.size()), 0, 0};
+  const std::vector<std::vector<uint16_t>> keys = {{1}, {1, 3}, {1, 4}, {4}};
+  for (const std::vector<uint16_t>& key : keys) {
+    std::mt19937_64 random(key.size() * 10 + key[0]);
+    Budget budget(100 << 20);
+    const auto layout = TableLayout::Make(schema, true, key, 4096);
+    Memtable by_row(&budget, layout);
+    Memtable by_block(&budget, layout);
+    std::vector<std::vector<Cell>> hosts;
+    for (int h = 0; h < 30; ++h) {
+      hosts.push_back({Cell(), "host " + std::to_string(h), "rack " + std::to_string(h % 3), std::string(4, 'f'),
+                       Cell(int64_t{h % 7}), h % 4 == 0 ? Cell() : Cell("version 1"), Cell()});
+    }
+    std::vector<Row> model;
+    uint64_t known = 0;
+    for (size_t turn = 0; model.size() < 12000; ++turn) {
+      std::vector<Row> rows;
+      for (size_t h = 0; h < hosts.size(); ++h) {
+        std::vector<Cell>& host = hosts[h];
+        if (random() % 200 == 0) host[2] = "rack " + std::to_string(random() % 2);
+        if (random() % 200 == 0) host[3] = std::string(4, static_cast<char>('a' + random() % 2));
+        if (random() % 200 == 0) host[4] = Cell(static_cast<int64_t>(random() % 7));
+        if (random() % 100 == 0) host[5] = random() % 2 ? Cell() : Cell("version 22");
+        if (random() % 300 == 0) std::swap(hosts[h], hosts[random() % hosts.size()]);
+        for (uint64_t n = random() % 20 == 0 ? random() % 5 : 1; n > 0; --n) {
+          Row& row = rows.emplace_back();
+          row.cells = host;
+          row.cells[0] = Cell(static_cast<int64_t>(turn));
+          row.cells[6] = random() % 9 == 0 ? Cell() : Cell(static_cast<int64_t>(random() % 100));
+        }
+      }
+      const Block block(schema, rows, turn % 2 == 0, true);
+      for (size_t i = 0; i < rows.size();) {
+        allocations_left = random() % 3 == 0 ? static_cast<int64_t>(random() % 3) : -1;
+        uint32_t appended = 0;
+        try {
+          appended = by_block.AppendBlock(block.From(i), 0);
+        } catch (const std::bad_alloc&) {
+        }
+        allocations_left = -1;
+        for (uint32_t s = 0; s < by_block.series().size(); ++s) {
+          known += by_block.series()[s].image != nullptr ? 1 : 0;
+        }
+        i += appended;
+        if (i == rows.size()) break;
+        ASSERT_EQ(Grow::kOk, by_block.Append(ValuesOf(schema, rows[i]).data(), NTS_NO_ROW_ID, 0));
+        ++i;
+      }
+      for (const Row& row : rows) {
+        ASSERT_EQ(Grow::kOk, by_row.Append(ValuesOf(schema, row).data(), NTS_NO_ROW_ID, 0));
+        model.push_back(row);
+      }
+    }
+    EXPECT_GT(known, 0u);
+    ASSERT_EQ(by_row.raw_bytes(), by_block.raw_bytes());
+    ASSERT_EQ(by_row.series().size(), by_block.series().size());
+    for (uint32_t i = 0; i < model.size(); ++i) {
+      ASSERT_EQ(model[i], ReadBack(by_row, i)) << i;
+      ASSERT_EQ(model[i], ReadBack(by_block, i)) << i;
+    }
+    // In the order of series, where cells of a series that are equal are looked at once.
+    std::vector<uint32_t> rows(model.size());
+    std::vector<uint32_t> series(model.size());
+    for (uint32_t i = 0; i < rows.size(); ++i) rows[i] = i;
+    by_block.GatherSeries(rows, series.data());
+    std::stable_sort(rows.begin(), rows.end(), [&](uint32_t a, uint32_t b) { return series[a] < series[b]; });
+    std::vector<std::string_view> views(rows.size());
+    std::vector<uint64_t> words(rows.size());
+    std::vector<uint8_t> nulls(rows.size());
+    for (const Memtable* memtable : {&by_row, &by_block}) {
+      memtable->WillGather(rows);
+      for (uint32_t c = 0; c < columns.size(); ++c) {
+        const bool bytes = IsBytesKind(columns[c].kind);
+        if (bytes) {
+          memtable->GatherBytes(c, rows, views.data(), nulls.data());
+        } else {
+          memtable->GatherWords(c, rows, words.data(), nulls.data());
+        }
+        for (size_t i = 0; i < rows.size(); ++i) {
+          const Cell& cell = model[rows[i]].cells[c];
+          ASSERT_EQ(cell.is_null, nulls[i] != 0) << c << " " << i;
+          if (cell.is_null) continue;
+          if (bytes) {
+            ASSERT_EQ(cell.bytes, views[i]) << c << " " << i;
+          } else {
+            ASSERT_EQ(cell.word, static_cast<int64_t>(words[i])) << c << " " << i;
+          }
+        }
+      }
+      memtable->WillGather({});
+    }
+  }
+}
+
 // Values that are not plain, or long, are left to Append.
 TEST_P(MemtableKeys, BlocksLeaveOddValuesAlone) {
   const std::vector<NtsColumn> columns = {Int(8), Text(), Text()};
@@ -237,7 +335,7 @@ TEST_P(MemtableKeys, BlocksLeaveOddValuesAlone) {
       const uint64_t* row_words = words;
       const bool nulls[3] = {};
       const bool* row_nulls = nulls;
-      EXPECT_EQ(0u, memtable.AppendBlock({&row_words, &row_nulls, 1}, 0));
+      EXPECT_EQ(0u, memtable.AppendBlock({&row_words, &row_nulls, 1, nullptr, nullptr}, 0));
     }
   }
   rows.resize(4);
