@@ -487,6 +487,7 @@ write_part(Part *part, Relation rel, bool final)
 			options.max_segment_bytes = MAX_SEGMENT_BYTES;
 			options.keep_command_ids = !final;
 			options.level = 1;
+			options.dictionaries = NULL;
 			NTS_CHECK(nts_flush_begin(part->core, &options, &status), status, rel);
 			part->flushing = true;
 			part->final = final;
