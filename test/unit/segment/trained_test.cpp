@@ -157,6 +157,29 @@ TEST(Trained, SegmentsReferToASetAndDecodeWithIt) {
   }
 }
 
+TEST(Trained, ValuesOfOneWidthToo) {
+  std::vector<std::string> values = Lines(8 * 1024, 3);
+  for (std::string& value : values) value.resize(30);
+  const TrainerHandle trainer = MakeTrainer(TableSource::Fixed(30));
+  AddVectors(trainer.get(), values);
+  ASSERT_EQ(NTS_TRAINING_DONE, Train(trainer.get()).result);
+  const DictionariesHandle set = OpenSet(Write(trainer.get(), 8, 1));
+  TableSource source(900);
+  source.Add(TableSource::Int(8), Pattern::kSteps, 0, 1);
+  source.Add(TableSource::Fixed(30), Pattern::kRandom, 20, 1);
+  for (size_t r = 0; r < 900; r++) {
+    if (!source.nulls[1][r]) source.bytes[1][r] = values[r * 7];
+  }
+  segment::SegmentBuildOptions options;
+  options.dictionaries = set->set.get();
+  const Built built = Build(source, options);
+  ASSERT_EQ(8u, built.summary.dictionaries);
+  const SegmentHandle segment = Open(built, source.columns);
+  NtsStatus status = {};
+  ASSERT_EQ(NTS_OK, nts_segment_use_dictionaries(segment.get(), set.get(), &status));
+  EXPECT_EQ(900, RightRows(segment.get(), built, source, &status)) << status.message;
+}
+
 TEST(Trained, ASetOutlivesItsHandle) {
   DictionariesHandle set = OpenSet(TrainedSet(3));
   const TableSource source = LogTable(2000, 2);
@@ -170,6 +193,38 @@ TEST(Trained, ASetOutlivesItsHandle) {
   set.reset();
   EXPECT_GT(nts_segment_memory(segment.get()), before + 10000);
   EXPECT_EQ(2000, RightRows(segment.get(), built, source, &status)) << status.message;
+}
+
+TEST(Trained, AFlushKeepsItsSet) {
+  DictionariesHandle set = OpenSet(TrainedSet(21));
+  const NtsColumn columns[] = {TableSource::Int(8), TableSource::Var()};
+  const NtsSchema schema = {columns, 2, 0, 0};
+  const NtsManagerOptions manager_options = {64 << 20, 1.0, 1000};
+  NtsStatus status = {};
+  NtsManager* manager = nts_manager_new(&manager_options, &status);
+  ASSERT_NE(nullptr, manager);
+  NtsPart* part = nts_part_new(manager, &schema, &status);
+  ASSERT_NE(nullptr, part);
+  const std::vector<std::string> lines = Lines(9000, 6);
+  for (uint64_t i = 0; i < lines.size(); i++) {
+    const NtsValue values[2] = {
+        {i, 0, 0}, {reinterpret_cast<uintptr_t>(lines[i].data()), static_cast<uint32_t>(lines[i].size()), 0}};
+    int result;
+    ASSERT_EQ(NTS_OK, nts_part_append(part, values, NTS_NO_ROW_ID, 0, &result, &status));
+  }
+  NtsFlushOptions options = {8000, 65535, 1, 1, 4000000, 256 << 20, false, 1, set.get()};
+  for (const uint32_t want : {21u, 0u}) {  // the second time it fails and begins anew, without
+    ASSERT_EQ(NTS_OK, nts_flush_begin(part, &options, &status));
+    set.reset();
+    options.dictionaries = nullptr;
+    NtsOutput output;
+    ASSERT_EQ(NTS_OK, nts_flush_next(part, &output, &status)) << status.message;
+    ASSERT_EQ(NTS_OUTPUT_SEGMENT, output.kind);
+    EXPECT_EQ(9000u, output.rows);
+    EXPECT_EQ(want, output.dictionaries);
+    nts_flush_end(part, false);
+  }
+  nts_manager_free(manager);
 }
 
 TEST(Trained, WithoutItsSetASegmentSaysSo) {
