@@ -157,3 +157,12 @@ CREATE AGGREGATE @extschema@.last(value anyelement, "time" "any") (
 );
 COMMENT ON AGGREGATE @extschema@.last(anyelement, "any") IS
 'value of the row with the greatest time; rows whose time is NULL do not count';
+
+-- trained dictionaries
+CREATE FUNCTION @extschema@.ts_train_dictionary("table" regclass, "column" name)
+RETURNS TABLE (relation regclass, dictionary bigint, bytes bigint, test_values bigint, test_bytes_without bigint, test_bytes_with bigint)
+LANGUAGE C STRICT VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'ts_train_dictionary';
+COMMENT ON FUNCTION @extschema@.ts_train_dictionary(regclass, name) IS
+'makes a zstd dictionary of the column''s own values, for segments to come; one row for each table where it pays';

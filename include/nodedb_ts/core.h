@@ -93,7 +93,73 @@ typedef struct NtsValue
 	uint32_t	is_null;		/* 0 or 1; 1: the other members are ignored */
 } NtsValue;
 
+/* Bytes of one value, borrowed. */
+typedef struct NtsSlice
+{
+	const uint8_t *bytes;
+	size_t		length;
+} NtsSlice;
+
 #define NTS_NO_ROW_ID UINT64_MAX	/* row without an id yet; real ids are < 2^40 */
+
+/* ---- trained dictionaries -------------------------------------------- */
+
+/*
+ * A set of dictionaries, at most one for each column of byte strings, that segments may refer to: they name it by
+ * its id, and whoever opens such a segment hands the set in. Segments, merges and parts keep what they were given,
+ * so it may be closed at any time.
+ */
+typedef struct NtsDictionaries NtsDictionaries;
+
+/* Parses and checks the bytes, which are copied. Close it with nts_dictionaries_close. */
+NtsDictionaries *nts_dictionaries_open(const uint8_t *bytes, size_t length, NtsStatus *status) NTS_NOEXCEPT;
+void		nts_dictionaries_close(NtsDictionaries *dictionaries) NTS_NOEXCEPT;	/* NULL is allowed */
+/* Never 0. */
+uint32_t	nts_dictionaries_id(const NtsDictionaries *dictionaries) NTS_NOEXCEPT;
+/* Bytes that the column's dictionary takes in the set; 0: it has none. */
+uint64_t	nts_dictionaries_bytes(const NtsDictionaries *dictionaries, uint32_t column) NTS_NOEXCEPT;
+/* Bytes of memory that the set takes, about; grows when it is used. */
+uint64_t	nts_dictionaries_memory(const NtsDictionaries *dictionaries) NTS_NOEXCEPT;
+
+typedef enum NtsTrainingResult
+{
+	NTS_TRAINING_DONE = 0,
+	NTS_TRAINING_TOO_FEW = 1,	/* too few bytes to learn from, or to check on */
+	NTS_TRAINING_NO_GAIN = 2	/* level 1 does without it, or as well without */
+} NtsTrainingResult;
+
+typedef struct NtsTraining
+{
+	int32_t		result;			/* an NtsTrainingResult */
+	uint32_t	reserved;
+	uint64_t	sample_bytes;	/* of the values that it learned from */
+	uint64_t	test_values;	/* that it was checked on, which are others, */
+	uint64_t	test_bytes;		/* their bytes, */
+	uint64_t	plain_bytes;	/* those of a chunk of level 1 without it, */
+	uint64_t	trained_bytes;	/* and with it */
+	uint64_t	dictionary_bytes;	/* uncompressed */
+} NtsTraining;
+
+typedef struct NtsTrainer NtsTrainer;
+
+/* Vectors that nts_trainer_add has a use for, spread over the table; of each at most 64 kB are kept. */
+#define NTS_TRAINER_VECTORS 256
+
+/* column: of kind FIXED or VAR. */
+NtsTrainer *nts_trainer_new(const NtsColumn *column, NtsStatus *status) NTS_NOEXCEPT;
+void		nts_trainer_free(NtsTrainer *trainer) NTS_NOEXCEPT;	/* NULL is allowed */
+/* Takes values of neighbouring rows, none of them NULL, up to its share: those of one vector. */
+int			nts_trainer_add(NtsTrainer *trainer, const NtsSlice *values, uint32_t count,
+							NtsStatus *status) NTS_NOEXCEPT;
+/* Learns from some of the values and judges by the others. Takes about a second. */
+int			nts_trainer_train(NtsTrainer *trainer, NtsTraining *training, NtsStatus *status) NTS_NOEXCEPT;
+/*
+ * Makes the bytes of a set with this id: the trained dictionary for `column`, and of `older`, unless NULL, those of
+ * the other columns that keep[keep_count] says. They are owned by the trainer. REQUIRES: NTS_TRAINING_DONE.
+ */
+int			nts_trainer_write(NtsTrainer *trainer, uint32_t id, uint32_t column,
+							  const NtsDictionaries *older, const bool *keep, uint32_t keep_count,
+							  const uint8_t **bytes, size_t *length, NtsStatus *status) NTS_NOEXCEPT;
 
 /* ---- memtable manager ------------------------------------------------ */
 
@@ -223,6 +289,7 @@ typedef struct NtsFlushOptions
 	uint64_t	max_segment_bytes;	/* raw bytes */
 	bool		keep_command_ids;	/* false: nobody will look at them any more */
 	uint8_t		level;			/* 1 or 2: which codecs to prefer (speed or size) */
+	const NtsDictionaries *dictionaries;	/* that segments may use, or NULL; kept until nts_flush_end */
 } NtsFlushOptions;
 
 typedef enum NtsOutputKind
@@ -250,6 +317,8 @@ typedef struct NtsOutput
 	uint32_t	min_command_id; /* of the rows, whether or not they are kept */
 	uint32_t	max_command_id;
 	uint64_t	footer_offset;	/* segment: where its footer starts; it ends at length */
+	uint32_t	dictionaries;	/* segment: id of the set that it refers to, or 0 */
+	uint32_t	reserved;
 } NtsOutput;
 
 /*
@@ -334,6 +403,7 @@ typedef struct NtsSegmentInfo
 	int32_t		time_column;	/* the one it was built with, or -1 */
 	uint32_t	series_column_count;
 	uint16_t	series_columns[16];
+	uint32_t	dictionaries;	/* id of the set that must be handed in, or 0 */
 } NtsSegmentInfo;
 
 typedef struct NtsRowGroupInfo
@@ -351,6 +421,7 @@ typedef struct NtsChunkInfo
 	uint32_t	crc32c;
 	uint32_t	null_count;
 	uint8_t		codec;			/* chunk-level codec number, FORMAT.md */
+	uint8_t		uses_dictionary;	/* 1: the column's, of the set that the segment refers to */
 } NtsChunkInfo;
 
 /*
@@ -362,6 +433,9 @@ NtsSegment *nts_segment_open(const uint8_t *footer, size_t footer_length, uint64
 							 const NtsColumn *columns, uint32_t column_count,
 							 NtsStatus *status) NTS_NOEXCEPT;
 void		nts_segment_close(NtsSegment *segment) NTS_NOEXCEPT;	/* NULL is allowed */
+/* Hands in the set that the segment refers to (NtsSegmentInfo); without it what needs it is NTS_ERR_CORRUPT. */
+int			nts_segment_use_dictionaries(NtsSegment *segment, const NtsDictionaries *dictionaries,
+										 NtsStatus *status) NTS_NOEXCEPT;
 void		nts_segment_info(const NtsSegment *segment, NtsSegmentInfo *info) NTS_NOEXCEPT;
 int			nts_segment_row_group(const NtsSegment *segment, uint32_t group,
 								  NtsRowGroupInfo *info, NtsStatus *status) NTS_NOEXCEPT;
@@ -486,6 +560,7 @@ typedef struct NtsMergeOptions
 	uint8_t		series_index;	/* 0: leave it out, of segments that are merged again */
 	int32_t		compression_level;	/* of zstd at level 2, 1..22; 0: a good default */
 	int64_t		units_per_second;	/* of the time column; 0: it is no clock's time */
+	const NtsDictionaries *dictionaries;	/* that segments may use, or NULL */
 } NtsMergeOptions;
 
 typedef enum NtsMergeKind
@@ -622,13 +697,6 @@ uint64_t	nts_max_float4(const uint64_t *words, const uint8_t *nulls, size_t coun
 /* Are all float8 words, NULL or not, finite and below 1e100 in size, so that no sum of their squares overflows? */
 bool		nts_moderate_float8(const uint64_t *words, size_t count) NTS_NOEXCEPT;
 
-/* The bytes of a PostgreSQL numeric, behind the length word. */
-typedef struct NtsSlice
-{
-	const uint8_t *bytes;
-	size_t		length;
-} NtsSlice;
-
 /* Sums of numbers k / 10^scale, and of their squares, in 128 bits; all zero at first. */
 typedef struct NtsExactSums
 {
@@ -640,6 +708,7 @@ typedef struct NtsExactSums
 } NtsExactSums;
 
 /*
+ * Numerics are PostgreSQL's, their bytes behind the length word.
  * Each stops before a number that it cannot take (NaN, too many digits, a sum that would overflow) and returns how many
  * it took. Greatest or least of numerics: of equal ones the last; *place is set if the result is not 0.
  */

@@ -104,7 +104,8 @@ int nts_segment_chunk(const NtsSegment* segment, uint32_t group, int32_t column,
     const ChunkEntry* entry;
     Status result = segment->segment->Chunk(group, column, &entry);
     if (result.ok()) {
-      *info = {entry->offset, entry->length, entry->crc32c, entry->null_count, entry->codec};
+      const uint8_t trained = entry->codec == nodedb_ts::codec::kBytesTrained;
+      *info = {entry->offset, entry->length, entry->crc32c, entry->null_count, entry->codec, trained};
     }
     return result;
   });

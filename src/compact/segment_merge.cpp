@@ -29,6 +29,8 @@ SegmentMerge::SegmentMerge(const NtsSchema& schema, const NtsMergeOptions& optio
   build_.zstd_level = options.compression_level;
   build_.series_columns = series_;
   build_.units_per_second = options.units_per_second;
+  if (options.dictionaries != nullptr) dictionaries_ = options.dictionaries->set;
+  build_.dictionaries = dictionaries_.get();
   // not in segments that are merged again
   build_.with_last_rows = options.series_index != 0;
 }
@@ -277,6 +279,7 @@ Status SegmentMerge::EndSegment(NtsMergeStep* step) {
   step->output.min_time = times.min;
   step->output.max_time = times.max;
   step->output.footer_offset = summary.footer_offset;
+  step->output.dictionaries = summary.dictionaries;
   step->output.length = summary.length;
   builder_.reset();
   return Status::Ok();

@@ -17,6 +17,7 @@
 #include "compact/merge_input.h"
 #include "compact/row_buffer.h"
 #include "nodedb_ts/core.h"
+#include "segment/dictionary_set.h"
 #include "segment/segment_builder.h"
 #include "segment/segment_reader.h"
 
@@ -74,6 +75,7 @@ class SegmentMerge {
   size_t step_rows_;                  // so many at once
   RowBuffer buffer_;
 
+  std::shared_ptr<const segment::DictionarySet> dictionaries_;
   segment::SegmentBuildOptions build_;
   std::vector<uint8_t> bytes_;        // handed out, or to be handed out
   std::optional<segment::SegmentBuilder> builder_;

@@ -26,8 +26,10 @@ bool FlushPlan::MakesSegments(const Memtable& source, const NtsFlushOptions& opt
 }
 
 void FlushPlan::Begin(const Memtable* source, const NtsFlushOptions& options,
-                      std::span<const uint16_t> series_columns) {
+                      std::span<const uint16_t> series_columns,
+                      const segment::DictionarySet* dictionaries) {
   source_ = source;
+  dictionaries_ = dictionaries;
   options_ = options;
   options_.max_segment_rows = std::max<uint64_t>(options_.max_segment_rows, 1);
   options_.max_batch_rows = std::clamp<uint32_t>(options_.max_batch_rows, 1, UINT16_MAX);
@@ -51,6 +53,7 @@ bool FlushPlan::finished() const {
 
 void FlushPlan::End() {
   source_ = nullptr;
+  dictionaries_ = nullptr;
   groups_.clear();
   order_.clear();
 }
@@ -264,6 +267,7 @@ base::Status FlushPlan::NextSegment(NtsOutput* output) {
   build.with_command_ids = CommandsDiffer(rows_);
   build.series_columns = series_columns_;
   build.with_last_rows = true;
+  build.dictionaries = dictionaries_;
   segment::SegmentSummary summary;
   const base::Status status =
       segment::BuildSegment(source_->layout().schema(), *source_, rows_, starts_, build, &bytes_,
@@ -274,6 +278,7 @@ base::Status FlushPlan::NextSegment(NtsOutput* output) {
   output->bytes = bytes_.data();
   output->length = bytes_.size();
   output->footer_offset = summary.footer_offset;
+  output->dictionaries = summary.dictionaries;
   const base::LargeVector<uint64_t>& times = series_order_.times();
   DescribeTimes(times.data(), series_order_.time_nulls().data(), times.size(), output);
   Describe(rows_, output);

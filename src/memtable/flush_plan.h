@@ -13,6 +13,7 @@
 #include "memtable/series_order.h"
 #include "memtable/time_buckets.h"
 #include "nodedb_ts/core.h"
+#include "segment/dictionary_set.h"
 
 namespace nodedb_ts::memtable {
 
@@ -23,9 +24,10 @@ namespace nodedb_ts::memtable {
 class FlushPlan {
  public:
   // `source` must stay unchanged until the plan ends. series_columns: what segments
-  // are sorted by; those of the memtable if it is keyed.
+  // are sorted by; those of the memtable if it is keyed. dictionaries: in place of the options', borrowed.
   void Begin(const Memtable* source, const NtsFlushOptions& options,
-             std::span<const uint16_t> series_columns);
+             std::span<const uint16_t> series_columns,
+             const segment::DictionarySet* dictionaries = nullptr);
 
   // True when so many rows become segments.
   static bool MakesSegments(const Memtable& source, const NtsFlushOptions& options);
@@ -63,6 +65,7 @@ class FlushPlan {
   const Memtable* source_ = nullptr;
   NtsFlushOptions options_ = {};
   std::vector<uint16_t> series_columns_;
+  const segment::DictionarySet* dictionaries_ = nullptr;
   bool batches_ = false;           // rows are tried as batches first
   bool segments_planned_ = false;
   bool order_used_ = false;  // series_order_ has buffers

@@ -251,6 +251,8 @@ base::Status Part::TakeActive(Part* from) {
 base::Status Part::FlushBegin(const NtsFlushOptions& options) {
   if (flushing_) FlushEnd(false);
   options_ = options;
+  dictionaries_ = options.dictionaries == nullptr ? nullptr : options.dictionaries->set;
+  options_.dictionaries = nullptr;  // the handle may be closed
   frozen_.reserve(frozen_.size() + queued_.size() + 1);
   for (auto& table : queued_) frozen_.push_back(std::move(table));
   queued_.clear();
@@ -271,7 +273,8 @@ void Part::StartPlan() {
   if (current_ == frozen_.size()) return;
   const Memtable& table = *frozen_[current_];
   const bool keyed = table.layout().keyed();
-  plan_.Begin(&table, options_, keyed ? table.layout().series_columns() : series_columns());
+  plan_.Begin(&table, options_, keyed ? table.layout().series_columns() : series_columns(),
+              dictionaries_.get());
 }
 
 base::Status Part::FlushNext(NtsOutput* output) {
@@ -293,6 +296,7 @@ void Part::FlushEnd(bool success) {
   const bool complete = current_ >= frozen_.size() ||
                         (current_ + 1 == frozen_.size() && plan_.finished());
   plan_.End();
+  dictionaries_.reset();
   if (!success || !complete || frozen_.empty()) return;
   for (auto& table : frozen_) Recycle(std::move(table));
   frozen_.clear();

@@ -93,6 +93,7 @@ class Part {
   bool flushing_ = false;
   size_t current_ = 0;  // of frozen_, the one that plan_ is about
   NtsFlushOptions options_ = {};
+  std::shared_ptr<const segment::DictionarySet> dictionaries_;  // of the flush
   FlushPlan plan_;
 };
 

@@ -113,6 +113,10 @@
 	NORMAL(compact_merged)		/* all are published, the old ones are live */ \
 	NORMAL(compact_move)		/* of one old segment */ \
 	NORMAL(compact_moved) \
+	/* ts_train_dictionary: train.c; what VACUUM does to sets: dictionaries.c */ \
+	NORMAL(train_store)			/* it is learned, in memory only */ \
+	NORMAL(train_stored) \
+	NORMAL(dictionary_retired)	/* from when on, is not noted yet */ \
 	/* VACUUM, VACUUM FULL: vacuum.c, delta_clean.c */ \
 	NORMAL(vacuum_entry) \
 	NORMAL(vacuum_page) \

@@ -19,6 +19,8 @@ constexpr uint64_t kMaxTokensBytes = uint64_t{16} << 20;  // learning takes a fe
 constexpr double kWorthTokens = 1024;        // what others take
 constexpr double kWorthTokensForCodes = 16384;
 constexpr uint64_t kZstdDictionaryBytes = uint64_t{64} << 10;
+constexpr double kWorthTrained = 0.97;
+constexpr double kWorthTrainedForCodes = 0.9;
 constexpr double kMinFsstBytes = 128 << 10;  // less is not worth learning symbols
 constexpr double kFsstShare = 0.2;   // of the values; what frames make smaller, symbols do not
 constexpr size_t kFsstPieceBytes = 512;
@@ -69,13 +71,14 @@ uint8_t ChunkWriter::WriteBytesVector(uint32_t fixed_width, const std::string_vi
 }
 
 uint64_t ChunkWriter::SampleBytes(uint32_t fixed_width, const std::string_view* values,
-                                  const uint8_t* nulls, std::span<const uint32_t> vector_rows) {
-  values_sample_.Clear();
-  base::ByteWriter writer(&values_sample_.bytes);
+                                  const uint8_t* nulls, std::span<const uint32_t> vector_rows,
+                                  Sample* sample) {
+  sample->Clear();
+  base::ByteWriter writer(&sample->bytes);
   ForSampleVectors(vector_rows, [&](size_t v, size_t at, size_t n) {
-    values_sample_.Note(v, WriteBytesVector(fixed_width, values + at, nulls + at, n, &writer));
+    sample->Note(v, WriteBytesVector(fixed_width, values + at, nulls + at, n, &writer));
   });
-  return values_sample_.bytes.size();
+  return sample->bytes.size();
 }
 
 double ChunkWriter::TryBytesDictionary(uint32_t fixed_width, const std::string_view* values,
@@ -198,8 +201,25 @@ double ChunkWriter::TryZstdDictionary(uint32_t fixed_width, const std::string_vi
   shared_.clear();
   bytes_encoder_.Pack(content, &shared_);
   bytes_encoder_.UseDictionary(content);
-  const uint64_t sample = SampleBytes(fixed_width, values, nulls, vector_rows);
+  const uint64_t sample = SampleBytes(fixed_width, values, nulls, vector_rows, &values_sample_);
   return static_cast<double>(sample) * share + static_cast<double>(shared_.size());
+}
+
+double ChunkWriter::TryTrained(uint32_t fixed_width, const std::string_view* values,
+                               const uint8_t* nulls, std::span<const uint32_t> vector_rows,
+                               double share) {
+  if (trained_ == nullptr) return kNever;
+  bytes_encoder_.UseTrained(trained_);
+  const uint64_t sample = SampleBytes(fixed_width, values, nulls, vector_rows, &trained_sample_);
+  bytes_encoder_.UseTrained(nullptr);
+  return static_cast<double>(sample) * share;
+}
+
+// From here on vectors are written with the trained dictionary.
+void ChunkWriter::TakeTrained() {
+  shared_.clear();
+  std::swap(values_sample_, trained_sample_);
+  bytes_encoder_.UseTrained(trained_);
 }
 
 double ChunkWriter::TryFsst(uint32_t fixed_width, const std::string_view* values,
@@ -214,14 +234,9 @@ double ChunkWriter::TryFsst(uint32_t fixed_width, const std::string_view* values
   base::ByteWriter table(&symbols_table_);
   symbols_.WriteTable(&table);
   bytes_encoder_.UseSymbols(&symbols_);
-  symbols_sample_.Clear();
-  base::ByteWriter writer(&symbols_sample_.bytes);
-  ForSampleVectors(vector_rows, [&](size_t v, size_t at, size_t n) {
-    symbols_sample_.Note(v, WriteBytesVector(fixed_width, values + at, nulls + at, n, &writer));
-  });
+  const uint64_t coded = SampleBytes(fixed_width, values, nulls, vector_rows, &symbols_sample_);
   bytes_encoder_.UseSymbols(nullptr);
-  return static_cast<double>(symbols_sample_.bytes.size()) * share +
-         static_cast<double>(symbols_table_.size());
+  return static_cast<double>(coded) * share + static_cast<double>(symbols_table_.size());
 }
 
 // From here on vectors are written as codes of the symbols that TryFsst learned.
@@ -242,19 +257,28 @@ ChunkWriter::BytesForm ChunkWriter::ChooseBytesForm(uint32_t fixed_width,
   if (level_ < 2 && best == kNever) {
     const uint64_t raw = SampleRawBytes(values, nulls, vector_rows);
     // Nothing to choose; and a huge value is written where it shall stand at once.
-    if (static_cast<double>(raw) * share < kMinFsstBytes || raw > kMaxFsstSampleBytes) return BytesForm::kVectors;
+    const bool small = static_cast<double>(raw) * share < kMinFsstBytes;
+    if ((small && trained_ == nullptr) || raw > kMaxFsstSampleBytes) return BytesForm::kVectors;
   }
   const double plain =
-      static_cast<double>(SampleBytes(fixed_width, values, nulls, vector_rows)) * share;
+      static_cast<double>(SampleBytes(fixed_width, values, nulls, vector_rows, &values_sample_)) * share;
   // Codes decode far faster than strings and serve as group keys: ties go to them.
   if (best >= plain * 1.1) {
     best = plain;
     form = BytesForm::kVectors;
   }
+  if (level_ < 2 && form == BytesForm::kDictionary) return form;
+  const double trained = TryTrained(fixed_width, values, nulls, vector_rows, share);
+  if (trained < best * (form == BytesForm::kDictionary ? kWorthTrainedForCodes : kWorthTrained)) {
+    best = trained;
+    form = BytesForm::kTrained;
+  }
   if (level_ < 2) {
-    if (form == BytesForm::kDictionary) return form;
     // Symbols decode two to five times as fast as frames.
-    if (TryFsst(fixed_width, values, nulls, vector_rows, best) > best * 1.05) return form;
+    if (TryFsst(fixed_width, values, nulls, vector_rows, best) > best * 1.05) {
+      if (form == BytesForm::kTrained) TakeTrained();
+      return form;
+    }
     TakeFsst();
     return BytesForm::kFsst;
   }
@@ -264,7 +288,7 @@ ChunkWriter::BytesForm ChunkWriter::ChooseBytesForm(uint32_t fixed_width,
     const double tokens = TryTokens(values, nulls, vector_rows);
     if (tokens < best * (codes ? 0.6 : 0.9)) return BytesForm::kTokens;
   }
-  if (form == BytesForm::kVectors) {
+  if (!codes) {
     const double dictionary = TryZstdDictionary(fixed_width, values, nulls, vector_rows, share);
     const bool shares = dictionary < best * 0.95;
     if (shares) best = dictionary;
@@ -279,6 +303,10 @@ ChunkWriter::BytesForm ChunkWriter::ChooseBytesForm(uint32_t fixed_width,
       return BytesForm::kZstdDictionary;
     }
     bytes_encoder_.UseDictionary({});
+  }
+  if (form == BytesForm::kTrained) {
+    TakeTrained();
+    return form;
   }
   shared_ = std::move(packed_dictionary);
   return form;
@@ -350,6 +378,10 @@ ChunkSummary ChunkWriter::WriteStrings(const ColumnShape& shape, const std::stri
     case BytesForm::kFsst:
       summary.codec = codec::kBytesFsst;
       bytes_encoder_.UseSymbols(nullptr);
+      break;
+    case BytesForm::kTrained:
+      summary.codec = codec::kBytesTrained;
+      bytes_encoder_.UseTrained(nullptr);
       break;
   }
   if (form != BytesForm::kVectors && !shared_.empty()) {

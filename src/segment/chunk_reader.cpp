@@ -388,7 +388,11 @@ Status BytesOfVector(const ChunkRef& chunk, const Parts& parts, base::ByteReader
     const SharedStrings* shared =
         FindSharedStrings(chunk.codec, FixedWidth(chunk.shape), parts.shared);
     if (shared == nullptr) return Wrong("bad shared part");
-    shared_bytes = {&shared->zstd_dictionary(), &shared->symbols()};
+    shared_bytes = {&shared->zstd_dictionary(), &shared->symbols(), nullptr};
+  }
+  if (number == codec::kBytesTrained) {
+    if (chunk.trained == nullptr) return Wrong("its trained dictionary is missing");
+    shared_bytes.trained = chunk.trained;
   }
   uint64_t lengths[kMaxVectorRows];
   codec::BytesVector vector;

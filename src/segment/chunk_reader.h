@@ -14,6 +14,7 @@
 #include "codec/fields/fields.h"
 #include "codec/numeric/numeric.h"
 #include "codec/shared/mapping.h"
+#include "codec/zstd/trained.h"
 #include "segment/format.h"
 #include "segment/statistics.h"
 
@@ -76,6 +77,7 @@ struct ChunkRef {
   const uint8_t* bytes = nullptr;
   size_t length = 0;
   ChunkCache* cache = nullptr;  // of this chunk; NULL: parse anew each time
+  const codec::TrainedDictionary* trained = nullptr;  // of the column; NULL: none was handed in
 
   // vector: up to the number of vectors, which is where the rows end.
   uint32_t VectorStart(uint32_t vector) const {

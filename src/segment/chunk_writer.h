@@ -12,6 +12,7 @@
 #include "codec/fsst/fsst.h"
 #include "codec/shared/word_chunk.h"
 #include "codec/tokens/token_encoder.h"
+#include "codec/zstd/trained.h"
 #include "codec/zstd/zstd.h"
 #include "segment/format.h"
 #include "segment/statistics.h"
@@ -39,6 +40,9 @@ class ChunkWriter {
   explicit ChunkWriter(uint8_t level, int zstd_level = 0)
       : level_(level), bytes_encoder_(level, zstd_level) {}
 
+  // Byte strings may refer to this dictionary from now on, which the reader has to know; NULL: to none. Borrowed.
+  void UseTrained(const codec::TrainedDictionary* trained) { trained_ = trained; }
+
   // Both append the chunk to *out (nothing when all values are NULL).
   // vector_rows: rows of each vector, all 1..1024. words: are made canonical in place.
   ChunkSummary WriteWords(const ColumnShape& shape, uint64_t* words, const uint8_t* nulls,
@@ -49,6 +53,24 @@ class ChunkWriter {
                           std::vector<uint8_t>* out);
 
  private:
+  // Vectors that were encoded to judge a form: the first, middle and last one of a chunk.
+  struct Sample {
+    std::vector<uint8_t> bytes;
+    uint32_t count = 0;
+    uint32_t vectors[3];
+    size_t ends[3];
+    uint8_t codecs[3];
+
+    void Clear() {
+      bytes.clear();
+      count = 0;
+    }
+    // Once for each, behind its bytes.
+    void Note(size_t vector, uint8_t codec);
+    // Appends the vector, which is not encoded anew then; false: it is none of these.
+    bool Copy(size_t vector, base::ByteWriter* out, uint8_t* codec) const;
+  };
+
   // The vectors of a chunk at level 2, and what they share.
   struct Body {
     std::vector<uint8_t> bytes;
@@ -75,7 +97,7 @@ class ChunkWriter {
   bool CodesAreWide(const uint64_t* words, std::span<const uint32_t> vector_rows, uint64_t direct,
                     size_t sampled);
   // What takes least for byte strings, by measured size.
-  enum class BytesForm : uint8_t { kVectors, kDictionary, kTokens, kZstdDictionary, kFsst };
+  enum class BytesForm : uint8_t { kVectors, kDictionary, kTokens, kZstdDictionary, kFsst, kTrained };
   BytesForm ChooseBytesForm(uint32_t fixed_width, const std::string_view* values,
                             const uint8_t* nulls, std::span<const uint32_t> vector_rows);
   // Size with a dictionary, or infinity when there is none to take; codes and entries are kept.
@@ -89,13 +111,18 @@ class ChunkWriter {
   double TryZstdDictionary(uint32_t fixed_width, const std::string_view* values,
                            const uint8_t* nulls, std::span<const uint32_t> vector_rows,
                            double share);
+  // Size with the trained dictionary, or infinity; the sample vectors are kept.
+  double TryTrained(uint32_t fixed_width, const std::string_view* values, const uint8_t* nulls,
+                    std::span<const uint32_t> vector_rows, double share);
+  void TakeTrained();
   // Size with a table of symbols, or infinity; the table and the sample vectors are kept. other: size
   // with frames or plain.
   double TryFsst(uint32_t fixed_width, const std::string_view* values, const uint8_t* nulls,
                  std::span<const uint32_t> vector_rows, double other);
   void TakeFsst();
+  // The sample vectors as they are written now.
   uint64_t SampleBytes(uint32_t fixed_width, const std::string_view* values, const uint8_t* nulls,
-                       std::span<const uint32_t> vector_rows);
+                       std::span<const uint32_t> vector_rows, Sample* sample);
   void WriteTokensVector(size_t vector, const uint8_t* nulls, size_t count, base::ByteWriter* out);
   uint64_t SampleCodes(const uint8_t* nulls, std::span<const uint32_t> vector_rows);
   uint8_t WriteBytesVector(uint32_t fixed_width, const std::string_view* values,
@@ -111,24 +138,6 @@ class ChunkWriter {
   void WriteFields(const FieldsForm& form, const ColumnShape& shape,
                    const std::string_view* values, const uint8_t* nulls,
                    std::span<const uint32_t> vector_rows, base::ByteWriter* out);
-  // Vectors that were encoded to judge a form: the first, middle and last one of a chunk.
-  struct Sample {
-    std::vector<uint8_t> bytes;
-    uint32_t count = 0;
-    uint32_t vectors[3];
-    size_t ends[3];
-    uint8_t codecs[3];
-
-    void Clear() {
-      bytes.clear();
-      count = 0;
-    }
-    // Once for each, behind its bytes.
-    void Note(size_t vector, uint8_t codec);
-    // Appends the vector, which is not encoded anew then; false: it is none of these.
-    bool Copy(size_t vector, base::ByteWriter* out, uint8_t* codec) const;
-  };
-
   void BeginVectors(size_t start);
   void EndVector(uint8_t codec, size_t size);
   uint8_t MostUsedCodec() const;
@@ -152,6 +161,8 @@ class ChunkWriter {
   Sample values_sample_;  // of the values as they are
   Sample codes_sample_;   // of codes_
   Sample symbols_sample_;  // of the values as codes of symbols
+  Sample trained_sample_;  // of the values with the trained dictionary
+  const codec::TrainedDictionary* trained_ = nullptr;
   codec::FsstEncoder symbols_;
   std::vector<uint8_t> symbols_table_;
   std::vector<uint8_t> scratch_;

@@ -25,6 +25,7 @@ enum Section : uint8_t {
   kSectionRowGroups = 2,
   kSectionChunks = 3,
   kSectionSeries = 4,
+  kSectionDictionaries = 5,
 };
 
 inline constexpr size_t kMaxRowGroupRows = 65536;

@@ -56,8 +56,10 @@ Status ReadBack::CheckWords(const ColumnShape& shape, const ChunkSummary& summar
 Status ReadBack::CheckBytes(const ColumnShape& shape, const ChunkSummary& summary,
                             std::span<const uint8_t> chunk,
                             std::span<const uint32_t> vector_rows,
-                            const std::string_view* values, const uint8_t* nulls) {
+                            const std::string_view* values, const uint8_t* nulls,
+                            const codec::TrainedDictionary* trained) {
   Begin(shape, summary, chunk, vector_rows);
+  ref_.trained = trained;
   for (uint32_t v = 0; v < vector_rows.size(); v++) {
     const uint32_t n = vector_rows[v];
     uint64_t size = 0;

@@ -24,7 +24,8 @@ class ReadBack {
                           const uint64_t* words, const uint8_t* nulls);
   base::Status CheckBytes(const ColumnShape& shape, const ChunkSummary& summary,
                           std::span<const uint8_t> chunk, std::span<const uint32_t> vector_rows,
-                          const std::string_view* values, const uint8_t* nulls);
+                          const std::string_view* values, const uint8_t* nulls,
+                          const codec::TrainedDictionary* trained = nullptr);
 
  private:
   void Begin(const ColumnShape& shape, const ChunkSummary& summary,

@@ -251,12 +251,19 @@ Status SegmentBuilder::WriteColumn(const RowSource& source, size_t column, const
       }
     }
     if (taking_last_) taking_last_ = last_rows_.TakeBytes(column, views_.data(), nulls_.data());
+    // the last rows, for which there is another writer, do without
+    const codec::TrainedDictionary* trained =
+        options_.dictionaries == nullptr || fast_writer_
+            ? nullptr
+            : options_.dictionaries->Find(static_cast<uint32_t>(column));
+    writer().UseTrained(trained);
     summary = writer().WriteBytes(shape, views_.data(), nulls_.data(), group.vector_rows,
                                   bytes_);
+    if (summary.codec == codec::kBytesTrained) uses_dictionaries_ = true;
     if (options_.level >= 2) {
       Status status =
           read_back_.CheckBytes(shape, summary, {bytes_->data() + start, bytes_->size() - start},
-                                group.vector_rows, views_.data(), nulls_.data());
+                                group.vector_rows, views_.data(), nulls_.data(), trained);
       if (!status.ok()) return status;
     }
   }
@@ -378,6 +385,7 @@ Status SegmentBuilder::Finish(SegmentSummary* summary) {
   summary->rows = rows_;
   summary->footer_offset = data_bytes_;
   const size_t start = bytes_->size();
+  summary->dictionaries = UsedDictionaries();
   WriteFooter(summary->last_rows);
   summary->length = data_bytes_ + bytes_->size() - start;
   return CheckFooter({bytes_->data() + start, bytes_->size() - start});
@@ -456,6 +464,11 @@ void SegmentBuilder::WriteFooter(bool last_rows) {
     section.clear();
     WriteSeriesSection(&writer);
     WriteSection(kSectionSeries, section, &out);
+  }
+  if (uses_dictionaries_) {
+    section.clear();
+    writer.Varint(UsedDictionaries());
+    WriteSection(kSectionDictionaries, section, &out);
   }
   out.U32(base::Crc32c(0, bytes_->data() + start, bytes_->size() - start));
 }

@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "nodedb_ts/core.h"
 #include "segment/chunk_writer.h"
+#include "segment/dictionary_set.h"
 #include "segment/format.h"
 #include "segment/last_rows.h"
 #include "segment/read_back.h"
@@ -32,6 +33,7 @@ struct SegmentBuildOptions {
   int zstd_level = 0;            // of level 2; 0: a good default
   // Of the time column; vectors of level 2 then end with minutes, hours and the like. 0: it is no clock's time.
   int64_t units_per_second = 0;
+  const DictionarySet* dictionaries = nullptr;  // that byte strings may refer to
 };
 
 struct SegmentSummary {
@@ -39,6 +41,7 @@ struct SegmentSummary {
   uint64_t footer_offset = 0;    // the footer begins here
   uint64_t length = 0;           // and ends here, as does the segment
   bool last_rows = false;        // it has copies of the last rows
+  uint32_t dictionaries = 0;     // id of the set that it refers to
 };
 
 // The times of a segment's rows, or of those of one series.
@@ -97,6 +100,7 @@ class SegmentBuilder {
   void NoteTimes(const ChunkSummary& summary, size_t rows);
   void FindLastRows(size_t rows);
   base::Status WriteLastRows(bool* written);
+  uint32_t UsedDictionaries() const { return uses_dictionaries_ ? options_.dictionaries->id() : 0; }
   void WriteFooter(bool last_rows);
   base::Status CheckFooter(std::span<const uint8_t> footer) const;
   void WriteSchemaSection(base::ByteWriter* out) const;
@@ -121,6 +125,7 @@ class SegmentBuilder {
   std::vector<TimeRange> series_times_;  // of those that have been reached
   TimeRange times_;
   LastRows last_rows_;
+  bool uses_dictionaries_ = false;
   bool taking_last_ = false;   // what is gathered is for last_rows_, too
   size_t last_series_ = 0;     // that the first row of the row group is of
   std::vector<uint32_t> last_positions_;  // in the row group, of its series' last rows

@@ -88,8 +88,8 @@ Status Segment::Parse(std::span<const uint8_t> footer, uint64_t segment_length,
   has_row_ids_ = flags & kFlagRowIds;
   has_command_ids_ = flags & kFlagCommandIds;
   has_last_rows_ = flags & kFlagLastRows;
-  ByteReader sections[kSectionSeries + 1];
-  bool seen[kSectionSeries + 1] = {};
+  ByteReader sections[kSectionDictionaries + 1];
+  bool seen[kSectionDictionaries + 1] = {};
   while (!in.empty()) {
     uint8_t number;
     uint64_t length;
@@ -97,7 +97,7 @@ Status Segment::Parse(std::span<const uint8_t> footer, uint64_t segment_length,
     if (!in.ReadU8(&number) || !in.ReadVarint(&length) || !in.ReadSpan(length, &section)) {
       return Wrong("bad section");
     }
-    if (number == 0 || number > kSectionSeries) continue;  // of a later version
+    if (number == 0 || number > kSectionDictionaries) continue;  // of a later version
     if (seen[number]) return Wrong("section twice");
     seen[number] = true;
     sections[number] = section;
@@ -105,6 +105,7 @@ Status Segment::Parse(std::span<const uint8_t> footer, uint64_t segment_length,
   Status status = ParseSchema(sections[kSectionSchema], columns);
   if (status.ok()) status = ParseGroups(sections[kSectionRowGroups]);
   if (status.ok()) status = ParseChunks(sections[kSectionChunks], segment_length - footer.size());
+  if (status.ok() && seen[kSectionDictionaries]) status = ParseDictionaries(sections[kSectionDictionaries]);
   if (!status.ok()) return status;
   const ByteReader& series = sections[kSectionSeries];
   if ((series_ > 1) != seen[kSectionSeries]) return Wrong("series index missing");
@@ -162,6 +163,21 @@ Status Segment::ParseSchema(ByteReader in, std::span<const NtsColumn> columns) {
     series_columns_.push_back(static_cast<uint16_t>(c));
   }
   return Status::Ok();  // later versions may append to a section
+}
+
+Status Segment::ParseDictionaries(ByteReader in) {
+  uint64_t id;
+  if (!in.ReadVarint(&id) || id == 0 || id > UINT32_MAX) return Wrong("bad id of trained dictionaries");
+  dictionaries_id_ = static_cast<uint32_t>(id);
+  return Status::Ok();
+}
+
+Status Segment::UseDictionaries(std::shared_ptr<const DictionarySet> set) {
+  if (set->id() != dictionaries_id_) {
+    return Wrong("it refers to other trained dictionaries than it is read with");
+  }
+  dictionaries_ = std::move(set);
+  return Status::Ok();
 }
 
 Status Segment::ParseGroup(ByteReader* in, Group* group) {
@@ -303,6 +319,7 @@ void Segment::Info(NtsSegmentInfo* info) const {
   info->has_command_ids = has_command_ids_;
   info->series = series_;
   info->time_column = time_column_;
+  info->dictionaries = dictionaries_id_;
   info->series_column_count = static_cast<uint32_t>(series_columns_.size());
   std::copy(series_columns_.begin(), series_columns_.end(), info->series_columns);
 }
@@ -356,6 +373,7 @@ Status Segment::StoredChunk(uint32_t group, int32_t column, std::span<const uint
   ref->rows = g.rows;
   ref->vector_starts = g.starts();
   ref->cache = Cache(group, index);
+  ref->trained = dictionaries_ == nullptr ? nullptr : dictionaries_->Find(static_cast<uint32_t>(index));
   ref->bytes = chunk.data();
   ref->length = chunk.size();
   if (entry->codec == codec::kConstant) {
@@ -508,6 +526,10 @@ uint64_t Segment::MemoryBytes() const {
   uint64_t bytes = sizeof(*this) + chunks_.capacity() * sizeof(ChunkEntry) + constants_.capacity() +
                    series_index_.capacity() + groups_.capacity() * sizeof(Group) +
                    last_rows_.capacity() * sizeof(uint32_t);
+  // Each of those who share the set counts its part.
+  if (dictionaries_ != nullptr) {
+    bytes += dictionaries_->MemoryBytes() / static_cast<uint64_t>(dictionaries_.use_count());
+  }
   for (const Group& group : groups_) bytes += group.vector_starts.capacity() * sizeof(uint32_t);
   for (const CachedChunk& cached : caches_) {
     bytes += sizeof(CachedChunk);

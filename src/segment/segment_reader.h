@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "nodedb_ts/core.h"
 #include "segment/chunk_reader.h"
+#include "segment/dictionary_set.h"
 #include "segment/format.h"
 #include "segment/statistics.h"
 
@@ -48,6 +49,8 @@ class Segment {
   static base::Status Open(std::span<const uint8_t> footer, uint64_t segment_length,
                            std::span<const NtsColumn> columns, std::unique_ptr<Segment>* segment);
 
+  // Keeps the set, which must be the one that the footer names (kCorrupt).
+  base::Status UseDictionaries(std::shared_ptr<const DictionarySet> set);
   void Info(NtsSegmentInfo* info) const;
   base::Status RowGroup(uint32_t group, NtsRowGroupInfo* info) const;
   base::Status Vector(uint32_t group, uint32_t vector, uint32_t* first_row, uint32_t* rows) const;
@@ -100,6 +103,7 @@ class Segment {
                      std::span<const NtsColumn> columns);
   base::Status ParseSchema(base::ByteReader in, std::span<const NtsColumn> columns);
   base::Status ParseGroups(base::ByteReader in);
+  base::Status ParseDictionaries(base::ByteReader in);
   base::Status ParseGroup(base::ByteReader* in, Group* group);
   base::Status ParseChunks(base::ByteReader in, uint64_t data_length);
   base::Status ParseChunk(base::ByteReader* in, const ColumnShape& shape, uint32_t rows,
@@ -126,6 +130,8 @@ class Segment {
   std::vector<ChunkEntry> chunks_;     // group-major
   std::vector<uint8_t> constants_;     // values of constant chunks
   std::vector<uint8_t> series_index_;  // undecoded
+  uint32_t dictionaries_id_ = 0;       // 0: it refers to none
+  std::shared_ptr<const DictionarySet> dictionaries_;
 
   // Parsed models of the chunks read last, one for each stored column.
   struct CachedChunk {

@@ -1,8 +1,10 @@
 // Input: u8 kind, u8 codec, u16 rows, the chunk. Vectors have 1 024 rows but the last.
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <string_view>
 
+#include "codec/zstd/trained.h"
 #include "fuzz/fuzz.h"
 #include "fuzz/values.h"
 #include "segment/chunk_reader.h"
@@ -20,6 +22,29 @@ constexpr ColumnShape kColumns[] = {
 };
 constexpr size_t kColumnCount = sizeof(kColumns) / sizeof(kColumns[0]);
 constexpr size_t kMostRows = 5000;
+
+std::vector<std::string> Texts(size_t count) {
+  std::vector<std::string> texts;
+  for (size_t i = 0; i < count; i++) {
+    texts.push_back("device/" + std::to_string(i * 7919 % 100000) + "/temperature/" + std::to_string(i * 31 % 89));
+  }
+  return texts;
+}
+
+// What chunks of codec 39 refer to.
+const codec::TrainedDictionary* Trained() {
+  static const std::unique_ptr<const codec::TrainedDictionary> trained = [] {
+    Bytes samples;
+    std::vector<size_t> sizes;
+    for (const std::string& text : Texts(2000)) {
+      samples.insert(samples.end(), text.begin(), text.end());
+      sizes.push_back(text.size());
+    }
+    return codec::TrainedDictionary::Open(codec::TrainDictionary(samples, sizes, 4096));
+  }();
+  Require(trained != nullptr, "a dictionary is trained");
+  return trained.get();
+}
 
 // Decodes a vector and touches all of its bytes; returns their sum.
 uint64_t Decode(const ChunkRef& chunk, uint32_t vector, uint32_t rows, bool* ok) {
@@ -63,6 +88,7 @@ void Run(std::span<const uint8_t> input) {
   const Bytes copy(in.at(), in.at() + in.remaining());  // where a sanitizer sees its end
   chunk.bytes = copy.data();
   chunk.length = copy.size();
+  chunk.trained = Trained();
   std::vector<segment::VectorStatistics> statistics;
   (void)segment::ReadChunkStatistics(chunk, &statistics).ok();
   (void)segment::CheckDictionary(chunk).ok();
@@ -116,24 +142,28 @@ std::vector<Bytes> Seeds() {
     }
   }
   // As codes of symbols, which takes more values.
-  std::vector<std::string> texts;
+  const std::vector<std::string> texts = Texts(kMostRows);
   std::vector<uint8_t> nulls(kMostRows);
-  for (size_t i = 0; i < kMostRows; i++) {
-    texts.push_back("device/" + std::to_string(i * 7919 % 100000) + "/temperature/" + std::to_string(i * 31 % 89));
-    nulls[i] = i % 11 == 5;
-  }
+  for (size_t i = 0; i < kMostRows; i++) nulls[i] = i % 11 == 5;
   const std::vector<std::string_view> views(texts.begin(), texts.end());
-  const uint32_t vectors[] = {1024, 1024, 1024, 1024, kMostRows - 4096};
-  Bytes chunk;
   segment::ChunkWriter writer(1);
-  const segment::ChunkSummary summary = writer.WriteBytes(kColumns[7], views.data(), nulls.data(), vectors, &chunk);
-  Bytes seed;
-  base::ByteWriter out(&seed);
-  out.U8(7);
-  out.U8(summary.codec);
-  out.U16(kMostRows - 1);
-  out.Bytes(chunk.data(), chunk.size());
-  seeds.push_back(std::move(seed));
+  const auto add = [&](std::vector<uint32_t> vectors) {
+    size_t rows = 0;
+    for (const uint32_t n : vectors) rows += n;
+    Bytes chunk;
+    const segment::ChunkSummary summary = writer.WriteBytes(kColumns[7], views.data(), nulls.data(), vectors, &chunk);
+    Bytes seed;
+    base::ByteWriter out(&seed);
+    out.U8(7);
+    out.U8(summary.codec);
+    out.U16(static_cast<uint16_t>(rows - 1));
+    out.Bytes(chunk.data(), chunk.size());
+    seeds.push_back(std::move(seed));
+    return summary.codec;
+  };
+  add({1024, 1024, 1024, 1024, kMostRows - 4096});
+  writer.UseTrained(Trained());
+  Require(add({1024, 76}) == codec::kBytesTrained, "the seed refers to the dictionary");
   return seeds;
 }
 

@@ -134,6 +134,15 @@ sub retention_of_all
 	return ("SELECT ts_enforce_retention('t', interval '1 day', '2024-02-15');\n", "DELETE FROM h WHERE ts < '2024-02-14';\n");
 }
 
+# Rows whose text is worth a dictionary; of the table that has one.
+sub paths
+{
+	my ($n) = @_;
+	my $from = $next + 1;
+	$next += $n;
+	return twin("INSERT INTO T SELECT '2024-01-20', i, (SELECT string_agg(substr(md5((abs(hashint4(i * 3 + k)) % 3000)::text), 1, 9), '/') FROM generate_series(0, 2) k) FROM generate_series($from, $next) i", 2);
+}
+
 my $many = 9000;				# more than a segment's least
 my $workload = join('',
 	"SET nodedb_ts.memory_budget = '512kB';\n",
@@ -171,7 +180,13 @@ my $workload = join('',
 	compare('after VACUUM FULL'),
 	transaction(rows(10, 2), "TRUNCATE t2, h2;\n", rows(20, 2), "TRUNCATE t2, h2;\n", rows(30, 2)),
 	"VACUUM (FREEZE) t, t2;\n",
-	compare('at the end'));
+	compare('at the end'),
+	# a trained dictionary that is used, one after it, the first one retired and freed
+	transaction(paths($many)), "SELECT FROM ts_train_dictionary('t2', 's');\n", transaction(paths($many)),
+	"SELECT FROM ts_train_dictionary('t2', 's');\nVACUUM t2;\n",
+	"SELECT FROM ts_compact('t2');\n", rolled_back("SELECT FROM ts_train_dictionary('t2', 's');\n"),
+	transaction(paths(10)), "VACUUM (FREEZE) t2;\n", transaction(one_row(2)), "VACUUM (FREEZE) t2;\n",
+	compare('after training'));
 
 my $going_on = join('',
 	"SET nodedb_ts.memory_budget = '512kB';\n",
@@ -233,7 +248,7 @@ sub owners
 			my $who = "entry " . ($at - 24) / 120 . " of page $directory (state $state, level $level, xmin $xmin, xmax $xmax)";
 			$own->($_, $who) for $first .. $first + $count - 1;
 			$free_seen++ if $state == $FREE;
-			$segments++ if $state == $LIVE && $level > 0;
+			$segments++ if $state == $LIVE && ($level == 1 || $level == 2);
 			push @problems, "$who is left" if $state != $FREE && ($state != $LIVE || $xmin != 2 || $xmax != 0);
 			next if $state == $FREE || $level > 0 || $generation == $delta_generation;
 			# an extent of delta pages is freed when all of them are gone

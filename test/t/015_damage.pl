@@ -415,7 +415,7 @@ cmp_ok($named, '>', 0.95 * $tried, "ts_verify names $named of $tried");
 # ---- newer formats
 {
 	my @contents;
-	for my $change ([ 28, 'S', 6 ], [ 30, 'S', 1 ])
+	for my $change ([ 28, 'S', 6 ], [ 30, 'S', 2 ])
 	{
 		my $copy = $image;
 		substr($copy, $change->[0], 2) = pack('S', $change->[2]);

@@ -115,6 +115,7 @@ const char* CodecName(uint8_t number) {
     case kBytesFields: return "fields";
     case kBytesNumeric: return "numeric";
     case kBytesFsst: return "fsst";
+    case kBytesTrained: return "zstd trained";
     default: return "unknown";
   }
 }

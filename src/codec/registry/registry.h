@@ -36,6 +36,7 @@ enum Number : uint8_t {
   kBytesFields = 36,   // values of one length, cut into words
   kBytesNumeric = 37,  // PostgreSQL's numeric as scaled integers
   kBytesFsst = 38,     // codes of the chunk's symbols
+  kBytesTrained = 39,  // as 33, with the column's trained dictionary to refer to
 };
 
 enum class WordKind : uint8_t { kInt, kFloat4, kFloat8 };

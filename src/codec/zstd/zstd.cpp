@@ -10,6 +10,7 @@
 #include "codec/bitpack/bitpack.h"
 #include "codec/fsst/fsst.h"
 #include "codec/registry/registry.h"
+#include "codec/zstd/trained.h"
 
 namespace nodedb_ts::codec {
 namespace {
@@ -89,9 +90,12 @@ bool BytesEncoder::Compress(const char* bytes, size_t size, std::vector<uint8_t>
   }
   const size_t limit = size - size / 16;
   out->resize(start + limit);
+  const ZSTD_CDict* dictionary = huge                  ? nullptr
+                                 : trained_ != nullptr ? trained_->Compressor(zstd_level_)
+                                                       : dictionary_;
   const size_t written =
-      dictionary_ != nullptr && !huge
-          ? ZSTD_compress_usingCDict(context_, out->data() + start, limit, bytes, size, dictionary_)
+      dictionary != nullptr
+          ? ZSTD_compress_usingCDict(context_, out->data() + start, limit, bytes, size, dictionary)
           : ZSTD_compressCCtx(context_, out->data() + start, limit, bytes, size, level);
   if (ZSTD_isError(written)) {  // mostly: does not fit into the limit
     out->resize(start);
@@ -143,15 +147,18 @@ uint8_t BytesEncoder::Encode(uint32_t fixed_width, std::span<const std::string_v
     out->Bytes(joined_.data(), total);
     return kBytesPlain;
   }
-  const uint8_t compressed =
-      dictionary_ != nullptr && total < kHugeBytes ? kBytesZstdDictionary : kBytesZstd;
+  const uint8_t compressed = total >= kHugeBytes      ? kBytesZstd
+                             : trained_ != nullptr    ? kBytesTrained
+                             : dictionary_ != nullptr ? kBytesZstdDictionary
+                                                      : kBytesZstd;
   if (values.size() == 1) {
     if (Compress(values[0].data(), total, out->vector())) return compressed;
     out->Bytes(values[0].data(), total);
     return kBytesPlain;
   }
   Join(values, total);
-  if ((!quick_ || total >= kMinQuickBytes) && Compress(joined_.data(), total, out->vector())) {
+  const bool worth_it = !quick_ || trained_ != nullptr || total >= kMinQuickBytes;
+  if (worth_it && Compress(joined_.data(), total, out->vector())) {
     return compressed;
   }
   out->Bytes(joined_.data(), total);
@@ -187,10 +194,12 @@ bool OpenBytes(uint32_t fixed_width, uint8_t number, base::ByteReader in,
     case kBytesPlain: case kBytesZstd: break;
     case kBytesZstdDictionary: vector->shared.dictionary = shared.dictionary; break;
     case kBytesFsst: vector->shared.symbols = shared.symbols; break;
+    case kBytesTrained: vector->shared.trained = shared.trained; break;
     default: return false;
   }
   if (number == kBytesZstdDictionary && shared.dictionary == nullptr) return false;
   if (number == kBytesFsst && shared.symbols == nullptr) return false;
+  if (number == kBytesTrained && shared.trained == nullptr) return false;
   uint64_t total = 0;
   if (fixed_width == 0) {
     uint8_t lengths_number;
@@ -227,12 +236,15 @@ bool CopyBytes(const BytesVector& vector, uint8_t* out) {
   if (vector.shared.symbols != nullptr) {
     return vector.shared.symbols->Decode({vector.stored, vector.stored_size}, out, vector.total);
   }
+  const ZSTD_DDict* dictionary = vector.shared.trained != nullptr      ? vector.shared.trained->decompressor()
+                                 : vector.shared.dictionary != nullptr ? vector.shared.dictionary->get()
+                                                                       : nullptr;
   const size_t got =
-      vector.shared.dictionary == nullptr
+      dictionary == nullptr
           ? ZSTD_decompressDCtx(DecompressionContext(), out, vector.total, vector.stored,
                                 vector.stored_size)
           : ZSTD_decompress_usingDDict(DecompressionContext(), out, vector.total, vector.stored,
-                                       vector.stored_size, vector.shared.dictionary->get());
+                                       vector.stored_size, dictionary);
   return got == vector.total;
 }
 

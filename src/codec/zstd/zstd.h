@@ -20,6 +20,7 @@ namespace nodedb_ts::codec {
 
 class FsstDecoder;
 class FsstEncoder;
+class TrainedDictionary;
 
 // Limits that encoders keep and decoders enforce.
 inline constexpr uint64_t kMaxValueBytes = (uint64_t{1} << 30) - 9;
@@ -43,6 +44,8 @@ class BytesEncoder {
 
   // From now on vectors may refer to these bytes, which the reader has to know; empty: no longer.
   void UseDictionary(std::span<const uint8_t> content);
+  // The same with a trained dictionary, which is borrowed; NULL: no longer. Not both at once.
+  void UseTrained(const TrainedDictionary* trained) { trained_ = trained; }
   // From now on vectors are written as codes of this table, where that is less than the bytes, and not
   // as frames; NULL: no longer. Borrowed; the reader has to know the table.
   void UseSymbols(const FsstEncoder* symbols) { symbols_ = symbols; }
@@ -58,6 +61,7 @@ class BytesEncoder {
   bool quick_;  // level 1: a few short values are left as they are
   ZSTD_CCtx_s* context_ = nullptr;
   ZSTD_CDict_s* dictionary_ = nullptr;
+  const TrainedDictionary* trained_ = nullptr;
   const FsstEncoder* symbols_ = nullptr;
   std::vector<char> joined_;
 };
@@ -81,10 +85,11 @@ class ZstdDictionary {
 // Inflates what Pack wrote, at most max_bytes. False when the bytes are wrong.
 [[nodiscard]] bool Unpack(base::ByteReader stored, uint64_t max_bytes, std::vector<uint8_t>* out);
 
-// What vectors of a chunk may need to be read; borrowed, NULL: not there.
+// What vectors may need to be read; borrowed, NULL: not there.
 struct SharedBytes {
-  const ZstdDictionary* dictionary = nullptr;
-  const FsstDecoder* symbols = nullptr;
+  const ZstdDictionary* dictionary = nullptr;  // of the chunk, as are
+  const FsstDecoder* symbols = nullptr;        // these
+  const TrainedDictionary* trained = nullptr;  // of the column
 };
 
 // A parsed vector: its bytes are one after the other in `stored`, in its frame, or as codes.
@@ -97,7 +102,7 @@ struct BytesVector {
 };
 
 // lengths.size() values; fills the lengths. Borrows the bytes and what is shared, which only
-// kBytesZstdDictionary and kBytesFsst need.
+// kBytesZstdDictionary, kBytesFsst and kBytesTrained need.
 [[nodiscard]] bool OpenBytes(uint32_t fixed_width, uint8_t number, base::ByteReader in,
                              const SharedBytes& shared, std::span<uint64_t> lengths,
                              BytesVector* vector);

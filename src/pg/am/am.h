@@ -180,6 +180,24 @@ extern void nts_chunk_cache_release(NtsCachedChunk *chunk);
 /* Drops those of a table, of all tables if InvalidOid. */
 extern void nts_chunk_cache_forget(Oid relid);
 
+/* ---- dictionary_cache.c: sets of trained dictionaries, parsed, kept between queries ---- */
+
+/* The set that the entry holds; valid until the next call of one of these functions, but whoever is handed it in the
+ * core keeps it. */
+extern const NtsDictionaries *nts_dictionary_cache_get(Relation rel, const NtsEntry *entry);
+/* The same for who can do without; NULL, and a warning, if it cannot be read. */
+extern const NtsDictionaries *nts_dictionary_cache_try(Relation rel, const NtsEntry *entry);
+/* Hands in the set with this id to the segment that refers to it; XX001 when it is not there. directory: where to look
+ * first, or NULL. */
+extern void nts_dictionaries_hand_in(Relation rel, const NtsDirectory *directory, uint32 id, NtsSegment *segment);
+/*
+ * The set that new segments may refer to, or NULL: there is none, or it cannot be read. Valid as above. REQUIRES: the transaction has an id, and keeps it
+ * until the segments are published: by that VACUUM knows that a set is still about to be used.
+ */
+extern const NtsDictionaries *nts_dictionaries_for_writing(Relation rel);
+/* Drops those of a table, of all tables if InvalidOid. */
+extern void nts_dictionary_cache_forget(Oid relid);
+
 /* ---- reader.c: what a snapshot sees, vector by vector ---- */
 
 typedef struct NtsColumnData
@@ -323,6 +341,8 @@ extern void nts_reader_segment_info(NtsReader *reader, int entry, NtsSegmentInfo
 /* A stored column's chunk in one row group of a segment. */
 extern void nts_reader_chunk(NtsReader *reader, int entry, uint32 group, int column,
 							 NtsChunkInfo *info);
+/* Bytes of the column's dictionary in the set that the segment refers to; 0 if it cannot be read. */
+extern uint64 nts_reader_dictionary_bytes(NtsReader *reader, int entry, int column);
 /* The series columns (at most 16) that a segment was sorted by. */
 extern void nts_reader_series(NtsReader *reader, int entry, uint16 *columns, uint32 *count);
 /* Positions of the last row of each series, from series `first` on, in the order in which they lie in the segment. */

@@ -374,6 +374,7 @@ nts_buffer_describe(const NtsWriteTarget *target, const NtsOutput *output, NtsEn
 	entry->rows = output->rows;
 	entry->footer_offset = output->footer_offset;
 	entry->time_column = target->time_column;
+	entry->dictionaries = output->dictionaries;
 	if (output->has_time)
 	{
 		entry->flags |= NTS_ENTRY_HAS_TIME;
@@ -457,6 +458,18 @@ log_xid(SubTransactionId subid, TransactionId xid)
 	return subid == GetCurrentSubTransactionId() ? current : xid;
 }
 
+/*
+ * Does it become segments that a trained dictionary could do something for? Not one large row: that is not worth it, and
+ * its part would not live through the subtransaction in which a damaged dictionary is noticed.
+ */
+static bool
+may_use_dictionaries(const Part *part)
+{
+	uint64		rows = nts_part_rows(part->core);
+
+	return rows >= MIN_SEGMENT_ROWS || (rows > 1 && nts_part_bytes(part->core) >= MIN_SEGMENT_BYTES);
+}
+
 static void
 write_part(Part *part, Relation rel, bool final)
 {
@@ -487,6 +500,7 @@ write_part(Part *part, Relation rel, bool final)
 			options.max_segment_bytes = MAX_SEGMENT_BYTES;
 			options.keep_command_ids = !final;
 			options.level = 1;
+			options.dictionaries = may_use_dictionaries(part) ? nts_dictionaries_for_writing(rel) : NULL;
 			NTS_CHECK(nts_flush_begin(part->core, &options, &status), status, rel);
 			part->flushing = true;
 			part->final = final;

@@ -31,6 +31,8 @@ typedef struct NtsSegmentHandle
 	NtsSegment *core;			/* freed, or released, by the context's callback */
 	NtsCachedSegment *cached;	/* which it then belongs to, or NULL */
 	NtsSegmentInfo info;
+	const NtsDirectory *directory;	/* the reader's */
+	bool		has_dictionaries;	/* core has been handed those that it refers to */
 } SegmentHandle;
 
 typedef struct NtsRowGroup
@@ -133,6 +135,7 @@ open_segment(NtsReader *reader, const NtsEntry *entry)
 	handle->references = 1;
 	handle->context = context;
 	handle->entry = *entry;
+	handle->directory = reader->directory;
 	callback->func = close_core_segment;
 	callback->arg = handle;
 	MemoryContextRegisterResetCallback(context, callback);
@@ -242,6 +245,11 @@ load_chunk(Relation rel, NtsRowGroup *group, int32 column, int place, uint64 *le
 	if (chunk == NULL)
 	{
 		NTS_CHECK(nts_segment_chunk(segment->core, group->number, column, &info, &status), status, rel);
+		if (info.uses_dictionary && !segment->has_dictionaries)
+		{
+			nts_dictionaries_hand_in(rel, segment->directory, segment->entry.dictionaries, segment->core);
+			segment->has_dictionaries = true;
+		}
 		if (segment->cached != NULL)
 			chunk = nts_chunk_cache_find(rel, generation, group->number, column, info.length);
 		if (chunk == NULL)
@@ -1267,6 +1275,16 @@ nts_reader_newest_segment(NtsReader *reader)
 			 nts_reader_entry(reader, i)->generation > nts_reader_entry(reader, newest)->generation))
 			newest = i;
 	return newest;
+}
+
+uint64
+nts_reader_dictionary_bytes(NtsReader *reader, int entry, int column)
+{
+	SegmentHandle *segment = segment_of(reader, entry);
+	const NtsEntryRef *ref = nts_dictionaries_place(reader->directory, segment->entry.dictionaries);
+	const NtsDictionaries *dictionaries = ref == NULL ? NULL : nts_dictionary_cache_try(reader->rel, &ref->entry);
+
+	return dictionaries == NULL ? 0 : nts_dictionaries_bytes(dictionaries, column);
 }
 
 void

@@ -71,6 +71,7 @@ on_relcache_change(Datum arg, Oid relid)
 	dlist_mutable_iter iter;
 
 	nts_chunk_cache_forget(relid);
+	nts_dictionary_cache_forget(relid);
 	dlist_foreach_modify(iter, &by_use)
 	{
 		NtsCachedSegment *segment = dlist_container(NtsCachedSegment, use, iter.cur);

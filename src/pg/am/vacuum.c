@@ -212,7 +212,10 @@ clean(Vacuum *vacuum)
 			pgstat_progress_update_param(PROGRESS_VACUUM_HEAP_BLKS_SCANNED, vacuum->blocks_done);
 	}
 	if (entries != NULL)
+	{
+		vacuum->blocks_freed += nts_dictionaries_clean(vacuum->rel, entries, count, vacuum->cleanup.oldest_xmin);
 		pfree(entries);
+	}
 	nts_extent_merge(vacuum->rel);
 }
 
@@ -621,6 +624,8 @@ nts_am_copy_for_cluster(Relation old_table, Relation new_table, Relation index, 
 				nts_delta_copy_page(old_table, entry, entry->first_block + p, new_table, &storage,
 									&cleanup);
 			}
+		else if (entry->level == NTS_LEVEL_DICTIONARIES && !nts_dictionaries_are_needed(entries, count, entry))
+			continue;
 		else if (!copy_segment(old_table, entry, new_table, &cleanup))
 			*vacuumed += entry->rows;
 	}

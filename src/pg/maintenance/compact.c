@@ -54,7 +54,7 @@ is_settled(const NtsEntry *entry, Snapshot older)
 {
 	NtsXidFate	fate;
 
-	if (entry->state != NTS_ENTRY_LIVE || entry->level == NTS_LEVEL_DELTA)
+	if (entry->state != NTS_ENTRY_LIVE || entry->level == NTS_LEVEL_DELTA || entry->level == NTS_LEVEL_DICTIONARIES)
 		return false;
 	fate = nts_xid_fate(entry->xmin, InvalidTransactionId);
 	if (fate == NTS_XID_RUNNING || fate == NTS_XID_ABORTED)

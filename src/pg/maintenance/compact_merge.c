@@ -182,6 +182,14 @@ open_input(const NtsCompaction *compaction, const Input *input)
 	return segment;
 }
 
+/* To read more of it than the footer. */
+static void
+use_dictionaries(const NtsCompaction *compaction, const Input *input, NtsSegment *segment)
+{
+	if (input->entry != NULL && input->entry->dictionaries != 0)
+		nts_dictionaries_hand_in(compaction->rel, NULL, input->entry->dictionaries, segment);
+}
+
 NtsSegment *
 nts_compact_open(NtsCompaction *compaction, const NtsEntry *entry)
 {
@@ -416,6 +424,7 @@ run_merge(GroupMerge *merge, const Input *inputs, int count, uint64 group_bytes,
 	options.compression_level = compaction->options.compression_level;
 	options.units_per_second = compaction->options.time_type == TIMESTAMPTZOID ||
 		compaction->options.time_type == TIMESTAMPOID ? USECS_PER_SEC : 0;
+	options.dictionaries = next == NULL ? nts_dictionaries_for_writing(compaction->rel) : NULL;
 	core->merge = nts_merge_new(&compaction->schema, &options, compaction->defaults, &status);
 	if (core->merge == NULL)
 		nts_error_raise(&status, compaction->rel);
@@ -424,6 +433,7 @@ run_merge(GroupMerge *merge, const Input *inputs, int count, uint64 group_bytes,
 		Handle	   *handle = make_handle();
 
 		handle->segment = open_input(compaction, &inputs[i]);
+		use_dictionaries(compaction, &inputs[i], handle->segment);
 		NTS_CHECK(nts_merge_add(core->merge, handle->segment, &status), status, compaction->rel);
 	}
 	for (uint64 start = 0;;)

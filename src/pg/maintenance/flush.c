@@ -76,6 +76,7 @@ write_part(NtsSorter *sorter)
 	options.max_segment_bytes = NTS_MAX_SEGMENT_BYTES;
 	options.keep_command_ids = false;
 	options.level = 1;
+	options.dictionaries = nts_dictionaries_for_writing(flush->rel);
 	NTS_CHECK(nts_flush_begin(sorter->part, &options, &status), status, flush->rel);
 	for (;;)
 	{

@@ -48,7 +48,8 @@ time_text(Relation rel, int column, int64 value, bool *isnull)
 	return CStringGetTextDatum(OidOutputFunctionCall(output, (Datum) value));
 }
 
-/* {"column": {"codec": "delta", "bytes": 1234}, ...}; several codecs in order of the row groups. */
+/* {"column": {"codec": "delta", "bytes": 1234}, ...}; several codecs in order of the row groups. With a trained
+ * dictionary also which, and its bytes, which are shared by other segments. */
 static Datum
 column_codecs(NtsReader *reader, int entry, const NtsSegmentInfo *info, TupleDesc desc)
 {
@@ -59,6 +60,7 @@ column_codecs(NtsReader *reader, int entry, const NtsSegmentInfo *info, TupleDes
 	for (int c = 0; c < (int) Min(info->column_count, (uint32) desc->natts); c++)
 	{
 		bool		seen[256] = {0};
+		bool		uses_dictionary = false;
 		uint64		bytes = 0;
 
 		if (TupleDescAttr(desc, c)->attisdropped)
@@ -73,11 +75,16 @@ column_codecs(NtsReader *reader, int entry, const NtsSegmentInfo *info, TupleDes
 
 			nts_reader_chunk(reader, entry, g, c, &chunk);
 			bytes += chunk.length;
+			uses_dictionary = uses_dictionary || chunk.uses_dictionary;
 			if (!seen[chunk.codec])
 				appendStringInfo(&json, "%s%s", g > 0 ? ", " : "", nts_codec_name(chunk.codec));
 			seen[chunk.codec] = true;
 		}
-		appendStringInfo(&json, "\", \"bytes\": " UINT64_FORMAT "}", bytes);
+		appendStringInfo(&json, "\", \"bytes\": " UINT64_FORMAT, bytes);
+		if (uses_dictionary)
+			appendStringInfo(&json, ", \"dictionary\": %u, \"dictionary_bytes\": " UINT64_FORMAT, info->dictionaries,
+							 nts_reader_dictionary_bytes(reader, entry, c));
+		appendStringInfoChar(&json, '}');
 	}
 	appendStringInfoChar(&json, '}');
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
@@ -215,6 +222,8 @@ collect_stats(Relation rel, const NtsOptions *options, TableStats *stats)
 
 		if (entry->state == NTS_ENTRY_FREE)
 			stats->free_blocks += entry->block_count;
+		else if (entry->level == NTS_LEVEL_DICTIONARIES)
+			continue;			/* as the directory, it counts with the file */
 		else if (entry->level == NTS_LEVEL_DELTA)
 			add_delta_extent(rel, &meta, entry, snapshot, options->time_column, stats);
 		else if (nts_entry_visible(rel, entry, snapshot))

@@ -523,6 +523,8 @@ check_entry(NtsVerifyTable *table, const NtsEntryRef *ref)
 
 	if (entry->level == NTS_LEVEL_DELTA)
 		nts_verify_delta(table, ref);
+	else if (entry->level == NTS_LEVEL_DICTIONARIES && entry->state != NTS_ENTRY_BUILDING)
+		nts_verify_dictionaries(table, ref);
 	else if (entry->state != NTS_ENTRY_BUILDING)
 		nts_verify_segment(table, ref);
 	else

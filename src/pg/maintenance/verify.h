@@ -20,6 +20,7 @@
 #define NTS_WHAT_PAGE "page"
 #define NTS_WHAT_BATCH "batch"
 #define NTS_WHAT_SEGMENT "segment"
+#define NTS_WHAT_DICTIONARIES "dictionaries"
 #define NTS_WHAT_CHUNK "chunk"
 #define NTS_WHAT_STATISTICS "statistics"
 #define NTS_WHAT_ORDER "order"
@@ -81,5 +82,6 @@ extern BlockNumber nts_verify_file_blocks(NtsVerifyTable *table);
 /* verify_content.c */
 extern void nts_verify_segment(NtsVerifyTable *table, const NtsEntryRef *ref);
 extern void nts_verify_delta(NtsVerifyTable *table, const NtsEntryRef *ref);
+extern void nts_verify_dictionaries(NtsVerifyTable *table, const NtsEntryRef *ref);
 
 #endif							/* NTS_MAINTENANCE_VERIFY_H */

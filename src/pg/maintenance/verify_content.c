@@ -287,6 +287,31 @@ check_chunk(SegmentCheck *check, uint32 group, int32 column)
 	pfree(bytes);
 }
 
+/* For nts_error_try. */
+static void
+hand_in_dictionaries(void *arg)
+{
+	SegmentCheck *check = arg;
+	nts_dictionaries_hand_in(check->table->rel, NULL, check->entry->dictionaries, check->segment);
+}
+
+/* The set that the segment refers to: without it what needs it cannot be decoded. */
+static void
+check_reference(SegmentCheck *check, const NtsSegmentInfo *info)
+{
+	const NtsEntry *entry = check->entry;
+	int			sqlstate;
+	char	   *message;
+
+	if (info->dictionaries != entry->dictionaries)
+		nts_verify_problem(check->table, entry->first_block, NTS_WHAT_SEGMENT,
+						   "segment " UINT64_FORMAT ": it refers to trained dictionaries %u, its directory entry to %u",
+						   entry->generation, info->dictionaries, entry->dictionaries);
+	else if (entry->dictionaries != 0 && !nts_error_try(hand_in_dictionaries, check, &sqlstate, &message))
+		nts_verify_problem(check->table, entry->first_block, NTS_WHAT_SEGMENT, "segment " UINT64_FORMAT ": %s",
+						   entry->generation, message);
+}
+
 static void
 check_bytes(SegmentCheck *check)
 {
@@ -312,6 +337,7 @@ check_bytes(SegmentCheck *check)
 		return;
 	}
 	nts_segment_info(check->segment, &info);
+	check_reference(check, &info);
 	if (entry->time_column != (uint32) (info.time_column + 1))
 		nts_verify_problem(table, entry->first_block, NTS_WHAT_SEGMENT,
 						   "segment " UINT64_FORMAT ": its time is column %d, its directory entry says %u",
@@ -379,6 +405,39 @@ nts_verify_segment(NtsVerifyTable *table, const NtsEntryRef *ref)
 	if ((entry->flags & NTS_ENTRY_ROW_IDS) == 0)
 		nts_verify_row_ids(table, entry->first_block, entry->first_row_id,
 						   entry->last_row_id - entry->first_row_id + 1, ask.visible);
+}
+
+/* Nobody sees a set, but segments of everybody may refer to it. */
+void
+nts_verify_dictionaries(NtsVerifyTable *table, const NtsEntryRef *ref)
+{
+	const NtsEntry *entry = &ref->entry;
+	AskVisible	ask = {.table = table,.xmin = entry->xmin,.cmin = entry->cmin};
+	SegmentCheck check = {.table = table,.entry = entry};
+	NtsDictionaries *dictionaries;
+	NtsStatus	status;
+	uint8	   *bytes;
+
+	if (!nts_verify_xid(table, entry->first_block, "its xmin", entry->xmin) || !is_visible(&ask, entry->first_block) ||
+		ask.aborted)
+		return;
+	check.pages.table = table;
+	check.pages.entry = entry;
+	check.pages.used = (entry->byte_length + NTS_SEGMENT_PAYLOAD - 1) / NTS_SEGMENT_PAYLOAD;
+	read_segment_pages(&check.pages);
+	bytes = read_part(&check, 0, entry->byte_length);
+	if (bytes == NULL)
+		return;
+	dictionaries = nts_dictionaries_open(bytes, entry->byte_length, &status);
+	if (dictionaries == NULL && status.code == NTS_ERR_MEMORY)
+		nts_error_raise(&status, table->rel);
+	if (dictionaries == NULL)
+		nts_verify_problem(table, entry->first_block, NTS_WHAT_DICTIONARIES, "%s", status.message);
+	else if (nts_dictionaries_id(dictionaries) != entry->dictionaries)
+		nts_verify_problem(table, entry->first_block, NTS_WHAT_DICTIONARIES,
+						   "they have the id %u, their directory entry says %u", nts_dictionaries_id(dictionaries),
+						   entry->dictionaries);
+	nts_dictionaries_close(dictionaries);
 }
 
 /* ---- delta pages ---- */

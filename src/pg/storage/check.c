@@ -60,12 +60,12 @@ const char *
 nts_entry_problem(const NtsEntry *entry, BlockNumber allocated_end)
 {
 	const uint16 known = NTS_ENTRY_HAS_TIME | NTS_ENTRY_NULL_TIME | NTS_ENTRY_ROW_IDS |
-		NTS_ENTRY_COMMAND_IDS | NTS_ENTRY_MOVED_IN | NTS_ENTRY_FROZEN;
+		NTS_ENTRY_COMMAND_IDS | NTS_ENTRY_MOVED_IN | NTS_ENTRY_FROZEN | NTS_ENTRY_RETIRED;
 	NtsEntry	empty;
 
 	if (entry->crc32c != nts_crc32c(0, entry, offsetof(NtsEntry, crc32c)))
 		return "has a wrong checksum";
-	if (entry->state > NTS_ENTRY_FREE || entry->level > NTS_LEVEL_L2 || (entry->flags & ~known) != 0)
+	if (entry->state > NTS_ENTRY_FREE || entry->level > NTS_LEVEL_DICTIONARIES || (entry->flags & ~known) != 0)
 		return "has an unknown state, level or flag";
 	if (entry->state == NTS_ENTRY_EMPTY)
 	{
@@ -100,7 +100,13 @@ nts_entry_problem(const NtsEntry *entry, BlockNumber allocated_end)
 		return "has times of no column";
 	if (entry->level == NTS_LEVEL_DELTA && entry->time_column != 0)
 		return "is a delta extent with a time column";
-	if (entry->reserved != 0)
-		return "has a reserved member that is not zero";
+	if (entry->level == NTS_LEVEL_DELTA && entry->dictionaries != 0)
+		return "is a delta extent with trained dictionaries";
+	if (entry->level != NTS_LEVEL_DICTIONARIES && (entry->flags & NTS_ENTRY_RETIRED) != 0)
+		return "is retired, but no set of dictionaries";
+	if (entry->level == NTS_LEVEL_DICTIONARIES &&
+		((entry->flags & ~NTS_ENTRY_RETIRED) != 0 || entry->state > NTS_ENTRY_LIVE || entry->rows != 0 ||
+		 entry->dictionaries == 0 || entry->footer_offset != 0))
+		return "is a set of dictionaries with rows, or without an id";
 	return NULL;
 }

@@ -41,7 +41,7 @@ nts_entry_check(Relation rel, const NtsEntry *entry, uint32 slot)
 	if (entry->state == NTS_ENTRY_EMPTY)
 		return;
 	/* entries younger than our copy of the metapage may lie behind its allocated_end */
-	if (entry->state > NTS_ENTRY_FREE || entry->level > NTS_LEVEL_L2 ||
+	if (entry->state > NTS_ENTRY_FREE || entry->level > NTS_LEVEL_DICTIONARIES ||
 		entry->first_block <= NTS_META_BLOCK || entry->block_count == 0 ||
 		(uint64) entry->first_block + entry->block_count > MaxBlockNumber ||
 		entry->footer_offset > entry->byte_length ||

@@ -299,6 +299,7 @@ sort_out(NtsDirectory *directory, const NtsDirectory *older, const bool *shared)
 	int			room = Max(directory->count, 1);
 	int32	   *unsettled = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(int32) * room);
 	int			at = 0;
+	int			sets = 0;
 
 	directory->horizon = RecentXmin;
 	directory->live = MemoryContextAllocHuge(directory->context, sizeof(int32) * room);
@@ -322,6 +323,11 @@ sort_out(NtsDirectory *directory, const NtsDirectory *older, const bool *shared)
 			at++;
 			continue;
 		}
+		if (nts_directory_entry(directory, place)->entry.level == NTS_LEVEL_DICTIONARIES)
+		{
+			sets++;
+			continue;
+		}
 		switch (fate_of(&nts_directory_entry(directory, place)->entry, directory))
 		{
 			case FATE_LIVE:
@@ -338,6 +344,14 @@ sort_out(NtsDirectory *directory, const NtsDirectory *older, const bool *shared)
 												  sizeof(int32) * Max(directory->unsettled_count, 1));
 	memcpy(directory->unsettled, unsettled, sizeof(int32) * directory->unsettled_count);
 	pfree(unsettled);
+	directory->dictionaries = sets == 0 ? NULL : MemoryContextAlloc(directory->context, sizeof(int32) * sets);
+	for (int i = 0; i < directory->count && sets > 0; i++)
+	{
+		const NtsEntry *entry = &nts_directory_entry(directory, (int32) directory->sorted[i])->entry;
+
+		if (entry->level == NTS_LEVEL_DICTIONARIES && entry->state == NTS_ENTRY_LIVE)
+			directory->dictionaries[directory->dictionary_count++] = (int32) directory->sorted[i];
+	}
 }
 
 static int

@@ -60,6 +60,9 @@ typedef struct NtsDirectory
 	int			live_count;
 	int32	   *unsettled;
 	int			unsettled_count;
+	int32	   *dictionaries;	/* sets that have been published, by whomever; they have no rows, so they are not in
+								 * `live` and seen by no snapshot */
+	int			dictionary_count;
 	NtsTimeBounds *runs;		/* of each NTS_DIRECTORY_RUN entries of `live`; a delta extent's are not known */
 	uint64		live_rows;		/* of the segments and frozen delta extents of `live` */
 	uint64		delta_blocks;	/* of the delta extents that are not frozen, */
@@ -94,6 +97,13 @@ extern NtsDirectory *nts_directory_open(Relation rel, MemoryContext context, Nts
 extern void nts_directory_forget(Relation rel);
 /* May the snapshot rely on `live`? Otherwise each entry must be asked. */
 extern bool nts_directory_is_settled(const NtsDirectory *directory, Snapshot snapshot);
+/* ---- sets of trained dictionaries (dictionaries.c) ---- */
+
+/* The one that new segments use: its maker has committed, and none is newer. NULL: there is none. */
+extern const NtsEntryRef *nts_dictionaries_newest(const NtsDirectory *directory);
+/* The one with this id; NULL: it is not there. */
+extern const NtsEntryRef *nts_dictionaries_place(const NtsDirectory *directory, uint32 id);
+
 extern void nts_entry_time_bounds(const NtsEntry *entry, NtsTimeBounds *bounds);
 /* Rows that are there for everybody, as a guess for the planner: looks at a few pages of L0 at most. */
 extern double nts_directory_estimate_rows(Relation rel, NtsDirectory *directory, const NtsMeta *meta);

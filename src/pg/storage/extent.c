@@ -355,6 +355,12 @@ allocate(Relation rel, NtsEntryRef *ref, uint32 block_count, bool delta, BlockNu
 		changed.delta_end = entry->first_block + block_count;
 		changed.delta_generation = entry->generation;
 	}
+	if (entry->level == NTS_LEVEL_DICTIONARIES)
+	{
+		/* older versions do not know what to do with them */
+		changed.format_minor = NTS_FORMAT_MINOR;
+		changed.flags |= NTS_META_DICTIONARIES;
+	}
 	ref->directory_block = place.block;
 	ref->index = place.index;
 	ref->slot = place.slot;

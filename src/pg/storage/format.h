@@ -16,7 +16,8 @@
 
 #define NTS_FORMAT_MAGIC 0x5354444E /* "NDTS" */
 #define NTS_FORMAT_MAJOR 5		/* readers refuse another one */
-#define NTS_FORMAT_MINOR 0		/* readers refuse a larger one */
+#define NTS_FORMAT_MINOR 1		/* readers refuse a larger one */
+#define NTS_FORMAT_MINOR_PLAIN 0	/* of tables that never had trained dictionaries */
 #define NTS_PAGE_FORMAT 1
 
 #define NTS_META_BLOCK 0
@@ -109,6 +110,7 @@ typedef struct NtsMeta
 StaticAssertDecl(sizeof(NtsMeta) == 80 + 16 * NTS_MAX_TAILS, "metapage");
 
 #define NTS_META_IDS_PINNED 0x0001	/* row ids may not change any more */
+#define NTS_META_DICTIONARIES 0x0002	/* there are, or were, trained dictionaries */
 
 /*
  * Entry states. An EMPTY slot has no extent, and all members but the checksum are 0.
@@ -127,6 +129,7 @@ StaticAssertDecl(sizeof(NtsMeta) == 80 + 16 * NTS_MAX_TAILS, "metapage");
 #define NTS_LEVEL_DELTA 0
 #define NTS_LEVEL_L1 1
 #define NTS_LEVEL_L2 2
+#define NTS_LEVEL_DICTIONARIES 3	/* no rows: a set of trained dictionaries */
 
 /* entry flags */
 #define NTS_ENTRY_HAS_TIME 0x0001	/* min_time, max_time are set */
@@ -136,9 +139,10 @@ StaticAssertDecl(sizeof(NtsMeta) == 80 + 16 * NTS_MAX_TAILS, "metapage");
 #define NTS_ENTRY_MOVED_IN 0x0010	/* its rows were moved here by its xmin */
 #define NTS_ENTRY_FROZEN 0x0020 /* delta: every page is sealed and holds no
 								 * transaction id any more; rows is set */
+#define NTS_ENTRY_RETIRED 0x0040	/* dictionaries: no new segment will use them */
 
 /*
- * One segment or delta extent. Keeps its slot while it is in use. A
+ * One segment, delta extent or set of dictionaries. Keeps its slot while it is in use. A
  * reference to an entry is (slot, generation).
  */
 typedef struct NtsEntry
@@ -157,7 +161,8 @@ typedef struct NtsEntry
 								 * first_row_id + i. FREE: see above */
 	uint64		last_row_id;	/* largest id */
 	uint64		rows;
-	int64		min_time;
+	int64		min_time;		/* NTS_ENTRY_RETIRED: the next full transaction id at the time when
+								 * everybody knew, or 0: not known yet */
 	int64		max_time;
 	uint32		first_block;
 	uint32		block_count;
@@ -165,7 +170,8 @@ typedef struct NtsEntry
 	uint64		footer_offset;
 	uint32		time_column;	/* number of the column that min_time, max_time and
 								 * NTS_ENTRY_NULL_TIME are about; 0: none, or a delta extent */
-	uint32		reserved;		/* 0 */
+	uint32		dictionaries;	/* id of the set that the segment refers to (0: none), or that the
+								 * extent holds */
 	uint32		change_head;	/* list of delete and lock records; InvalidBlockNumber */
 	uint32		crc32c;			/* of all bytes before it */
 } NtsEntry;

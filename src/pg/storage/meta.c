@@ -182,7 +182,7 @@ meta_image(char *image)
 	memset(meta, 0, sizeof(NtsMeta));
 	meta->magic = NTS_FORMAT_MAGIC;
 	meta->format_major = NTS_FORMAT_MAJOR;
-	meta->format_minor = NTS_FORMAT_MINOR;
+	meta->format_minor = NTS_FORMAT_MINOR_PLAIN;
 	meta->next_generation = 1;
 	meta->cache_generation = 1;
 	meta->allocated_end = NTS_META_BLOCK + 2;

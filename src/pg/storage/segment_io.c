@@ -127,7 +127,8 @@ nts_segment_write(Relation rel, const NtsEntry *template, const uint8 *bytes, ui
 		NTS_FAULT(segment_write);
 	}
 	NTS_FAULT(segment_publish);
-	nts_segment_publish(&writer, NTS_ENTRY_LIVE, (template->flags & NTS_ENTRY_MOVED_IN) == 0);
+	nts_segment_publish(&writer, NTS_ENTRY_LIVE,
+						(template->flags & NTS_ENTRY_MOVED_IN) == 0 && template->level != NTS_LEVEL_DICTIONARIES);
 }
 
 void

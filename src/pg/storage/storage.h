@@ -113,6 +113,17 @@ extern void nts_extent_swap(Relation rel, const NtsEntryRef *used, const NtsEntr
 /* The directory's page (not its first one) moves to the extent of `copy`, of one block, likewise. Same requirement. */
 extern void nts_extent_swap_directory(Relation rel, BlockNumber block, const NtsEntryRef *copy);
 
+/* ---- sets of trained dictionaries (dictionaries.c) ---- */
+
+/* Does any of the entries, which are all that are in use, refer to this set, or may a new segment? */
+extern bool nts_dictionaries_are_needed(const NtsEntryRef *entries, int count, const NtsEntry *entry);
+/*
+ * Retires sets that new segments use no more, and frees those retired before that nobody refers to or can still be
+ * about to; returns how many blocks. entries: all in use, read after oldest_xmin was determined.
+ * REQUIRES: ShareUpdateExclusiveLock.
+ */
+extern uint64 nts_dictionaries_clean(Relation rel, NtsEntryRef *entries, int count, TransactionId oldest_xmin);
+
 /* ---- packing (pack.c) ---- */
 
 /* What moving segments and directory pages from the file's end into free extents would give. */

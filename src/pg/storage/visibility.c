@@ -139,7 +139,7 @@ bool
 nts_entry_visible(Relation rel, const NtsEntry *entry, Snapshot snapshot)
 {
 	if (entry->state == NTS_ENTRY_EMPTY || entry->state == NTS_ENTRY_BUILDING ||
-		entry->state == NTS_ENTRY_FREE)
+		entry->state == NTS_ENTRY_FREE || entry->level == NTS_LEVEL_DICTIONARIES)
 		return false;
 	if (!nts_xmin_visible(rel, entry->xmin, entry->cmin,
 						  (entry->flags & NTS_ENTRY_MOVED_IN) != 0, snapshot))

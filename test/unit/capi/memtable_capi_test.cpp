@@ -12,7 +12,7 @@ const NtsColumn kColumns[] = {{NTS_KIND_INT, 8, 0, 8},
                               {NTS_KIND_VAR, 4, NTS_COLUMN_LABEL, 0},
                               {NTS_KIND_FLOAT8, 8, 0, 8}};
 const NtsSchema kSchema = {kColumns, 3, 0, 100};
-const NtsFlushOptions kFlush = {8000, 65535, 8192, 256 * 1024, 4000000, 256 << 20, true, 1};
+const NtsFlushOptions kFlush = {8000, 65535, 8192, 256 * 1024, 4000000, 256 << 20, true, 1, nullptr};
 
 class MemtableCapi : public testing::Test {
  protected:
