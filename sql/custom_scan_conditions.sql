@@ -175,5 +175,32 @@ SELECT compare(61);
 COMMIT;
 RESET max_parallel_workers_per_gather;
 
+-- constants of another type that change from row to row, near to each other and far
+CREATE TABLE others AS SELECT CASE i % 17 WHEN 0 THEN NULL WHEN 1 THEN 'NaN' WHEN 2 THEN 'Infinity' WHEN 3 THEN '-Infinity' WHEN 4 THEN 9223372036854775807
+    WHEN 5 THEN -9223372036854775808 WHEN 6 THEN 1e30 ELSE i * 7 / 2.0 END AS x,
+  CASE i % 13 WHEN 0 THEN 'NaN' WHEN 1 THEN 9.3e18 WHEN 2 THEN '-Infinity' ELSE i * 11 / 2.0 END::float8 AS f,
+  CASE i % 11 WHEN 0 THEN 'infinity' WHEN 1 THEN '-infinity' WHEN 2 THEN NULL ELSE '2024-01-01'::date + i END AS d
+  FROM generate_series(1, 60) i;
+CREATE FUNCTION compare_rescans() RETURNS TABLE (compared int, different int) LANGUAGE plpgsql AS $$
+DECLARE o text; c text; q text; a bigint; b bigint;
+BEGIN
+  compared := 0; different := 0;
+  FOREACH o IN ARRAY '{<,<=,=,<>,>=,>}'::text[] LOOP
+    FOREACH c IN ARRAY ARRAY['i4 %s o.x', 'i8 %s o.f', 'i2 %s o.x', 'ts %s o.d', 'ts %s o.d::timestamp'] LOOP
+      q := format('SELECT sum(s.n) FROM others o, LATERAL (SELECT count(*) AS n FROM {} WHERE ' || c || ' OFFSET 0) s', o);
+      EXECUTE replace(q, '{}', 'h') INTO a;
+      EXECUTE replace(q, '{}', 't') INTO b;
+      compared := compared + 1;
+      IF a IS DISTINCT FROM b THEN
+        different := different + 1;
+        RAISE WARNING '%: % and on heap %', q, b, a;
+      END IF;
+    END LOOP;
+  END LOOP;
+  RETURN NEXT;
+END $$;
+SET max_parallel_workers_per_gather = 0;
+SELECT * FROM compare_rescans();
+
 SET client_min_messages = warning;
 DROP SCHEMA custom_scan_conditions CASCADE;

@@ -259,7 +259,7 @@ typedef struct NtsReader NtsReader;
 extern NtsReader *nts_reader_open(Relation rel, TupleDesc desc, Snapshot snapshot,
 								  MemoryContext context, BufferAccessStrategy strategy);
 extern void nts_reader_close(NtsReader *reader);
-/* Counts what is decoded from now on; outlives the reader. */
+/* Counts what is decoded there; before the first unit. `decoded` must outlive the reader. */
 extern void nts_reader_count_decoded(NtsReader *reader, NtsDecoded *decoded);
 
 /* A place among the units (vectors and delta pages) of a reader. */

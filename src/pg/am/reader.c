@@ -1677,8 +1677,6 @@ void
 nts_reader_count_decoded(NtsReader *reader, NtsDecoded *decoded)
 {
 	reader->decoded = decoded;
-	if (reader->set != NULL)
-		reader->set->decoded = decoded;
 }
 
 uint64

@@ -14,7 +14,7 @@
 
 #include "pg/scan/aggregate_intern.h"
 
-#define MAX_ORDERED (256 * 1024)	/* groups, of which each takes 104 bytes at most while they are ordered */
+#define MAX_ORDERED (256 * 1024)	/* groups, of which each takes 64 bytes at most while they are ordered */
 
 struct NtsAggTable
 {

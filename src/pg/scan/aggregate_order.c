@@ -2,8 +2,9 @@
  * aggregate_order.c - groups in the order that a sort above the node wants.
  *
  * Each key of the order becomes a word a group: integers and times are words; other values get their rank among the
- * distinct ones, of which there are mostly far fewer than groups, so that names are compared a few times each. Then
- * the groups are merged by one key after the other, the last one first, as equal words stay in order.
+ * distinct ones, of which there are mostly far fewer than groups, so that names are compared a few times each. (Where
+ * there are not, nothing would be won: the order ends before that key.) Then the groups are merged by one key after the
+ * other, the last one first, as equal words stay in order.
  */
 #include "postgres.h"
 
@@ -15,6 +16,9 @@
 
 #include "pg/scan/aggregate.h"
 #include "pg/scan/aggregate_intern.h"
+
+/* A value of a key that is compared by its collation must stand in so many groups on average. */
+#define LEAST_GROUPS 4
 
 typedef struct Ordered
 {
@@ -101,19 +105,21 @@ compare_values(const void *a, const void *b, void *support)
 	return ApplySortComparator(*(const Datum *) a, false, *(const Datum *) b, false, (SortSupport) support);
 }
 
-/* Words of a key of values by reference: equal ones have one address. */
-static void
+/* Words of a key of values by reference: equal ones have one address. false: too many are different. */
+static bool
 rank_values(Ordered *groups, Size count, const NtsAggVector *vector, int key)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "nodedb_ts ranks", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	SortSupportData support = {.ssup_cxt = context, .ssup_collation = exprCollation((Node *) vector->expr), .ssup_attno = 1};
-	uint64		mask = pg_nextpower2_64(2 * count) - 1;
+	Size		most = count / LEAST_GROUPS;
+	uint64		mask = pg_nextpower2_64(2 * (most + 1)) - 1;
 	Ranked	   *slots = palloc0(sizeof(Ranked) * (mask + 1));
-	Datum	   *values = palloc(sizeof(Datum) * count);
+	Datum	   *values = palloc(sizeof(Datum) * (most + 1));
 	Size		distinct = 0;
+	bool		pays;
 
-	for (Size i = 0; i < count; i++)
+	for (Size i = 0; i < count && distinct <= most; i++)
 	{
 		Datum		value = groups[i].group->keys[key];
 		Ranked	   *slot;
@@ -124,22 +130,28 @@ rank_values(Ordered *groups, Size count, const NtsAggVector *vector, int key)
 		if (slot->value == (Datum) 0)
 			values[distinct++] = slot->value = value;
 	}
-	PrepareSortSupportFromOrderingOp(lookup_type_cache(vector->type, TYPECACHE_LT_OPR)->lt_opr, &support);
-	qsort_arg(values, distinct, sizeof(Datum), compare_values, &support);
-	for (Size i = 0; i < distinct; i++)
-		find_rank(slots, mask, values[i])->rank = (int64) i;
-	for (Size i = 0; i < count; i++)
-		if (!key_is_null(groups[i].group, key))
-			groups[i].word = find_rank(slots, mask, groups[i].group->keys[key])->rank;
+	pays = distinct <= most;
+	if (pays)
+	{
+		PrepareSortSupportFromOrderingOp(lookup_type_cache(vector->type, TYPECACHE_LT_OPR)->lt_opr, &support);
+		qsort_arg(values, distinct, sizeof(Datum), compare_values, &support);
+		for (Size i = 0; i < distinct; i++)
+			find_rank(slots, mask, values[i])->rank = (int64) i;
+		for (Size i = 0; i < count; i++)
+			if (!key_is_null(groups[i].group, key))
+				groups[i].word = find_rank(slots, mask, groups[i].group->keys[key])->rank;
+	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
+	return pays;
 }
 
-static void
+/* false: it would not pay. */
+static bool
 take_words(Ordered *groups, Size count, const NtsAggVector *vector, int key, bool descending)
 {
-	if (!vector->typbyval)
-		rank_values(groups, count, vector, key);
+	if (!vector->typbyval && !rank_values(groups, count, vector, key))
+		return false;
 	for (Size i = 0; i < count; i++)
 	{
 		if (key_is_null(groups[i].group, key))
@@ -149,6 +161,7 @@ take_words(Ordered *groups, Size count, const NtsAggVector *vector, int key, boo
 		if (descending)
 			groups[i].word = ~groups[i].word;	/* not the negative, which overflows */
 	}
+	return true;
 }
 
 void
@@ -164,7 +177,14 @@ nts_agg_sort_groups(NtsAggGroup **groups, Size count, const NtsAggVectors *vecto
 	{
 		int			key = abs(orders[o]) - 1;
 
-		take_words(now, count, &vectors->vectors[keys[key]], key, orders[o] < 0);
+		if (!take_words(now, count, &vectors->vectors[keys[key]], key, orders[o] < 0))
+		{
+			/* keys before it may be ordered all the same, from where the groups were */
+			now = ordered;
+			for (Size i = 0; i < count; i++)
+				ordered[i].group = groups[i];
+			continue;
+		}
 		now = merge_by_word(now, now == ordered ? ordered + count : ordered, count);
 	}
 	for (Size i = 0; i < count; i++)

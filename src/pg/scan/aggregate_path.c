@@ -547,6 +547,9 @@ order_of_groups(PlannerInfo *root, List *keys)
 	List	   *orders = NIL;
 	ListCell   *cell;
 
+	/* a sort that keeps a few is quick */
+	if (root->limit_tuples > 0 && root->limit_tuples < 1000)
+		return NIL;
 	foreach(cell, root->sort_pathkeys)
 	{
 		int			order = order_of_pathkey(lfirst_node(PathKey, cell), keys);

@@ -136,11 +136,50 @@ compares(const NtsFilter *filter, int64 number, Datum constant)
 	return DatumGetBool(FunctionCall2(filter->comparer, value, constant));
 }
 
+/*
+ * Narrows [*low, *high], which has the threshold, in growing steps from the one before: the parameter of a rescan is
+ * often near the last one.
+ */
+static void
+look_near(const NtsFilter *filter, Datum constant, int64 *low, int64 *high)
+{
+	int64		guess = (int64) filter->word;
+
+	if (compares(filter, guess, constant) == filter->begins)
+	{
+		*high = guess;
+		for (uint64 step = 1; step > 0 && (uint64) *high - (uint64) *low >= step; step *= 2)
+		{
+			int64		below = *high - (int64) step;
+
+			if (compares(filter, below, constant) != filter->begins)
+			{
+				*low = below + 1;
+				return;
+			}
+			*high = below;
+		}
+		return;
+	}
+	*low = guess + 1;			/* not the greatest, which was looked at */
+	for (uint64 step = 1; step > 0 && (uint64) *high - (uint64) *low >= step; step *= 2)
+	{
+		int64		above = *low + (int64) step - 1;
+
+		if (compares(filter, above, constant) == filter->begins)
+		{
+			*high = above;
+			return;
+		}
+		*low = above + 1;
+	}
+}
+
 /* The least integer for which a condition that compares from below begins to hold, or one from above ceases to. */
 static void
 set_threshold(NtsFilter *filter, Datum constant)
 {
-	bool		begins = filter->compare == NTS_COMPARE_GE;
+	bool		begins = filter->begins;
 	int64		low = filter->width == 8 ? PG_INT64_MIN : filter->width == 4 ? PG_INT32_MIN : PG_INT16_MIN;
 	int64		high = -(low + 1);
 
@@ -152,6 +191,8 @@ set_threshold(NtsFilter *filter, Datum constant)
 		filter->word = (uint64) high;
 		return;
 	}
+	if (filter->has_guess)
+		look_near(filter, constant, &low, &high);
 	while (low < high)
 	{
 		int64		middle = (low & high) + ((low ^ high) >> 1);
@@ -163,6 +204,7 @@ set_threshold(NtsFilter *filter, Datum constant)
 	}
 	filter->compare = begins ? NTS_COMPARE_GE : NTS_COMPARE_LT;
 	filter->word = (uint64) low;
+	filter->has_guess = true;
 }
 
 void

@@ -48,16 +48,18 @@ typedef struct NtsFilter
 	struct NtsFilter **args;
 	/* constants */
 	int32		order;			/* NtsWordOrder */
-	int32		compare;		/* NtsCompare */
+	int32		compare;		/* NtsCompare; with a comparer it may change with the constant */
 	/* COMPARE with a constant of another type: word and compare are found with these; or NULL */
 	FmgrInfo   *cast;			/* of the column's value, or NULL */
 	FmgrInfo   *comparer;		/* of the column's (cast) value and the constant */
 	int16		width;			/* of the column's type */
+	bool		begins;			/* the condition holds from the word on; otherwise up to it */
+	bool		has_guess;		/* the word is that of the constant before */
 	bool		is_null;		/* NULL: wants NULL */
 	Oid			type;			/* of the constant, or of the array's elements */
 	ExprState  *constant;		/* NULL at planning */
 	Expr	   *expression;		/* of the constant; of EXPRESSION the whole */
-	bool		never;			/* the constant is NULL: no row passes */
+	bool		never;			/* no row passes: the constant is NULL, or nothing compares so */
 	uint64		word;
 	uint64	   *words;			/* sorted, distinct */
 	NtsBytes   *strings;		/* sorted bytewise, distinct */

@@ -271,11 +271,12 @@ make_threshold_filter(const Threshold *threshold, int strategy, PlanState *paren
 
 	filter->order = NTS_ORDER_INT;
 	/* the word is found with the constant; so is whether there is one */
-	filter->compare = strategy == BTGreaterStrategyNumber || strategy == BTGreaterEqualStrategyNumber ?
-		NTS_COMPARE_GE : NTS_COMPARE_LT;
-	if (OidIsValid(threshold->cast))
+	filter->begins = strategy == BTGreaterStrategyNumber || strategy == BTGreaterEqualStrategyNumber;
+	filter->compare = filter->begins ? NTS_COMPARE_GE : NTS_COMPARE_LT;
+	if (parent != NULL && OidIsValid(threshold->cast))
 		filter->cast = look_up_function(threshold->cast);
-	filter->comparer = look_up_function(get_opcode(get_opfamily_member(family, threshold->type, type, strategy)));
+	if (parent != NULL)
+		filter->comparer = look_up_function(get_opcode(get_opfamily_member(family, threshold->type, type, strategy)));
 	filter->width = get_typlen(threshold->var->vartype);
 	set_constant(filter, (Expr *) threshold->constant, type, parent);
 	return filter;

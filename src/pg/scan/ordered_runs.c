@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "pg/scan/ordered.h"
@@ -317,6 +318,7 @@ estimate_bytes(const NtsOrderLists *lists, NtsOrderStream *stream, const NtsSegm
 {
 	NtsScanState *scan = lists->scan;
 	TupleDesc	desc = RelationGetDescr(scan->css.ss.ss_currentRelation);
+	Oid			relid = RelationGetRelid(scan->css.ss.ss_currentRelation);
 	uint32		vectors = nts_reader_vectors(scan->reader, stream->entry, 0);
 
 	for (int i = 0; i < scan->column_count; i++)
@@ -328,9 +330,10 @@ estimate_bytes(const NtsOrderLists *lists, NtsOrderStream *stream, const NtsSegm
 			continue;
 		nts_reader_chunk(scan->reader, stream->entry, 0, scan->columns[i], &chunk);
 		stream->chunk_bytes += chunk.length;
-		/* values of other types are decoded to several times their bytes */
+		/* values of other types are decoded to several times their bytes, or many times where they repeat */
 		if (!TupleDescAttr(desc, scan->columns[i])->attbyval)
-			stream->vector_bytes += chunk.length * 4 / vectors;
+			stream->vector_bytes += Max(chunk.length * 4 / vectors,
+										(uint64) VECTOR_ROWS * get_attavgwidth(relid, scan->columns[i] + 1));
 	}
 }
 

@@ -14,8 +14,11 @@ sort_selection(NtsOrder *order, NtsOrderSort *sort)
 {
 	NtsScanState *scan = order->scan;
 	const NtsSelection *selection = &scan->selection;
+	TupleTableSlot *slot = scan->css.ss.ss_ScanTupleSlot;
 
 	nts_scan_fill(scan, scan->columns, scan->column_count);
+	/* columns that only conditions looked at may point into vectors that are gone: whole rows are copied here */
+	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts);
 	for (uint32 i = 0; i < selection->count; i++)
 	{
 		nts_scan_store(scan, scan->columns, scan->column_count, selection->rows == NULL ? i : selection->rows[i]);

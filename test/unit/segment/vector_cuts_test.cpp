@@ -60,7 +60,8 @@ TEST(VectorCuts, EndWithTheLongestPeriodThatHasRoom) {
     int64_t step, period;
     uint32_t rows;
   } cases[] = {{10 * kSecond, kHour, 360},      {kSecond, 900 * kSecond, 900}, {kSecond / 10, 60 * kSecond, 600},
-               {60 * kSecond, 6 * kHour, 360},  {30 * kSecond, 6 * kHour, 720}, {120 * kSecond, kDay, 720},
+               {60 * kSecond, 12 * kHour, 720}, {30 * kSecond, 6 * kHour, 720}, {120 * kSecond, kDay, 720},
+               {15 * kSecond, 3 * kHour, 720},  {20 * kSecond, 3 * kHour, 540}, {2 * kSecond, 1800 * kSecond, 900},
                {kSecond / 1000, kSecond, 1000}};
   for (const auto& c : cases) {
     const std::vector<int64_t> times = Regular(midnight, c.step, 6000);
@@ -105,9 +106,9 @@ TEST(VectorCuts, ShortEndsAreNoHindrance) {
 }
 
 TEST(VectorCuts, SmallVectorsAreRefused) {
-  // a day would have 288 rows, an hour 180
+  // a day would have 288 rows, a minute 240
   EXPECT_FALSE(Cut(Regular(0, 300 * kSecond, 5000)).done);
-  EXPECT_FALSE(Cut(Regular(0, 20 * kSecond, 5000)).done);
+  EXPECT_FALSE(Cut(Regular(0, kSecond / 4, 5000)).done);
   // one row a day
   EXPECT_FALSE(Cut(Regular(0, kDay, 5000)).done);
 }
