@@ -125,9 +125,11 @@ void Memtable::WillGather(std::span<const uint32_t> rows) const {
     const RowPlace place = store_.At(rows[i]);
     gathered_cells_[i] = place.data + uint64_t{place.offset} * 8;
   }
-  gathered_ = rows;
   gathered_runs_.clear();
-  if (!layout_->has_keys()) return;
+  if (!layout_->has_keys()) {
+    gathered_ = rows;
+    return;
+  }
   GatheredRun run = {0, kNoSeries, false};
   uint32_t same_from = 0;
   ForEachCell(store_, 0, rows, [&](size_t i, const uint8_t* cell) {
@@ -143,6 +145,7 @@ void Memtable::WillGather(std::span<const uint32_t> rows) const {
     run.end = static_cast<uint32_t>(i + 1);
   });
   gathered_runs_.push_back(run);
+  gathered_ = rows;  // last: what is above may run out of memory
 }
 
 // The cell of 8 bytes of gathered_[i].

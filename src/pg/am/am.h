@@ -185,8 +185,9 @@ extern void nts_chunk_cache_forget(Oid relid);
 /* The set that the entry holds; valid until the next call of one of these functions, but whoever is handed it in the
  * core keeps it. */
 extern const NtsDictionaries *nts_dictionary_cache_get(Relation rel, const NtsEntry *entry);
-/* The same for who can do without; NULL, and a warning, if it cannot be read. */
-extern const NtsDictionaries *nts_dictionary_cache_try(Relation rel, const NtsEntry *entry);
+/* The same for who can do without; NULL, and a warning, if it cannot be read (for_good: if it is damaged or of a format that
+ * is not known; what may pass is an error). */
+extern const NtsDictionaries *nts_dictionary_cache_try(Relation rel, const NtsEntry *entry, bool for_good);
 /* Hands in the set with this id to the segment that refers to it; XX001 when it is not there. directory: where to look
  * first, or NULL. */
 extern void nts_dictionaries_hand_in(Relation rel, const NtsDirectory *directory, uint32 id, NtsSegment *segment);

@@ -139,7 +139,7 @@ get(void *arg)
 }
 
 const NtsDictionaries *
-nts_dictionary_cache_try(Relation rel, const NtsEntry *entry)
+nts_dictionary_cache_try(Relation rel, const NtsEntry *entry, bool for_good)
 {
 	Reading		reading = {rel, entry, NULL};
 	int			sqlstate;
@@ -149,11 +149,17 @@ nts_dictionary_cache_try(Relation rel, const NtsEntry *entry)
 	if (find(rel, entry->generation) != NULL)
 		return nts_dictionary_cache_get(rel, entry);
 	if (!nts_error_try(get, &reading, &sqlstate, &message))
-		ereport(WARNING,
+	{
+		bool		lasts = sqlstate == ERRCODE_DATA_CORRUPTED || sqlstate == ERRCODE_FEATURE_NOT_SUPPORTED;
+
+		ereport(for_good && !lasts ? ERROR : WARNING,
 				(errcode(sqlstate),
+				 for_good && !lasts ?
+				 errmsg("trained dictionaries of table \"%s\" cannot be read", RelationGetRelationName(rel)) :
 				 errmsg("trained dictionaries of table \"%s\" cannot be read, and are not used",
 						RelationGetRelationName(rel)),
 				 errdetail_internal("%s", message)));
+	}
 	return reading.core;
 }
 
@@ -196,7 +202,7 @@ nts_dictionaries_for_writing(Relation rel)
 	if (directory != NULL)
 		newest = nts_dictionaries_newest(directory);
 	if (newest != NULL)
-		result = nts_dictionary_cache_try(rel, &newest->entry);
+		result = nts_dictionary_cache_try(rel, &newest->entry, false);
 	MemoryContextDelete(context);
 	return result;
 }

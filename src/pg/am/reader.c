@@ -1282,7 +1282,7 @@ nts_reader_dictionary_bytes(NtsReader *reader, int entry, int column)
 {
 	SegmentHandle *segment = segment_of(reader, entry);
 	const NtsEntryRef *ref = nts_dictionaries_place(reader->directory, segment->entry.dictionaries);
-	const NtsDictionaries *dictionaries = ref == NULL ? NULL : nts_dictionary_cache_try(reader->rel, &ref->entry);
+	const NtsDictionaries *dictionaries = ref == NULL ? NULL : nts_dictionary_cache_try(reader->rel, &ref->entry, false);
 
 	return dictionaries == NULL ? 0 : nts_dictionaries_bytes(dictionaries, column);
 }

@@ -209,6 +209,7 @@ store(Train *train)
 	int			count;
 	NtsEntryRef *entries;
 	const NtsEntryRef *older;
+	const NtsDictionaries *others = NULL;
 	NtsEntry	entry = {0};
 	const uint8 *bytes;
 	size_t		length;
@@ -223,9 +224,11 @@ store(Train *train)
 				 errhint("VACUUM frees those that nothing refers to.")));
 	for (int i = 0; i < natts; i++)
 		keep[i] = holds_bytes(&train->columns[i]);
+	/* those of other columns go on; from a set that is damaged for good nothing can be saved */
+	if (older != NULL)
+		others = nts_dictionary_cache_try(rel, &older->entry, true);
 	NTS_CHECK(nts_trainer_write(train->trainer, entry.dictionaries, train->column,
-								older == NULL ? NULL : nts_dictionary_cache_try(rel, &older->entry), keep, natts,
-								&bytes, &length, &status), status, rel);
+								others, keep, natts, &bytes, &length, &status), status, rel);
 	entry.level = NTS_LEVEL_DICTIONARIES;
 	entry.xmin = GetCurrentTransactionId();
 	entry.cmin = GetCurrentCommandId(true);
