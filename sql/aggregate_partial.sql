@@ -80,7 +80,7 @@ CREATE FUNCTION what_happened(query text) RETURNS SETOF text LANGUAGE plpgsql AS
 DECLARE line text;
 BEGIN
   FOR line IN EXECUTE 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) ' || query LOOP
-    IF line !~ 'Segments|Row Groups|Vectors|L0 Pages' THEN RETURN NEXT line; END IF;
+    IF line !~ 'Segments|Row Groups|Vectors|Bytes Decoded|L0 Pages' THEN RETURN NEXT line; END IF;
   END LOOP;
 END $$;
 -- Results as text, so that NaN and scales count; an error is its SQLSTATE and message.
