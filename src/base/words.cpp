@@ -4,11 +4,10 @@
 #include <bit>
 #include <cstring>
 
+#include "base/avx2.h"
 #include "base/bits.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#define NODEDB_TS_AVX2 __attribute__((target("avx2,fma,lzcnt")))
-#include <cpuid.h>
+#ifdef NODEDB_TS_AVX2
 #include <immintrin.h>
 #endif
 
@@ -92,8 +91,6 @@ Doubles DoublesAnywhere(const uint64_t* words, size_t count) {
   return d;
 }
 
-// A double of 2^52 + 2^51 plus an integer of up to 52 bits has the integer in its low bits, and the other way round.
-constexpr double kIntegerInDouble = 6755399441055744.0;
 constexpr int kBitsInDouble = 52;
 constexpr int64_t kLeastInDouble = -(int64_t{1} << 51);
 
@@ -275,12 +272,6 @@ NODEDB_TS_AVX2 void QuotientsAvx2(uint64_t* words, size_t count, double divisor)
   QuotientsFrom(words, i, count, divisor);
 }
 
-// clang's __builtin_cpu_supports does not know it.
-bool HasLzcnt() {
-  unsigned a = 0, b = 0, c = 0, d = 0;
-  return __get_cpuid(0x80000001, &a, &b, &c, &d) != 0 && (c & bit_LZCNT) != 0;
-}
-
 constexpr Kernels kAvx2 = {BoundsAvx2,      ChangesAvx2, SumAvx2,     SubtractAvx2,
                            DifferencesAvx2, WidthsAvx2,  DoublesAvx2, QuotientsAvx2};
 
@@ -288,8 +279,7 @@ constexpr Kernels kAvx2 = {BoundsAvx2,      ChangesAvx2, SumAvx2,     SubtractAv
 
 const Kernels& Best() {
 #ifdef NODEDB_TS_AVX2
-  static const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && HasLzcnt();
-  if (has_avx2) return kAvx2;
+  if (HasAvx2()) return kAvx2;
 #endif
   return kAnywhere;
 }

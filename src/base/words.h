@@ -9,6 +9,9 @@
 
 namespace nodedb_ts::base {
 
+// A double of 2^52 + 2^51 plus an integer of up to 52 bits has the integer in its low bits, and the other way round.
+inline constexpr double kIntegerInDouble = 6755399441055744.0;
+
 struct WordBounds {
   int64_t min;
   int64_t max;

@@ -10,6 +10,8 @@
 #include <limits>
 #include <type_traits>
 
+#include "base/avx2.h"
+
 namespace nodedb_ts::exec {
 namespace {
 
@@ -46,8 +48,8 @@ inline __attribute__((always_inline)) size_t AddHalves(const uint64_t* words, si
   return i;
 }
 
-#if defined(__x86_64__) && defined(__GNUC__)
-__attribute__((target("avx2"))) size_t AddHalvesAvx2(const uint64_t* words, size_t count, Halves* sum) {
+#ifdef NODEDB_TS_AVX2
+NODEDB_TS_AVX2 size_t AddHalvesAvx2(const uint64_t* words, size_t count, Halves* sum) {
   return AddHalves<FourWords>(words, count, sum);
 }
 #endif
@@ -57,8 +59,8 @@ size_t AddHalvesAnywhere(const uint64_t* words, size_t count, Halves* sum) {
 }
 
 auto BestAddHalves() {
-#if defined(__x86_64__) && defined(__GNUC__)
-  if (__builtin_cpu_supports("avx2")) return AddHalvesAvx2;
+#ifdef NODEDB_TS_AVX2
+  if (base::HasAvx2()) return AddHalvesAvx2;
 #endif
   return AddHalvesAnywhere;
 }

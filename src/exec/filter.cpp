@@ -5,9 +5,10 @@
 #include <cmath>
 #include <cstring>
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#include "base/avx2.h"
+
+#ifdef NODEDB_TS_AVX2
 #include <immintrin.h>
-#define NODEDB_TS_AVX2 __attribute__((target("avx2")))
 #endif
 
 namespace nodedb_ts::exec {
@@ -104,11 +105,6 @@ void NarrowIntsAvx2(NtsCompare compare, const uint64_t* values, const uint8_t* n
   }
 }
 
-bool HasAvx2() {
-  static const bool has_avx2 = __builtin_cpu_supports("avx2");
-  return has_avx2;
-}
-
 #endif
 
 // `constant` is a double. Comparisons with a NaN are false in C, so each test is written such that
@@ -156,7 +152,7 @@ void FilterCompare(NtsWordOrder order, NtsCompare compare, const uint64_t* value
   switch (order) {
     case NTS_ORDER_INT:
 #ifdef NODEDB_TS_AVX2
-      if (HasAvx2()) return NarrowIntsAvx2(compare, values, nulls, static_cast<int64_t>(constant), keep);
+      if (base::HasAvx2()) return NarrowIntsAvx2(compare, values, nulls, static_cast<int64_t>(constant), keep);
 #endif
       return NarrowInts<IntValue>(compare, values, nulls, constant, keep);
     case NTS_ORDER_FLOAT4: return NarrowFloats<Float4Value>(compare, values, nulls, number, keep);

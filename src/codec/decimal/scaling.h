@@ -16,7 +16,7 @@ inline constexpr unsigned kMaxExponent = 15;
 inline constexpr double kPowers[kMaxExponent + 1] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                                      1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
 // Adding 1.5 * 2^52 leaves the rounded integer in the low bits of the sum.
-inline constexpr double kMagic = 6755399441055744.0;
+inline constexpr double kMagic = base::kIntegerInDouble;
 
 inline double ToDouble(const WordShape& shape, uint64_t word) {
   if (shape.kind == WordKind::kFloat8) return std::bit_cast<double>(word);

@@ -150,12 +150,13 @@ nts_dictionary_cache_try(Relation rel, const NtsEntry *entry, bool for_good)
 		return nts_dictionary_cache_get(rel, entry);
 	if (!nts_error_try(get, &reading, &sqlstate, &message))
 	{
-		bool		lasts = sqlstate == ERRCODE_DATA_CORRUPTED || sqlstate == ERRCODE_FEATURE_NOT_SUPPORTED;
-
-		ereport(for_good && !lasts ? ERROR : WARNING,
+		if (for_good && sqlstate != ERRCODE_DATA_CORRUPTED && sqlstate != ERRCODE_FEATURE_NOT_SUPPORTED)
+			ereport(ERROR,
+					(errcode(sqlstate),
+					 errmsg("trained dictionaries of table \"%s\" cannot be read", RelationGetRelationName(rel)),
+					 errdetail_internal("%s", message)));
+		ereport(WARNING,
 				(errcode(sqlstate),
-				 for_good && !lasts ?
-				 errmsg("trained dictionaries of table \"%s\" cannot be read", RelationGetRelationName(rel)) :
 				 errmsg("trained dictionaries of table \"%s\" cannot be read, and are not used",
 						RelationGetRelationName(rel)),
 				 errdetail_internal("%s", message)));

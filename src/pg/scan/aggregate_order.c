@@ -16,6 +16,7 @@
 
 #include "pg/scan/aggregate.h"
 #include "pg/scan/aggregate_intern.h"
+#include "pg/scan/ordered.h"
 
 /* A value of a key that is compared by its collation must stand in so many groups on average. */
 #define LEAST_GROUPS 4
@@ -111,7 +112,7 @@ rank_values(Ordered *groups, Size count, const NtsAggVector *vector, int key)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "nodedb_ts ranks", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	SortSupportData support = {.ssup_cxt = context, .ssup_collation = exprCollation((Node *) vector->expr), .ssup_attno = 1};
+	SortSupportData support = {0};
 	Size		most = count / LEAST_GROUPS;
 	uint64		mask = pg_nextpower2_64(2 * (most + 1)) - 1;
 	Ranked	   *slots = palloc0(sizeof(Ranked) * (mask + 1));
@@ -133,7 +134,8 @@ rank_values(Ordered *groups, Size count, const NtsAggVector *vector, int key)
 	pays = distinct <= most;
 	if (pays)
 	{
-		PrepareSortSupportFromOrderingOp(lookup_type_cache(vector->type, TYPECACHE_LT_OPR)->lt_opr, &support);
+		nts_prepare_sort(context, lookup_type_cache(vector->type, TYPECACHE_LT_OPR)->lt_opr,
+						 exprCollation((Node *) vector->expr), false, &support);
 		qsort_arg(values, distinct, sizeof(Datum), compare_values, &support);
 		for (Size i = 0; i < distinct; i++)
 			find_rank(slots, mask, values[i])->rank = (int64) i;

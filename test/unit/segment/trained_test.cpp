@@ -128,6 +128,12 @@ int RightRows(NtsSegment* segment, const Built& built, const TableSource& source
   return right;
 }
 
+Built BuildWith(const DictionariesHandle& set, const TableSource& source) {
+  segment::SegmentBuildOptions options;
+  options.dictionaries = set->set.get();
+  return Build(source, options);
+}
+
 TEST(Trained, SegmentsReferToASetAndDecodeWithIt) {
   const std::vector<uint8_t> bytes = TrainedSet(77);
   DictionariesHandle set = OpenSet(bytes);
@@ -170,9 +176,7 @@ TEST(Trained, ValuesOfOneWidthToo) {
   for (size_t r = 0; r < 900; r++) {
     if (!source.nulls[1][r]) source.bytes[1][r] = values[r * 7];
   }
-  segment::SegmentBuildOptions options;
-  options.dictionaries = set->set.get();
-  const Built built = Build(source, options);
+  const Built built = BuildWith(set, source);
   ASSERT_EQ(8u, built.summary.dictionaries);
   const SegmentHandle segment = Open(built, source.columns);
   NtsStatus status = {};
@@ -183,9 +187,7 @@ TEST(Trained, ValuesOfOneWidthToo) {
 TEST(Trained, ASetOutlivesItsHandle) {
   DictionariesHandle set = OpenSet(TrainedSet(3));
   const TableSource source = LogTable(2000, 2);
-  segment::SegmentBuildOptions options;
-  options.dictionaries = set->set.get();
-  const Built built = Build(source, options);
+  const Built built = BuildWith(set, source);
   const SegmentHandle segment = Open(built, source.columns);
   const uint64_t before = nts_segment_memory(segment.get());
   NtsStatus status = {};
@@ -230,9 +232,7 @@ TEST(Trained, AFlushKeepsItsSet) {
 TEST(Trained, WithoutItsSetASegmentSaysSo) {
   DictionariesHandle set = OpenSet(TrainedSet(5));
   const TableSource source = LogTable(700, 4);
-  segment::SegmentBuildOptions options;
-  options.dictionaries = set->set.get();
-  const Built built = Build(source, options);
+  const Built built = BuildWith(set, source);
   const SegmentHandle segment = Open(built, source.columns);
   NtsStatus status = {};
   EXPECT_EQ(-1, RightRows(segment.get(), built, source, &status));
@@ -338,9 +338,7 @@ TEST(Trained, HostileSetsAreRefused) {
 TEST(Trained, DamagedVectorsAreRefusedOrDecodeInBounds) {
   const DictionariesHandle set = OpenSet(TrainedSet(5));
   const TableSource source = LogTable(3000, 4);
-  segment::SegmentBuildOptions options;
-  options.dictionaries = set->set.get();
-  const Built built = Build(source, options);
+  const Built built = BuildWith(set, source);
   const SegmentHandle segment = Open(built, source.columns);
   NtsStatus status = {};
   NtsChunkInfo chunk;
