@@ -373,7 +373,8 @@ sub columns
 {
 	my ($twin, $s, $pair) = @_;
 	my $p = $twin->{pairs}{$pair};
-	my $dbh = $s->{strong}{$pair} && !$s->{aborted} ? $s->{dbh} : !$twin->strong_elsewhere($pair) ? $twin->{monitor} : undef;
+	# who is to have a strong lock may not have it yet: nobody waits here for another session's, or the test would for ever
+	my $dbh = $twin->strong_elsewhere($pair, $s) ? undef : $s->{strong}{$pair} ? ($s->{aborted} ? undef : $s->{dbh}) : $twin->{monitor};
 	return @{ $p->{columns} } if !$dbh && $p->{columns};
 	return base_columns($pair) if !$dbh;
 	my $sth = $dbh->prepare("SELECT * FROM ${pair}_h WHERE false", { pg_direct => 1 });
