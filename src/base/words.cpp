@@ -150,20 +150,32 @@ NODEDB_TS_AVX2 inline void Store(uint64_t* words, __m256i v) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(words), v);
 }
 
+NODEDB_TS_AVX2 inline __m256i Lesser(__m256i a, __m256i b) {
+  return _mm256_blendv_epi8(a, b, _mm256_cmpgt_epi64(a, b));
+}
+NODEDB_TS_AVX2 inline __m256i Greater(__m256i a, __m256i b) {
+  return _mm256_blendv_epi8(a, b, _mm256_cmpgt_epi64(b, a));
+}
+
 NODEDB_TS_AVX2 WordBounds BoundsAvx2(const uint64_t* words, size_t count) {
-  if (count < 8) return BoundsAnywhere(words, count);
-  __m256i min = Load(words);
-  __m256i max = min;
-  size_t i = 4;
-  for (; i + 4 <= count; i += 4) {
-    const __m256i v = Load(words + i);
-    min = _mm256_blendv_epi8(min, v, _mm256_cmpgt_epi64(min, v));
-    max = _mm256_blendv_epi8(max, v, _mm256_cmpgt_epi64(v, max));
+  constexpr size_t kLanes = 4;  // that do not wait for each other
+  if (count < 4 * kLanes) return BoundsAnywhere(words, count);
+  __m256i min[kLanes];
+  __m256i max[kLanes];
+  for (size_t k = 0; k < kLanes; k++) min[k] = max[k] = Load(words + 4 * k);
+  size_t i = 4 * kLanes;
+  for (; i + 4 * kLanes <= count; i += 4 * kLanes) {
+#pragma GCC unroll 4
+    for (size_t k = 0; k < kLanes; k++) {
+      const __m256i v = Load(words + i + 4 * k);
+      min[k] = Lesser(min[k], v);
+      max[k] = Greater(max[k], v);
+    }
   }
   uint64_t lows[4];
   uint64_t highs[4];
-  Store(lows, min);
-  Store(highs, max);
+  Store(lows, Lesser(Lesser(min[0], min[1]), Lesser(min[2], min[3])));
+  Store(highs, Greater(Greater(max[0], max[1]), Greater(max[2], max[3])));
   WordBounds bounds = BoundsAnywhere(lows, 4);
   bounds.max = BoundsAnywhere(highs, 4).max;
   BoundsFrom(words, i, count, &bounds);
@@ -206,15 +218,17 @@ NODEDB_TS_AVX2 void DifferencesAvx2(const uint64_t* words, size_t count, uint64_
 }
 
 NODEDB_TS_AVX2 void WidthsAvx2(const uint64_t* words, size_t count, uint64_t base, uint32_t* of_width) {
-  uint32_t other[66] = {};
-  uint32_t mine[66] = {};
+  constexpr size_t kTables = 4;  // as in WidthsOf
+  uint32_t zeros[kTables][66] = {};
   size_t i = 0;
-  for (; i + 2 <= count; i += 2) {
-    mine[_lzcnt_u64(words[i] - base)]++;
-    other[_lzcnt_u64(words[i + 1] - base)]++;
+  for (; i + kTables <= count; i += kTables) {
+#pragma GCC unroll 4
+    for (size_t k = 0; k < kTables; k++) zeros[k][_lzcnt_u64(words[i + k] - base)]++;
   }
-  if (i < count) mine[_lzcnt_u64(words[i] - base)]++;
-  for (size_t w = 0; w < 65; w++) of_width[w] = mine[64 - w] + other[64 - w];
+  for (; i < count; i++) zeros[0][_lzcnt_u64(words[i] - base)]++;
+  for (size_t w = 0; w < 65; w++) {
+    of_width[w] = zeros[0][64 - w] + zeros[1][64 - w] + zeros[2][64 - w] + zeros[3][64 - w];
+  }
 }
 
 NODEDB_TS_AVX2 Doubles DoublesAvx2(const uint64_t* words, size_t count) {

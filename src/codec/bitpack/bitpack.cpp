@@ -139,6 +139,31 @@ FramePlan PlanWithBase(std::span<const uint64_t> values, uint64_t base) {
   return best;
 }
 
+// The least and the greatest of a few values, sorted from the outside in.
+template <size_t kKept>
+struct Extremes {
+  std::array<int64_t, kKept> low;
+  std::array<int64_t, kKept> high;
+
+  Extremes() {
+    low.fill(INT64_MAX);
+    high.fill(INT64_MIN);
+  }
+  // Most values are neither.
+  void Add(int64_t v) {
+    if (v < low.back()) {
+      size_t i = kKept - 1;
+      for (; i > 0 && low[i - 1] > v; i--) low[i] = low[i - 1];
+      low[i] = v;
+    }
+    if (v > high.back()) {
+      size_t i = kKept - 1;
+      for (; i > 0 && high[i - 1] < v; i--) high[i] = high[i - 1];
+      high[i] = v;
+    }
+  }
+};
+
 // A base just below the bulk of the values, from a sample, when the extremes
 // seem to be outliers; otherwise the minimum.
 uint64_t BulkBase(std::span<const uint64_t> values, int64_t min, int64_t max) {
@@ -163,15 +188,12 @@ uint64_t BulkBase(std::span<const uint64_t> values, int64_t min, int64_t max) {
     upper += offset >= below_middle + apart ? 1 : 0;
   }
   if (lower > n / 8 && upper > n / 8) return static_cast<uint64_t>(min);
+  Extremes<kSample / 8 + 1> extremes;
+  for (size_t i = 0; i < n; i++) extremes.Add(sample[i]);
   // A sample may by chance have many of few outliers: more of it is left out where that saves much.
   for (const auto& [trim, saved_bits] : {std::pair(n / 16, 3u), std::pair(n / 8, 8u)}) {
-    const auto begin = sample.begin();
-    const auto low_at = begin + static_cast<ptrdiff_t>(trim);
-    const auto high_at = begin + static_cast<ptrdiff_t>(n - 1 - trim);
-    std::nth_element(begin, low_at, begin + static_cast<ptrdiff_t>(n));
-    std::nth_element(low_at + 1, high_at, begin + static_cast<ptrdiff_t>(n));
-    const int64_t low = *low_at;
-    const uint64_t spread = static_cast<uint64_t>(*high_at) - static_cast<uint64_t>(low);
+    const int64_t low = extremes.low[trim];
+    const uint64_t spread = static_cast<uint64_t>(extremes.high[trim]) - static_cast<uint64_t>(low);
     if (BitWidth(full) < BitWidth(spread) + saved_bits) continue;
     const uint64_t below = static_cast<uint64_t>(low) - static_cast<uint64_t>(min);
     return static_cast<uint64_t>(low) - std::min(below, spread / 4);
