@@ -106,6 +106,7 @@ class Memtable final : public segment::RowSource, private CacheOwner {
     bool same;    // its image is that of `previous`
     bool shared;  // its cells of VAR columns are those of `previous`, as far as they are written
     const uint8_t* before;  // cells of `previous` that are pointers lie behind it, if in a full chunk
+    uint32_t stretch;  // of a block that repeats: so many rows from here have their `before` one behind the other
   };
 
   Grow TryAppend(const NtsValue* values, uint64_t row_id, uint32_t command_id);
@@ -127,6 +128,7 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   bool WriteBlockFixed(const NtsRowBlock& block, uint32_t count, RowPlace here, uint16_t number,
                        uint8_t* cells);
   bool SetBlockNulls(const NtsRowBlock& block, uint32_t count, RowPlace here, uint16_t number);
+  void FindStretches(uint32_t count, BlockRow* rows);
   bool WriteBlockVar(const NtsRowBlock& block, uint32_t count, uint16_t number, BlockRow* rows,
                      uint8_t* cells);
   void UndoBlock(uint32_t count, const BlockRow* rows);
@@ -162,7 +164,7 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   uint64_t image_hits_ = 0;
   uint64_t image_misses_ = 0;
   std::vector<NtsValue> block_key_;  // scratch, one per column
-  // Of the block that is being added: whether there is a NULL, and whether all rows are `same`.
+  // Of the block that is being added: whether there is a NULL, and whether all rows are `same` and have a `before`.
   bool block_has_nulls_ = false;
   bool block_repeats_ = false;
   // Rows that are about to be gathered, and where their cells of 8 bytes lie in full chunks,

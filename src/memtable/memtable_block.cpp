@@ -69,8 +69,7 @@ uint32_t Memtable::AppendBlock(const NtsRowBlock& block, uint32_t command_id) {
   count = FindBlockSeries(block, count, rows);
   if (count == 0) return 0;
   block_has_nulls_ = HasNulls(block, count, layout_->schema().column_count);
-  block_repeats_ = std::all_of(rows, rows + count,
-                               [](const BlockRow& row) { return row.same && row.before != nullptr; });
+  FindStretches(count, rows);
   if (!WriteBlock(block, count, here, rows)) {
     UndoBlock(count, rows);
     return 0;
@@ -153,7 +152,7 @@ uint32_t Memtable::FindBlockSeries(const NtsRowBlock& block, uint32_t count, Blo
   if (has_keys) block_key_.resize(layout_->schema().column_count);
   for (uint32_t i = 0; i < count; ++i) {
     BlockRow& row = rows[i];
-    row = {kNoSeries, rows_ + i - 1, 0, false, true, nullptr};
+    row = {kNoSeries, rows_ + i - 1, 0, false, true, nullptr, 0};
     if (has_keys) {
       Series* const entry = FindBlockRow(block, i, &row);
       if (entry == nullptr) return i;
@@ -167,6 +166,22 @@ uint32_t Memtable::FindBlockSeries(const NtsRowBlock& block, uint32_t count, Blo
     row.before = before.data + uint64_t{before.offset} * sizeof(const uint8_t*);
   }
   return count;
+}
+
+// Series that come in one order again and again have their rows before in that order, too.
+void Memtable::FindStretches(uint32_t count, BlockRow* rows) {
+  block_repeats_ = std::all_of(rows, rows + count,
+                               [](const BlockRow& row) { return row.same && row.before != nullptr; });
+  if (!block_repeats_) return;
+  uint32_t begin = 0;
+  for (uint32_t i = 1; i < count; ++i) {
+    // What a stretch copies is written before it.
+    const bool is_inside = rows[i].previous >= rows_ + begin;
+    if (!is_inside && rows[i].before == rows[i - 1].before + sizeof(const uint8_t*)) continue;
+    rows[begin].stretch = i - begin;
+    begin = i;
+  }
+  rows[begin].stretch = count - begin;
 }
 
 void Memtable::UndoBlock(uint32_t count, const BlockRow* rows) {
@@ -267,9 +282,14 @@ bool Memtable::WriteBlockVar(const NtsRowBlock& block, uint32_t count, uint16_t 
                              uint8_t* cells) {
   const Slot& slot = layout_->rows().slots[number];
   if (block_repeats_) {
-    for (uint32_t i = 0; i < count; ++i) {
-      const uint8_t* const stored = LoadVar(rows[i].before + slot.full_start);
-      std::memcpy(cells + i * sizeof(stored), &stored, sizeof(stored));
+    constexpr size_t kCell = sizeof(const uint8_t*);
+    for (uint32_t i = 0; i < count; i += rows[i].stretch) {
+      const uint8_t* const stored = rows[i].before + slot.full_start;
+      if (rows[i].stretch == 1) {
+        std::memcpy(cells + i * kCell, stored, kCell);
+      } else {
+        std::memcpy(cells + i * kCell, stored, rows[i].stretch * kCell);
+      }
     }
     return true;
   }

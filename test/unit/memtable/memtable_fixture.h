@@ -79,7 +79,7 @@ class Block {
       for (uint32_t i = 0; i < schema.column_count; ++i) {
         const Cell& cell = row.cells[i];
         nulls[i] = cell.is_null;
-        image += cell.is_null ? '-' : '+';
+        if (IsBytesKind(schema.columns[i].kind)) image += cell.is_null ? '-' : '+';
         if (cell.is_null || !IsBytesKind(schema.columns[i].kind)) {
           words.push_back(static_cast<uint64_t>(cell.word));
           continue;
@@ -94,7 +94,8 @@ class Block {
     for (size_t i = 0; i < words_.size(); ++i) {
       word_rows_.push_back(words_[i].data());
       null_rows_.push_back(nulls_[i].get());
-      image_rows_.push_back(i % 16 == 7 ? nullptr : reinterpret_cast<const uint8_t*>(images_[i].data()));
+      const bool has_none = words_.size() % 3 == 0 && i % 16 == 7;
+      image_rows_.push_back(has_none ? nullptr : reinterpret_cast<const uint8_t*>(images_[i].data()));
       image_lengths_.push_back(static_cast<uint32_t>(images_[i].size()));
     }
     if (!with_images) image_rows_.clear();

@@ -213,14 +213,18 @@ TEST(Memtable, RowsAreKnownByTheirImages) {
   const std::vector<NtsColumn> columns = {Int(8), Text(), Text(), Fixed(4), Int(4), Text(), Int(2)};
   const NtsSchema schema = {columns.data(), static_cast<uint32_t>(columns.size()), 0, 0};
   const std::vector<std::vector<uint16_t>> keys = {{1}, {1, 3}, {1, 4}, {4}};
-  for (const std::vector<uint16_t>& key : keys) {
+  for (size_t k = 0; k < 2 * keys.size(); ++k) {
+    const std::vector<uint16_t>& key = keys[k / 2];
+    // Many series in turn; one that repeats itself within a block.
+    const int host_count = k % 2 == 0 ? 30 : 1;
+    const uint64_t most_in_a_row = host_count == 1 ? 60 : 5;
     std::mt19937_64 random(key.size() * 10 + key[0]);
     Budget budget(100 << 20);
     const auto layout = TableLayout::Make(schema, true, key, 4096);
     Memtable by_row(&budget, layout);
     Memtable by_block(&budget, layout);
     std::vector<std::vector<Cell>> hosts;
-    for (int h = 0; h < 30; ++h) {
+    for (int h = 0; h < host_count; ++h) {
       hosts.push_back({Cell(), "host " + std::to_string(h), "rack " + std::to_string(h % 3), std::string(4, 'f'),
                        Cell(int64_t{h % 7}), h % 4 == 0 ? Cell() : Cell("version 1"), Cell()});
     }
@@ -235,14 +239,14 @@ TEST(Memtable, RowsAreKnownByTheirImages) {
         if (random() % 200 == 0) host[4] = Cell(static_cast<int64_t>(random() % 7));
         if (random() % 100 == 0) host[5] = random() % 2 ? Cell() : Cell("version 22");
         if (random() % 300 == 0) std::swap(hosts[h], hosts[random() % hosts.size()]);
-        for (uint64_t n = random() % 20 == 0 ? random() % 5 : 1; n > 0; --n) {
+        for (uint64_t n = random() % 20 == 0 || host_count == 1 ? random() % most_in_a_row : 1; n > 0; --n) {
           Row& row = rows.emplace_back();
           row.cells = host;
           row.cells[0] = Cell(static_cast<int64_t>(turn));
           row.cells[6] = random() % 9 == 0 ? Cell() : Cell(static_cast<int64_t>(random() % 100));
         }
       }
-      const Block block(schema, rows, turn % 2 == 0, true);
+      const Block block(schema, rows, turn / 16 % 2 == 0, true);
       for (size_t i = 0; i < rows.size();) {
         allocations_left = random() % 3 == 0 ? static_cast<int64_t>(random() % 3) : -1;
         uint32_t appended = 0;
