@@ -352,22 +352,33 @@ int			nts_batch_head(const NtsSchema *schema, uint8_t *head, NtsStatus *status) 
 
 /* ---- reading batches ------------------------------------------------- */
 
+/* A batch's payload. */
+typedef struct NtsBatchBytes
+{
+	const uint8_t *head;		/* how rows are made up, when that stands elsewhere: the first batch of its kind on a page has it */
+	size_t		head_length;	/* 0: the head stands in the body */
+	const uint8_t *body;
+	size_t		body_length;
+	uint32_t	rows;
+	uint8_t		layout;
+	bool		head_checked;	/* a call with this head, and with these columns, has succeeded */
+} NtsBatchBytes;
+
 typedef struct NtsBatchInfo
 {
 	uint32_t	column_count;	/* columns stored: the row type may have grown since */
 	uint32_t	has_command_ids;
-	uint64_t	data_bytes;		/* room that decoding the by-reference values takes,
+	uint64_t	data_bytes;		/* room that decoding the by-reference values takes at most,
 								 * with alignment padding, if data is 8-aligned */
 } NtsBatchInfo;
 
 /* Validates what it reports; columns/column_count: the current row type. */
-int			nts_batch_info(const NtsColumn *columns, uint32_t column_count,
-						   const uint8_t *payload, size_t length, uint32_t rows, uint8_t layout,
+int			nts_batch_info(const NtsColumn *columns, uint32_t column_count, const NtsBatchBytes *batch,
 						   NtsBatchInfo *info, NtsStatus *status) NTS_NOEXCEPT;
 
 /*
- * Decodes a batch into column-major arrays: value of column c, row r goes to
- * values[c * stride + r], nulls[c * stride + r] (0 or 1; values of NULLs are 0).
+ * Decodes a batch into an array for each column: value of column c, row r goes to
+ * values[c][first + r], nulls[c][first + r] (0 or 1; values of NULLs are 0).
  * Only columns < min(column_count, stored) are written.
  * Words: INT sign-extended to 64 bits, FLOAT4 bits zero-extended, FLOAT8 bits,
  * FIXED: address in `data`, VAR: address in `data` of a 4-byte native-endian word
@@ -375,9 +386,8 @@ int			nts_batch_info(const NtsColumn *columns, uint32_t column_count,
  * column's align. data must be 8-aligned and hold data_bytes.
  * command_ids: NULL or room for rows; written only when has_command_ids.
  */
-int			nts_batch_decode(const NtsColumn *columns, uint32_t column_count,
-							 const uint8_t *payload, size_t length, uint32_t rows, uint8_t layout,
-							 size_t stride, uint64_t *values, uint8_t *nulls,
+int			nts_batch_decode(const NtsColumn *columns, uint32_t column_count, const NtsBatchBytes *batch,
+							 size_t first, uint64_t *const *values, uint8_t *const *nulls,
 							 uint8_t *data, uint64_t data_bytes, uint32_t *command_ids,
 							 NtsStatus *status) NTS_NOEXCEPT;
 

@@ -43,23 +43,18 @@ int nts_batch_head(const NtsSchema* schema, uint8_t* head, NtsStatus* status) no
   });
 }
 
-int nts_batch_info(const NtsColumn* columns, uint32_t column_count, const uint8_t* payload,
-                   size_t length, uint32_t rows, uint8_t layout, NtsBatchInfo* info,
-                   NtsStatus* status) noexcept {
-  return Guard(status, [&] {
-    return nodedb_ts::segment::ReadBatchInfo({columns, column_count}, {payload, length}, rows,
-                                             layout, info);
-  });
+int nts_batch_info(const NtsColumn* columns, uint32_t column_count, const NtsBatchBytes* batch,
+                   NtsBatchInfo* info, NtsStatus* status) noexcept {
+  return Guard(status,
+               [&] { return nodedb_ts::segment::ReadBatchInfo({columns, column_count}, *batch, info); });
 }
 
-int nts_batch_decode(const NtsColumn* columns, uint32_t column_count, const uint8_t* payload,
-                     size_t length, uint32_t rows, uint8_t layout, size_t stride,
-                     uint64_t* values, uint8_t* nulls, uint8_t* data, uint64_t data_bytes,
-                     uint32_t* command_ids, NtsStatus* status) noexcept {
+int nts_batch_decode(const NtsColumn* columns, uint32_t column_count, const NtsBatchBytes* batch,
+                     size_t first, uint64_t* const* values, uint8_t* const* nulls, uint8_t* data,
+                     uint64_t data_bytes, uint32_t* command_ids, NtsStatus* status) noexcept {
   return Guard(status, [&] {
-    return nodedb_ts::segment::DecodeBatch(
-        {columns, column_count}, {payload, length}, rows, layout,
-        {stride, values, nulls, data, data_bytes, command_ids});
+    return nodedb_ts::segment::DecodeBatch({columns, column_count}, *batch,
+                                           {first, values, nulls, data, data_bytes, command_ids});
   });
 }
 

@@ -59,7 +59,8 @@ class ShapeCursor {
   uint32_t next_ = 0;
 };
 
-Status ReadHead(std::span<const NtsColumn> columns, ByteReader* in, Head* head) {
+// Leaves `in` behind the head, unless that is known as right.
+Status ReadHead(std::span<const NtsColumn> columns, bool checked, ByteReader* in, Head* head) {
   uint64_t count;
   if (!in->ReadU8(&head->flags) || head->flags > (kBatchCommandIds | kBatchNullBitmap)) {
     return Wrong("bad flags");
@@ -69,6 +70,7 @@ Status ReadHead(std::span<const NtsColumn> columns, ByteReader* in, Head* head) 
   head->column_count = static_cast<uint32_t>(count);
   if (!in->ReadBytes((count + 1) / 2, &head->shapes)) return Wrong("bad column kinds");
   head->widths = *in;
+  if (checked) return Status::Ok();
   ShapeCursor cursor(*head);
   for (uint32_t c = 0; c < count; c++) {
     ColumnShape shape;
@@ -100,9 +102,9 @@ bool ReadPlainWord(const ColumnShape& shape, ByteReader* in, uint64_t* word) {
   return *word == base::SignExtend(*word, shape.width);
 }
 
-// Reads one by-reference value into target (unless that is NULL) behind *cursor.
+// Reads one by-reference value into target behind *cursor.
 Status ReadPlainBytes(const ColumnShape& shape, uint8_t align, ByteReader* in, bool keep,
-                      const BatchTarget* target, uint64_t* cursor, uint64_t* word) {
+                      const BatchTarget& target, uint64_t* cursor, uint64_t* word) {
   uint64_t length = shape.width;
   const uint8_t* bytes;
   if (shape.kind == NTS_KIND_VAR && !in->ReadVarint(&length)) return Wrong("bad length");
@@ -111,11 +113,10 @@ Status ReadPlainBytes(const ColumnShape& shape, uint8_t align, ByteReader* in, b
   const uint64_t head = shape.kind == NTS_KIND_VAR ? 4 : 0;
   const uint64_t at = base::AlignUp(*cursor, SaneAlign(align));
   *cursor = at + head + length;
-  if (target == nullptr) return Status::Ok();
-  if (target->data == nullptr || *cursor > target->data_bytes) {
+  if (target.data == nullptr || *cursor > target.data_bytes) {
     return Status::Bug("room for decoded values is short");
   }
-  uint8_t* out = target->data + at;
+  uint8_t* out = target.data + at;
   if (head > 0) {
     const uint32_t size_word = static_cast<uint32_t>(length + 4) << 2;
     std::memcpy(out, &size_word, sizeof(size_word));
@@ -125,8 +126,8 @@ Status ReadPlainBytes(const ColumnShape& shape, uint8_t align, ByteReader* in, b
   return Status::Ok();
 }
 
-Status VisitPlain(std::span<const NtsColumn> columns, const Head& head, ByteReader in,
-                  uint32_t rows, const BatchTarget* target, uint64_t* cursor) {
+Status DecodePlain(std::span<const NtsColumn> columns, const Head& head, ByteReader in,
+                   uint32_t rows, const BatchTarget& target, uint64_t* cursor) {
   if (rows > kMaxPlainRows) return Wrong("too many rows");
   const uint8_t* bitmap = nullptr;
   if (head.flags & kBatchNullBitmap) {
@@ -136,9 +137,7 @@ Status VisitPlain(std::span<const NtsColumn> columns, const Head& head, ByteRead
     for (uint32_t r = 0; r < rows; r++) {
       uint64_t id;
       if (!in.ReadVarint(&id) || id > UINT32_MAX) return Wrong("bad command id");
-      if (target != nullptr && target->command_ids != nullptr) {
-        target->command_ids[r] = static_cast<uint32_t>(id);
-      }
+      if (target.command_ids != nullptr) target.command_ids[r] = static_cast<uint32_t>(id);
     }
   }
   ShapeCursor shapes(head);
@@ -157,9 +156,8 @@ Status VisitPlain(std::span<const NtsColumn> columns, const Head& head, ByteRead
         Status status = ReadPlainBytes(shape, columns[c].align, &in, keep, target, cursor, &word);
         if (!status.ok()) return status;
       }
-      if (target == nullptr) continue;
-      target->values[c * target->stride + r] = keep ? word : 0;
-      target->nulls[c * target->stride + r] = null || !keep;
+      target.values[c][target.first + r] = keep ? word : 0;
+      target.nulls[c][target.first + r] = null || !keep;
     }
   }
   return in.empty() ? Status::Ok() : Wrong("bytes left over");
@@ -237,37 +235,46 @@ Status VisitColumns(std::span<const NtsColumn> columns, const Head& head, ByteRe
     Status status = ReadChunkRef(shape, columns[c].align, rows, &in, &chunk);
     if (!status.ok()) return status;
     if (columns[c].kind == NTS_KIND_NONE) chunk.shape = {};  // dropped since
-    uint64_t* values = target == nullptr ? nullptr : target->values + c * target->stride;
-    uint8_t* nulls = target == nullptr ? nullptr : target->nulls + c * target->stride;
+    uint64_t* values = target == nullptr ? nullptr : target->values[c] + target->first;
+    uint8_t* nulls = target == nullptr ? nullptr : target->nulls[c] + target->first;
     status = VisitChunk(chunk, rows, values, nulls, target, cursor);
     if (!status.ok()) return status;
   }
   return in.empty() ? Status::Ok() : Wrong("bytes left over");
 }
 
-Status Visit(std::span<const NtsColumn> columns, std::span<const uint8_t> payload, uint32_t rows,
-             uint8_t layout, const BatchTarget* target, Head* head, uint64_t* cursor) {
-  ByteReader in(payload.data(), payload.size());
-  if (rows == 0 || rows > kMaxBatchRows) return Wrong("bad row count");
-  Status status = ReadHead(columns, &in, head);
+Status OpenBatch(std::span<const NtsColumn> columns, const NtsBatchBytes& batch, ByteReader* in, Head* head) {
+  if (batch.rows == 0 || batch.rows > kMaxBatchRows) return Wrong("bad row count");
+  *in = ByteReader(batch.body, batch.body_length);
+  if (batch.head_length == 0) return ReadHead(columns, false, in, head);
+  ByteReader apart(batch.head, batch.head_length);
+  Status status = ReadHead(columns, batch.head_checked, &apart, head);
   if (!status.ok()) return status;
-  switch (layout) {
-    case static_cast<uint8_t>(BatchLayout::kPlainRows):
-      return VisitPlain(columns, *head, in, rows, target, cursor);
-    case static_cast<uint8_t>(BatchLayout::kColumns):
-      return VisitColumns(columns, *head, in, rows, target, cursor);
-    default:
-      return Wrong("unknown layout");
-  }
+  return batch.head_checked || apart.empty() ? Status::Ok() : Wrong("bad head");
+}
+
+// What values of plain rows take at most: looking at each of them would cost as much as decoding them.
+uint64_t PlainRoom(const Head& head, size_t body_length, uint32_t rows) {
+  constexpr uint64_t kLengthWord = 4;
+  constexpr uint64_t kMaxPadding = 7;
+  return body_length + uint64_t{rows} * head.column_count * (kLengthWord + kMaxPadding);
 }
 
 }  // namespace
 
-Status ReadBatchInfo(std::span<const NtsColumn> columns, std::span<const uint8_t> payload,
-                     uint32_t rows, uint8_t layout, NtsBatchInfo* info) {
+Status ReadBatchInfo(std::span<const NtsColumn> columns, const NtsBatchBytes& batch, NtsBatchInfo* info) {
   Head head;
+  ByteReader in;
   uint64_t cursor = 0;
-  Status status = Visit(columns, payload, rows, layout, nullptr, &head, &cursor);
+  Status status = OpenBatch(columns, batch, &in, &head);
+  if (status.ok() && batch.layout == static_cast<uint8_t>(BatchLayout::kPlainRows)) {
+    if (batch.rows > kMaxPlainRows) return Wrong("too many rows");
+    cursor = PlainRoom(head, batch.body_length, batch.rows);
+  } else if (status.ok() && batch.layout == static_cast<uint8_t>(BatchLayout::kColumns)) {
+    status = VisitColumns(columns, head, in, batch.rows, nullptr, &cursor);
+  } else if (status.ok()) {
+    return Wrong("unknown layout");
+  }
   if (!status.ok()) return status;
   info->column_count = head.column_count;
   info->has_command_ids = (head.flags & kBatchCommandIds) != 0;
@@ -275,12 +282,20 @@ Status ReadBatchInfo(std::span<const NtsColumn> columns, std::span<const uint8_t
   return Status::Ok();
 }
 
-Status DecodeBatch(std::span<const NtsColumn> columns, std::span<const uint8_t> payload,
-                   uint32_t rows, uint8_t layout, const BatchTarget& target) {
+Status DecodeBatch(std::span<const NtsColumn> columns, const NtsBatchBytes& batch, const BatchTarget& target) {
   Head head;
+  ByteReader in;
   uint64_t cursor = 0;
-  if (target.stride < rows) return Status::Bug("stride shorter than the rows");
-  return Visit(columns, payload, rows, layout, &target, &head, &cursor);
+  Status status = OpenBatch(columns, batch, &in, &head);
+  if (!status.ok()) return status;
+  switch (batch.layout) {
+    case static_cast<uint8_t>(BatchLayout::kPlainRows):
+      return DecodePlain(columns, head, in, batch.rows, target, &cursor);
+    case static_cast<uint8_t>(BatchLayout::kColumns):
+      return VisitColumns(columns, head, in, batch.rows, &target, &cursor);
+    default:
+      return Wrong("unknown layout");
+  }
 }
 
 }  // namespace nodedb_ts::segment

@@ -12,20 +12,18 @@
 namespace nodedb_ts::segment {
 
 // As nts_batch_info and nts_batch_decode of core.h.
-base::Status ReadBatchInfo(std::span<const NtsColumn> columns, std::span<const uint8_t> payload,
-                           uint32_t rows, uint8_t layout, NtsBatchInfo* info);
+base::Status ReadBatchInfo(std::span<const NtsColumn> columns, const NtsBatchBytes& batch, NtsBatchInfo* info);
 
 struct BatchTarget {
-  size_t stride;
-  uint64_t* values;
-  uint8_t* nulls;
+  size_t first;  // where the rows begin in each column's arrays
+  uint64_t* const* values;
+  uint8_t* const* nulls;
   uint8_t* data;
   uint64_t data_bytes;
   uint32_t* command_ids;  // or NULL
 };
 
-base::Status DecodeBatch(std::span<const NtsColumn> columns, std::span<const uint8_t> payload,
-                         uint32_t rows, uint8_t layout, const BatchTarget& target);
+base::Status DecodeBatch(std::span<const NtsColumn> columns, const NtsBatchBytes& batch, const BatchTarget& target);
 
 }  // namespace nodedb_ts::segment
 

@@ -881,17 +881,23 @@ memtable_pending(NtsTableBuffer *table, Relation rel)
 	MemoryContext old = MemoryContextSwitchTo(row_context);
 	uint64	   *words = palloc0(sizeof(uint64) * Max(table->natts, 1));
 	uint8	   *nulls = palloc0(Max(table->natts, 1));
+	uint64	  **word_at = palloc(sizeof(uint64 *) * Max(table->natts, 1));
+	uint8	  **null_at = palloc(sizeof(uint8 *) * Max(table->natts, 1));
 	uint8	   *data;
+	NtsBatchBytes batch = {NULL, 0, row->bytes, row->output.length, 1, row->output.batch_layout, false};
 	NtsBatchInfo info;
 	NtsStatus	status;
 	Part	   *part;
 	int			result;
 
-	NTS_CHECK(nts_batch_info(table->columns, table->natts, row->bytes, row->output.length, 1,
-							 row->output.batch_layout, &info, &status), status, rel);
+	NTS_CHECK(nts_batch_info(table->columns, table->natts, &batch, &info, &status), status, rel);
 	data = palloc(Max(info.data_bytes, 8));
-	NTS_CHECK(nts_batch_decode(table->columns, table->natts, row->bytes, row->output.length, 1,
-							   row->output.batch_layout, 1, words, nulls, data, info.data_bytes,
+	for (int i = 0; i < table->natts; i++)
+	{
+		word_at[i] = &words[i];
+		null_at[i] = &nulls[i];
+	}
+	NTS_CHECK(nts_batch_decode(table->columns, table->natts, &batch, 0, word_at, null_at, data, info.data_bytes,
 							   NULL, &status), status, rel);
 	for (int i = 0; i < table->natts; i++)
 	{

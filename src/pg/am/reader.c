@@ -54,7 +54,6 @@ struct NtsReader
 	NtsDecoded *decoded;		/* or NULL */
 	Snapshot	snapshot;
 	MemoryContext context;		/* its own */
-	MemoryContext page_context; /* payloads of the delta page being loaded */
 	MemoryContext parent;		/* of sets, row groups and segments: slots may keep a
 								 * set longer than the reader lives */
 	BufferAccessStrategy strategy;
@@ -533,38 +532,19 @@ load_vector(NtsReader *reader, int entry, uint32 group_number, uint32 vector)
 typedef struct VisibleBatch
 {
 	NtsBatch	header;
-	const uint8 *payload;
-	Size		length;
+	NtsBatchBytes bytes;
 	NtsBatchInfo info;
 } VisibleBatch;
 
-/* The payload in one piece. */
-static void
-join_payload(NtsReader *reader, VisibleBatch *batch)
-{
-	const NtsBatch *header = &batch->header;
-	uint8	   *joined;
-
-	batch->payload = header->body;
-	batch->length = header->head_length + header->body_length;
-	if (header->head_length == 0)
-		return;
-	joined = MemoryContextAlloc(reader->page_context, batch->length);
-	memcpy(joined, header->head, header->head_length);
-	memcpy(joined + header->head_length, header->body, header->body_length);
-	batch->payload = joined;
-}
-
 static void
 decode_batch(NtsReader *reader, NtsVectorSet *set, const VisibleBatch *batch, uint32 first,
-			 uint64 *values, uint8 *nulls, uint32 stride, uint8 *data)
+			 uint64 *const *values, uint8 *const *nulls, uint8 *data)
 {
 	NtsStatus	status;
 	uint64		row_id = batch->header.row_id;
 
-	NTS_CHECK(nts_batch_decode(reader->columns, reader->natts, batch->payload, batch->length,
-							   batch->header.rows, batch->header.layout, stride,
-							   values + first, nulls + first, data, batch->info.data_bytes,
+	NTS_CHECK(nts_batch_decode(reader->columns, reader->natts, &batch->bytes, first, values, nulls,
+							   data, batch->info.data_bytes,
 							   batch->info.has_command_ids ? set->cids + first : NULL, &status),
 			  status, reader->rel);
 	for (int i = batch->info.column_count; i < reader->natts; i++)
@@ -598,11 +578,11 @@ nts_reader_delta_copy(NtsReader *reader, BlockNumber block, const char *page)
 	uint64		rows = 0;
 	uint64		data_bytes = 0;
 	uint32		first = 0;
-	uint64	   *values;
-	uint8	   *nulls;
+	const uint8 *head = NULL;	/* that the last batch has referred to */
+	uint64	  **values;
+	uint8	  **nulls;
 	uint8	   *data;
 
-	MemoryContextReset(reader->page_context);
 	batches = palloc(sizeof(VisibleBatch) * room);
 	while (nts_delta_next(reader->rel, block, page, &cursor, &header))
 	{
@@ -615,10 +595,12 @@ nts_reader_delta_copy(NtsReader *reader, BlockNumber block, const char *page)
 			batches = repalloc(batches, sizeof(VisibleBatch) * (room *= 2));
 		batch = &batches[count++];
 		batch->header = header;
-		join_payload(reader, batch);
-		NTS_CHECK(nts_batch_info(reader->columns, reader->natts, batch->payload, batch->length,
-								 header.rows, header.layout,
-								 &batch->info, &status), status, reader->rel);
+		batch->bytes = nts_batch_bytes(&header);
+		batch->bytes.head_checked = header.head_length > 0 && header.head == head;
+		NTS_CHECK(nts_batch_info(reader->columns, reader->natts, &batch->bytes, &batch->info, &status),
+				  status, reader->rel);
+		head = header.head;
+		batch->bytes.head_checked = header.head_length > 0;
 		rows += header.rows;
 		data_bytes += TYPEALIGN(8, batch->info.data_bytes);
 	}
@@ -628,49 +610,41 @@ nts_reader_delta_copy(NtsReader *reader, BlockNumber block, const char *page)
 		return NULL;
 	}
 	set = fresh_set(reader, rows);
-	/* column-major in one block; the columns' arrays point into it */
-	values = MemoryContextAllocHuge(set->data_context, sizeof(uint64) * rows * Max(reader->natts, 1));
-	nulls = MemoryContextAllocHuge(set->data_context, rows * Max(reader->natts, 1));
+	values = palloc(sizeof(uint64 *) * Max(reader->natts, 1));
+	nulls = palloc(sizeof(uint8 *) * Max(reader->natts, 1));
 	data = MemoryContextAllocHuge(set->data_context, Max(data_bytes, 8));
 	set->row_ids = MemoryContextAllocHuge(set->data_context, sizeof(uint64) * rows);
 	set->xmins = MemoryContextAllocHuge(set->data_context, sizeof(TransactionId) * rows);
 	set->cids = MemoryContextAllocHuge(set->data_context, sizeof(uint32) * rows);
 	for (int i = 0; i < reader->natts; i++)
+	{
 		ensure_arrays(set, i);
+		values[i] = set->columns[i].values;
+		nulls[i] = set->columns[i].nulls;
+	}
 	for (int i = 0; i < count; i++)
 	{
-		decode_batch(reader, set, &batches[i], first, values, nulls, rows, data);
+		decode_batch(reader, set, &batches[i], first, values, nulls, data);
 		first += batches[i].header.rows;
 		data += TYPEALIGN(8, batches[i].info.data_bytes);
 	}
 	for (int i = 0; i < reader->natts; i++)
 	{
-		Form_pg_attribute att = TupleDescAttr(reader->desc, i);
 		NtsColumnData *column = &set->columns[i];
 
 		first = 0;
-		for (int b = 0; b < count; b++)
+		for (int b = 0; b < count && reader->columns[i].kind == NTS_KIND_FLOAT4; b++)
 		{
-			uint32		n = batches[b].header.rows;
-
 			/* later columns of old batches have their defaults already */
 			if (i < (int) batches[b].info.column_count)
-			{
-				if (att->attisdropped)
-					fill_default(set, i, first, n);
-				else
-				{
-					memcpy(column->values + first, values + (Size) i * rows + first, sizeof(Datum) * n);
-					memcpy(column->nulls + first, nulls + (Size) i * rows + first, n);
-					if (att->attbyval && att->attlen == 4)
-						extend_float4(column->values + first, n);
-				}
-			}
-			first += n;
+				extend_float4(column->values + first, batches[b].header.rows);
+			first += batches[b].header.rows;
 		}
 		column->filled = true;
 		column->uniform = false;
 	}
+	pfree(values);
+	pfree(nulls);
 	pfree(batches);
 	return set;
 }
@@ -1620,7 +1594,6 @@ nts_reader_open(Relation rel, TupleDesc desc, Snapshot snapshot, MemoryContext c
 	reader->snapshot = snapshot;
 	reader->context = own;
 	reader->parent = context;
-	reader->page_context = AllocSetContextCreate(own, "nodedb_ts delta page", ALLOCSET_DEFAULT_SIZES);
 	reader->strategy = strategy;
 	reader->desc = desc;
 	reader->natts = reader->desc->natts;

@@ -491,11 +491,9 @@ typedef struct Times
 } Times;
 
 static void
-note_times(NtsVerifyTable *table, const NtsBatchInfo *info, const uint64 *values, const uint8 *nulls,
+note_times(NtsVerifyTable *table, const NtsBatchInfo *info, uint64 *const *values, uint8 *const *nulls,
 		   uint32 rows, Times *times)
 {
-	Size		at = (Size) table->time_column * rows;
-
 	if (!times->known || table->time_column >= (int) info->column_count)
 	{
 		times->known = false;
@@ -503,9 +501,9 @@ note_times(NtsVerifyTable *table, const NtsBatchInfo *info, const uint64 *values
 	}
 	for (uint32 i = 0; i < rows; i++)
 	{
-		int64		time = (int64) values[at + i];
+		int64		time = (int64) values[table->time_column][i];
 
-		if (nulls[at + i])
+		if (nulls[table->time_column][i])
 		{
 			times->any_null = true;
 			continue;
@@ -521,29 +519,25 @@ static void
 check_payload(DeltaPage *page, const NtsBatch *batch, int number, Times *times)
 {
 	NtsVerifyTable *table = page->table;
-	Size		length = batch->head_length + batch->body_length;
-	uint8	   *payload = palloc(Max(length, 1));
-	Size		cells = (Size) batch->rows * Max(table->natts, 1);
+	NtsBatchBytes bytes = nts_batch_bytes(batch);
 	NtsBatchInfo info;
 	NtsStatus	status;
-	uint64	   *values;
-	uint8	   *nulls;
-	uint8	   *data;
-	uint32	   *cids;
 
-	if (batch->head_length > 0)
-		memcpy(payload, batch->head, batch->head_length);
-	memcpy(payload + batch->head_length, batch->body, batch->body_length);
-	if (nts_batch_info(table->columns, table->natts, payload, length, batch->rows, batch->layout,
-					   &info, &status) == NTS_OK)
+	if (nts_batch_info(table->columns, table->natts, &bytes, &info, &status) == NTS_OK)
 	{
-		values = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(uint64) * cells);
-		nulls = MemoryContextAllocHuge(CurrentMemoryContext, cells);
-		data = MemoryContextAllocHuge(CurrentMemoryContext, Max(info.data_bytes, 8));
-		cids = palloc(sizeof(uint32) * batch->rows);
+		uint64	  **values = palloc(sizeof(uint64 *) * Max(table->natts, 1));
+		uint8	  **nulls = palloc(sizeof(uint8 *) * Max(table->natts, 1));
+		uint8	   *data = MemoryContextAllocHuge(CurrentMemoryContext, Max(info.data_bytes, 8));
+		uint32	   *cids = palloc(sizeof(uint32) * batch->rows);
+
+		for (int i = 0; i < table->natts; i++)
+		{
+			values[i] = palloc(sizeof(uint64) * batch->rows);
+			nulls[i] = palloc(batch->rows);
+		}
 		status.code = NTS_OK;
-		if (nts_batch_decode(table->columns, table->natts, payload, length, batch->rows, batch->layout,
-							 batch->rows, values, nulls, data, info.data_bytes, cids, &status) == NTS_OK)
+		if (nts_batch_decode(table->columns, table->natts, &bytes, 0, values, nulls, data, info.data_bytes, cids,
+							 &status) == NTS_OK)
 		{
 			uint32		min_cid = info.has_command_ids ? PG_UINT32_MAX : batch->cid;
 
@@ -553,6 +547,11 @@ check_payload(DeltaPage *page, const NtsBatch *batch, int number, Times *times)
 				nts_verify_problem(table, page->block, NTS_WHAT_COMMAND_IDS,
 								   "batch %d does not have the smallest command id of its rows", number);
 			note_times(table, &info, values, nulls, batch->rows, times);
+		}
+		for (int i = 0; i < table->natts; i++)
+		{
+			pfree(values[i]);
+			pfree(nulls[i]);
 		}
 		pfree(cids);
 		pfree(data);
@@ -566,7 +565,6 @@ check_payload(DeltaPage *page, const NtsBatch *batch, int number, Times *times)
 		nts_verify_problem(table, page->block, NTS_WHAT_BATCH, "batch %d: %s", number, status.message);
 		times->known = false;
 	}
-	pfree(payload);
 }
 
 /* What the special area says of all batches. */

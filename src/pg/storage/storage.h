@@ -191,6 +191,15 @@ typedef struct NtsBatch
 	Size		body_length;
 } NtsBatch;
 
+/* As the core wants it. */
+static inline NtsBatchBytes
+nts_batch_bytes(const NtsBatch *batch)
+{
+	NtsBatchBytes bytes = {batch->head, batch->head_length, batch->body, batch->body_length, batch->rows, batch->layout, false};
+
+	return bytes;
+}
+
 /* A place on a copied page; all zero: its start. */
 typedef struct NtsBatchCursor
 {

@@ -233,16 +233,16 @@ TEST(FlushPlan, CommandIdsAreKeptOnlyWhenTheyDiffer) {
     EXPECT_EQ(4u, output.max_command_id);
     NtsBatchInfo info = {};
     NtsStatus status = {};
-    ASSERT_EQ(NTS_OK, nts_batch_info(table.schema.columns, 3, output.bytes, output.length, 20,
-                                     output.batch_layout, &info, &status));
+    NtsBatchBytes batch = {nullptr, 0, output.bytes, output.length, 20, output.batch_layout, false};
+    ASSERT_EQ(NTS_OK, nts_batch_info(table.schema.columns, 3, &batch, &info, &status));
     EXPECT_EQ(keep ? 1u : 0u, info.has_command_ids);
     // Alone, the first ten have one command id, which the batch itself carries.
     table.part->FlushEnd(false);
     options.max_batch_rows = 10;
     ASSERT_TRUE(table.part->FlushBegin(options).ok());
     ASSERT_TRUE(table.part->FlushNext(&output).ok());
-    ASSERT_EQ(NTS_OK, nts_batch_info(table.schema.columns, 3, output.bytes, output.length, 10,
-                                     output.batch_layout, &info, &status));
+    batch = {nullptr, 0, output.bytes, output.length, 10, output.batch_layout, false};
+    ASSERT_EQ(NTS_OK, nts_batch_info(table.schema.columns, 3, &batch, &info, &status));
     EXPECT_EQ(0u, info.has_command_ids);
   }
 }

@@ -146,16 +146,20 @@ inline std::vector<Row> DecodeBatchRows(const NtsSchema& schema, const NtsOutput
   NtsStatus status = {};
   NtsBatchInfo info = {};
   const uint32_t rows = static_cast<uint32_t>(output.rows);
-  EXPECT_EQ(NTS_OK, nts_batch_info(schema.columns, schema.column_count, output.bytes,
-                                   output.length, rows, output.batch_layout, &info, &status))
+  const NtsBatchBytes batch = {nullptr, 0, output.bytes, output.length, rows, output.batch_layout, false};
+  EXPECT_EQ(NTS_OK, nts_batch_info(schema.columns, schema.column_count, &batch, &info, &status))
       << status.message;
   std::vector<uint64_t> values(size_t{schema.column_count} * rows + 1);
   std::vector<uint8_t> nulls(values.size(), 1);
   std::vector<uint64_t> data(info.data_bytes / 8 + 1);
   std::vector<uint32_t> commands(rows, output.min_command_id);
-  EXPECT_EQ(NTS_OK, nts_batch_decode(schema.columns, schema.column_count, output.bytes,
-                                     output.length, rows, output.batch_layout, rows,
-                                     values.data(), nulls.data(),
+  std::vector<uint64_t*> value_at(schema.column_count);
+  std::vector<uint8_t*> null_at(schema.column_count);
+  for (uint32_t c = 0; c < schema.column_count; ++c) {
+    value_at[c] = values.data() + size_t{c} * rows;
+    null_at[c] = nulls.data() + size_t{c} * rows;
+  }
+  EXPECT_EQ(NTS_OK, nts_batch_decode(schema.columns, schema.column_count, &batch, 0, value_at.data(), null_at.data(),
                                      reinterpret_cast<uint8_t*>(data.data()), data.size() * 8,
                                      commands.data(), &status))
       << status.message;
