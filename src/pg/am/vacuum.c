@@ -58,6 +58,7 @@ typedef struct Vacuum
 	bool		delays;			/* as a vacuum: cost-based delay, progress */
 	bool		every_page;		/* frozen extents, too */
 	bool		verbose;
+	bool		frees_only;		/* so an extent that stays need not be looked at further */
 	NtsCleanup	cleanup;
 	uint64		blocks_done;	/* of extents looked at */
 	uint64		blocks_freed;
@@ -173,6 +174,8 @@ clean_delta_extent(Vacuum *vacuum, const NtsMeta *meta, NtsEntryRef *ref)
 		NTS_FAULT(vacuum_page);
 		nts_delta_clean(vacuum->rel, meta, entry, entry->first_block + i, vacuum->strategy,
 						&vacuum->cleanup, &fate);
+		if (!fate.gone && vacuum->frees_only)
+			return;
 		gone = gone && fate.gone;
 		frozen = frozen && fate.frozen;
 		rows += fate.rows;
@@ -256,6 +259,7 @@ nts_vacuum_reclaim(Relation rel)
 	Vacuum		vacuum = {0};
 
 	vacuum.rel = rel;
+	vacuum.frees_only = true;
 	vacuum.cleanup.oldest_xmin = oldest_xmin(rel);
 	clean(&vacuum);
 }
@@ -269,6 +273,7 @@ nts_vacuum_reclaim_deltas(Relation rel, uint64 below, int max_extents)
 	int			count;
 
 	vacuum.rel = rel;
+	vacuum.frees_only = true;
 	vacuum.cleanup.oldest_xmin = oldest_xmin(rel);
 	entries = nts_directory_read(rel, &meta, false, &count);
 	nts_entries_sort(entries, count);
