@@ -187,6 +187,13 @@ bool Unpack(base::ByteReader stored, uint64_t max_bytes, std::vector<uint8_t>* o
   return got == size;
 }
 
+bool CanInflateWith(std::span<const uint8_t> trained) {
+  // A frame of nothing, with its content size: all that can be wrong is the dictionary.
+  static constexpr uint8_t kEmptyFrame[] = {0x28, 0xb5, 0x2f, 0xfd, 0x20, 0x00, 0x01, 0x00, 0x00};
+  return ZSTD_decompress_usingDict(DecompressionContext(), nullptr, 0, kEmptyFrame, sizeof(kEmptyFrame),
+                                   trained.data(), trained.size()) == 0;
+}
+
 bool OpenBytes(uint32_t fixed_width, uint8_t number, base::ByteReader in,
                const SharedBytes& shared, std::span<uint64_t> lengths, BytesVector* vector) {
   vector->shared = {};

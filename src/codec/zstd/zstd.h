@@ -85,6 +85,9 @@ class ZstdDictionary {
 // Inflates what Pack wrote, at most max_bytes. False when the bytes are wrong.
 [[nodiscard]] bool Unpack(base::ByteReader stored, uint64_t max_bytes, std::vector<uint8_t>* out);
 
+// Are the tables of a trained dictionary such that frames can be read with it? Throws std::bad_alloc.
+[[nodiscard]] bool CanInflateWith(std::span<const uint8_t> trained);
+
 // What vectors may need to be read; borrowed, NULL: not there.
 struct SharedBytes {
   const ZstdDictionary* dictionary = nullptr;  // of the chunk, as are

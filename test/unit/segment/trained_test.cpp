@@ -1,10 +1,15 @@
 // Trained dictionaries: learning, the bytes of a set, segments that refer to one, and what happens without it.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <memory>
+#include <new>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -333,6 +338,35 @@ TEST(Trained, HostileSetsAreRefused) {
     }
   }
   EXPECT_LT(opened, 400);
+}
+
+// Wrong tables are damage, no memory is not. The system gives no more from here on: what is too large to lie in what the
+// process has already cannot be had.
+TEST(Trained, WithoutMemoryNothingIsDamaged) {
+#if defined(__SANITIZE_ADDRESS__)
+  GTEST_SKIP() << "the sanitizer needs memory of its own";
+#endif
+  const DictionariesHandle trained = OpenSet(TrainedSet(1));
+  const std::span<const uint8_t> head = trained->set->Find(1)->content();
+  std::vector<uint8_t> large(head.begin(), head.end());
+  large.resize(size_t{128} << 20);
+  std::vector<uint8_t> wrong = large;
+  wrong[9] ^= 0xff;
+  EXPECT_EQ(nullptr, codec::TrainedDictionary::Open(std::move(wrong)));
+  struct rlimit before;
+  ASSERT_EQ(0, getrlimit(RLIMIT_AS, &before));
+  const struct rlimit none = {size_t{1} << 20, before.rlim_max};
+  ASSERT_EQ(0, setrlimit(RLIMIT_AS, &none));
+  bool refused = false;
+  bool damaged = false;
+  try {
+    damaged = codec::TrainedDictionary::Open(std::move(large)) == nullptr;
+  } catch (const std::bad_alloc&) {
+    refused = true;
+  }
+  ASSERT_EQ(0, setrlimit(RLIMIT_AS, &before));
+  EXPECT_FALSE(damaged);
+  EXPECT_TRUE(refused);
 }
 
 TEST(Trained, DamagedVectorsAreRefusedOrDecodeInBounds) {
