@@ -111,6 +111,9 @@ typedef struct NtsSlice
  */
 typedef struct NtsDictionaries NtsDictionaries;
 
+/* Whoever reads a segment has all of its set in memory: neither a set's dictionaries nor its bytes are more than this. */
+#define NTS_DICTIONARIES_BYTES (16 * 1024 * 1024)
+
 /* Parses and checks the bytes, which are copied. Close it with nts_dictionaries_close. */
 NtsDictionaries *nts_dictionaries_open(const uint8_t *bytes, size_t length, NtsStatus *status) NTS_NOEXCEPT;
 void		nts_dictionaries_close(NtsDictionaries *dictionaries) NTS_NOEXCEPT;	/* NULL is allowed */
@@ -155,7 +158,8 @@ int			nts_trainer_add(NtsTrainer *trainer, const NtsSlice *values, uint32_t coun
 int			nts_trainer_train(NtsTrainer *trainer, NtsTraining *training, NtsStatus *status) NTS_NOEXCEPT;
 /*
  * Makes the bytes of a set with this id: the trained dictionary for `column`, and of `older`, unless NULL, those of
- * the other columns that keep[keep_count] says. They are owned by the trainer. REQUIRES: NTS_TRAINING_DONE.
+ * the other columns that keep[keep_count] says. They are owned by the trainer. NTS_ERR_LIMIT: more than
+ * NTS_DICTIONARIES_BYTES. REQUIRES: NTS_TRAINING_DONE.
  */
 int			nts_trainer_write(NtsTrainer *trainer, uint32_t id, uint32_t column,
 							  const NtsDictionaries *older, const bool *keep, uint32_t keep_count,

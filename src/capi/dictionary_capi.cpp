@@ -80,11 +80,11 @@ int nts_trainer_write(NtsTrainer* trainer, uint32_t id, uint32_t column, const N
                       NtsStatus* status) noexcept {
   return Guard(status, [&] {
     if (!trainer->trainer.trained() || id == 0) return Status::Bug("nothing was trained");
-    const std::vector<uint8_t>& set =
-        trainer->trainer.Write(id, column, older == nullptr ? nullptr : older->set.get(),
-                               [&](uint32_t other) { return other < keep_count && keep[other]; });
-    *bytes = set.data();
-    *length = set.size();
+    Status result = trainer->trainer.Write(id, column, older == nullptr ? nullptr : older->set.get(),
+                                           [&](uint32_t other) { return other < keep_count && keep[other]; });
+    if (!result.ok()) return result;
+    *bytes = trainer->trainer.set().data();
+    *length = trainer->trainer.set().size();
     return Status::Ok();
   });
 }

@@ -1,5 +1,6 @@
 #include "segment/dictionary_set.h"
 
+#include <algorithm>
 #include <string>
 
 #include "base/byte_reader.h"
@@ -21,6 +22,10 @@ Status Wrong(const char* what) {
   return Status::Corrupt(std::string("trained dictionaries: ") + what);
 }
 
+Status TooMany() {
+  return Status::Limit("trained dictionaries of more than " + std::to_string(NTS_DICTIONARIES_BYTES) + " bytes");
+}
+
 }  // namespace
 
 Status DictionarySet::Open(std::span<const uint8_t> bytes, std::shared_ptr<const DictionarySet>* set) {
@@ -37,6 +42,7 @@ Status DictionarySet::Parse(std::span<const uint8_t> bytes) {
   uint16_t version;
   uint16_t flags;
   uint64_t count;
+  if (bytes.size() > NTS_DICTIONARIES_BYTES) return Wrong("too many bytes");
   if (!in.TakeTail(4, &crc) || base::LoadLe<uint32_t>(crc) != base::Crc32c(0, bytes.data(), in.remaining())) {
     return Wrong("checksum mismatch");
   }
@@ -50,6 +56,7 @@ Status DictionarySet::Parse(std::span<const uint8_t> bytes) {
   if (!in.ReadU32(&id_) || id_ == 0) return Wrong("bad id");
   if (!in.ReadVarint(&count) || count > kMaxColumns) return Wrong("bad count");
   uint64_t next = 0;
+  uint64_t room = NTS_DICTIONARIES_BYTES;
   for (uint64_t i = 0; i < count; i++) {
     uint64_t column;
     uint64_t length;
@@ -58,7 +65,8 @@ Status DictionarySet::Parse(std::span<const uint8_t> bytes) {
     if (!in.ReadVarint(&column) || column < next || column >= kMaxColumns) return Wrong("bad column");
     next = column + 1;
     if (!in.ReadVarint(&length) || !in.ReadSpan(length, &frame)) return Wrong("bad length");
-    if (!codec::Unpack(frame, codec::kMaxZstdDictionary, &content)) return Wrong("bad frame");
+    if (!codec::Unpack(frame, std::min(codec::kMaxZstdDictionary, room), &content)) return Wrong("bad frame");
+    room -= content.size();
     std::unique_ptr<const codec::TrainedDictionary> dictionary =
         codec::TrainedDictionary::Open(std::move(content));
     if (dictionary == nullptr) return Wrong("bad dictionary");
@@ -83,25 +91,28 @@ uint64_t DictionarySet::MemoryBytes() const {
   return bytes;
 }
 
-std::vector<uint8_t> WriteDictionarySet(uint32_t id,
-                                        const std::map<uint32_t, std::span<const uint8_t>>& contents) {
-  std::vector<uint8_t> bytes;
-  base::ByteWriter out(&bytes);
+Status WriteDictionarySet(uint32_t id, const std::map<uint32_t, std::span<const uint8_t>>& contents,
+                          std::vector<uint8_t>* bytes) {
+  bytes->clear();
+  base::ByteWriter out(bytes);
   out.U32(kSetMagic);
   out.U16(kSetVersion);
   out.U16(0);
   out.U32(id);
   out.Varint(contents.size());
   codec::BytesEncoder encoder(2);
+  uint64_t total = 0;
   for (const auto& [column, content] : contents) {
+    total += content.size();
+    if (total > NTS_DICTIONARIES_BYTES) return TooMany();
     std::vector<uint8_t> frame;
     encoder.Pack(content, &frame);
     out.Varint(column);
     out.Varint(frame.size());
     out.Bytes(frame.data(), frame.size());
   }
-  out.U32(base::Crc32c(0, bytes.data(), bytes.size()));
-  return bytes;
+  out.U32(base::Crc32c(0, bytes->data(), bytes->size()));
+  return bytes->size() > NTS_DICTIONARIES_BYTES ? TooMany() : Status::Ok();
 }
 
 }  // namespace nodedb_ts::segment

@@ -45,9 +45,9 @@ class DictionarySet {
   std::map<uint32_t, Member> members_;  // by column
 };
 
-// contents: of the dictionaries, by column.
-std::vector<uint8_t> WriteDictionarySet(uint32_t id,
-                                        const std::map<uint32_t, std::span<const uint8_t>>& contents);
+// contents: of the dictionaries, by column. kLimit: more than NTS_DICTIONARIES_BYTES.
+base::Status WriteDictionarySet(uint32_t id, const std::map<uint32_t, std::span<const uint8_t>>& contents,
+                                std::vector<uint8_t>* bytes);
 
 }  // namespace nodedb_ts::segment
 

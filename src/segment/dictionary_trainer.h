@@ -28,9 +28,10 @@ class DictionaryTrainer {
   void Add(std::span<const NtsSlice> values);
   // As nts_trainer_train of core.h.
   void Train(NtsTraining* training);
-  // The trained dictionary, and those of `older` (or NULL) for which keep(column); valid until the next call.
+  // Makes set() of the trained dictionary, and those of `older` (or NULL) for which keep(column).
+  // kLimit: as WriteDictionarySet. REQUIRES: trained().
   template <typename Keep>
-  const std::vector<uint8_t>& Write(uint32_t id, uint32_t column, const DictionarySet* older, Keep&& keep) {
+  base::Status Write(uint32_t id, uint32_t column, const DictionarySet* older, Keep&& keep) {
     std::map<uint32_t, std::span<const uint8_t>> contents;
     if (older != nullptr) {
       older->ForEach([&](uint32_t other, const codec::TrainedDictionary& dictionary) {
@@ -38,8 +39,9 @@ class DictionaryTrainer {
       });
     }
     contents[column] = trained_->content();
-    return set_ = WriteDictionarySet(id, contents);
+    return WriteDictionarySet(id, contents, &set_);
   }
+  const std::vector<uint8_t>& set() const { return set_; }
   bool trained() const { return trained_ != nullptr; }
 
  private:

@@ -84,10 +84,13 @@ find(Relation rel, uint64 generation)
 static CachedSet *
 load(Relation rel, const NtsEntry *entry)
 {
-	uint8	   *bytes = palloc(entry->byte_length);
+	uint8	   *bytes;
 	CachedSet  *set;
 	NtsStatus	status;
 
+	if (entry->byte_length > NTS_DICTIONARIES_BYTES)
+		nts_error_corrupt(rel, "block %u holds more bytes of trained dictionaries than there may be", entry->first_block);
+	bytes = palloc(entry->byte_length);
 	nts_segment_read(rel, entry, 0, entry->byte_length, NULL, bytes);
 	set = MemoryContextAllocZero(CacheMemoryContext, sizeof(CachedSet));
 	set->core = nts_dictionaries_open(bytes, entry->byte_length, &status);

@@ -213,6 +213,7 @@ store(Train *train)
 	NtsEntry	entry = {0};
 	const uint8 *bytes;
 	size_t		length;
+	int			code;
 	NtsStatus	status;
 
 	entries = nts_directory_read(rel, &meta, false, &count);
@@ -227,8 +228,16 @@ store(Train *train)
 	/* those of other columns go on; from a set that is damaged for good nothing can be saved */
 	if (older != NULL)
 		others = nts_dictionary_cache_try(rel, &older->entry, true);
-	NTS_CHECK(nts_trainer_write(train->trainer, entry.dictionaries, train->column,
-								others, keep, natts, &bytes, &length, &status), status, rel);
+	code = nts_trainer_write(train->trainer, entry.dictionaries, train->column,
+							 others, keep, natts, &bytes, &length, &status);
+	if (code == NTS_ERR_LIMIT)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("trained dictionaries of table \"%s\" would take more than %d MB", RelationGetRelationName(rel),
+						NTS_DICTIONARIES_BYTES / (1024 * 1024)),
+				 errhint("Those of columns that are dropped are left out. A table that is written anew by TRUNCATE or by a change "
+						 "of a column's type has none.")));
+	NTS_CHECK(code, status, rel);
 	entry.level = NTS_LEVEL_DICTIONARIES;
 	entry.xmin = GetCurrentTransactionId();
 	entry.cmin = GetCurrentCommandId(true);

@@ -340,6 +340,46 @@ TEST(Trained, HostileSetsAreRefused) {
   EXPECT_LT(opened, 400);
 }
 
+// Dictionaries of 1 MB: a trained one, and bytes in front of which it stands.
+TEST(Trained, ASetIsBounded) {
+  const DictionariesHandle trained = OpenSet(TrainedSet(1));
+  const std::span<const uint8_t> head = trained->set->Find(1)->content();
+  std::vector<uint8_t> large(head.begin(), head.end());
+  large.resize(1 << 20);
+  std::map<uint32_t, std::span<const uint8_t>> contents;
+  for (uint32_t column = 0; column < 15; column++) contents[column] = large;
+  std::vector<uint8_t> bytes;
+  ASSERT_TRUE(segment::WriteDictionarySet(2, contents, &bytes).ok());
+  const DictionariesHandle older = OpenSet(bytes);
+  const TrainerHandle trainer = MakeTrainer(TableSource::Var());
+  AddVectors(trainer.get(), Lines(8 * 1024, 50));
+  ASSERT_EQ(NTS_TRAINING_DONE, Train(trainer.get()).result);
+  const std::vector<uint8_t> fits = Write(trainer.get(), 3, 15, older.get(), std::vector<uint8_t>(15, 1));
+  ASSERT_NE(nullptr, OpenSet(fits));
+  // one more: neither written nor, when somebody has, read
+  contents[15] = large;
+  ASSERT_TRUE(segment::WriteDictionarySet(2, contents, &bytes).ok());
+  const DictionariesHandle full = OpenSet(bytes);
+  const std::unique_ptr<bool[]> keep(new bool[16]);
+  std::fill(keep.get(), keep.get() + 16, true);
+  const uint8_t* written;
+  size_t length;
+  NtsStatus status = {};
+  EXPECT_EQ(NTS_ERR_LIMIT, nts_trainer_write(trainer.get(), 3, 16, full.get(), keep.get(), 16, &written, &length, &status));
+  // but one of those that are there can be had anew
+  EXPECT_EQ(NTS_OK, nts_trainer_write(trainer.get(), 3, 15, full.get(), keep.get(), 16, &written, &length, &status));
+  std::vector<uint8_t> more(bytes.begin(), bytes.end() - 4);
+  std::vector<uint8_t> one;
+  ASSERT_TRUE(segment::WriteDictionarySet(2, {{16, large}}, &one).ok());
+  more.insert(more.end(), one.begin() + 13, one.end());  // behind the count
+  more[12] = 17;
+  const uint32_t crc = nts_crc32c(0, more.data(), more.size() - 4);
+  std::memcpy(more.data() + more.size() - 4, &crc, 4);
+  EXPECT_EQ(nullptr, nts_dictionaries_open(more.data(), more.size(), &status));
+  EXPECT_EQ(NTS_ERR_CORRUPT, status.code);
+  EXPECT_STREQ("trained dictionaries: bad frame", status.message);
+}
+
 // Wrong tables are damage, no memory is not. The system gives no more from here on: what is too large to lie in what the
 // process has already cannot be had.
 TEST(Trained, WithoutMemoryNothingIsDamaged) {
