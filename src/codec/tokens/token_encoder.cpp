@@ -548,7 +548,7 @@ void TokenEncoder::MakeModel() {
 
 void TokenEncoder::ChooseModes() {
   std::vector<ClassStats> stats(model_.classes_.size());
-  model_.initial_.clear();
+  model_.PlaceBits();  // for these modes; nothing is read there yet, but the places have to be
   size_t at = 0;
   for (size_t v = 0; v < vector_ends_.size(); v++) {
     StatsIo io{&stats, &model_, &model_.classes_};
