@@ -33,6 +33,7 @@ extern const Target kFsst;        // tables of symbols and their codes
 extern const Target kChunks;      // column chunks of every kind
 extern const Target kEncoders;    // chunks of any words, written and read back
 extern const Target kFooters;     // segment footers
+extern const Target kTrained;     // sets of trained dictionaries
 
 inline void Require(bool condition, const char* what) {
   if (condition) return;

@@ -12,7 +12,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: write_seeds DIRECTORY\n");
     return 2;
   }
-  for (const Target* target : {&kWords, &kEntropy, &kScaled, &kDictionary, &kFsst, &kChunks, &kEncoders, &kFooters}) {
+  for (const Target* target : {&kWords, &kEntropy, &kScaled, &kDictionary, &kFsst, &kChunks, &kEncoders, &kFooters,
+                               &kTrained}) {
     const std::filesystem::path directory = std::filesystem::path(argv[1]) / target->name;
     std::filesystem::create_directories(directory);
     size_t number = 0;

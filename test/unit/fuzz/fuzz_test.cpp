@@ -36,7 +36,8 @@ void Mutate(const std::vector<Bytes>& seeds, Bytes* bytes, std::mt19937_64* rand
 class Fuzz : public testing::TestWithParam<const Target*> {};
 
 INSTANTIATE_TEST_SUITE_P(Targets, Fuzz,
-                         testing::Values(&kWords, &kEntropy, &kScaled, &kDictionary, &kFsst, &kChunks, &kEncoders, &kFooters),
+                         testing::Values(&kWords, &kEntropy, &kScaled, &kDictionary, &kFsst, &kChunks, &kEncoders, &kFooters,
+                                         &kTrained),
                          [](const auto& info) { return std::string(info.param->name); });
 
 TEST_P(Fuzz, SeedsAndTheirMutations) {
