@@ -249,6 +249,8 @@ typedef struct NtsVectorSet
 
 extern void nts_vector_set_fill(NtsVectorSet *set, int column);
 extern void nts_vector_set_release(NtsVectorSet *set);
+/* Id of the trained dictionaries that nts_vector_set_fill will ask for; 0: of none. */
+extern uint32 nts_vector_set_dictionaries(const NtsVectorSet *set, int column);
 
 typedef struct NtsReader NtsReader;
 

@@ -463,6 +463,20 @@ nts_vector_set_fill(NtsVectorSet *set, int column)
 	data->filled = true;
 }
 
+uint32
+nts_vector_set_dictionaries(const NtsVectorSet *set, int column)
+{
+	const NtsRowGroup *group = set->group;
+	NtsChunkInfo info;
+	NtsStatus	status;
+
+	if (group == NULL || set->columns[column].filled || column >= (int) group->segment->info.column_count ||
+		TupleDescAttr(set->desc, column)->attisdropped)
+		return 0;
+	NTS_CHECK(nts_segment_chunk(group->segment->core, group->number, column, &info, &status), status, set->rel);
+	return info.uses_dictionary ? group->segment->entry.dictionaries : 0;
+}
+
 /* Command ids of a segment that mixes them, looked at by its own transaction only. */
 static void
 hide_later_commands(NtsReader *reader, NtsVectorSet *set)

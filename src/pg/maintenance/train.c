@@ -127,7 +127,32 @@ take_vector(Train *train, NtsVectorSet *set)
 	NTS_CHECK(nts_trainer_add(train->trainer, slices, count, &status), status, train->rel);
 }
 
-/* Vectors and delta pages in equal steps from the first to the last. */
+/* Can a vector's values be read, as far as dictionaries go? A damaged set is warned of once, and remembered. */
+static bool
+can_read(Train *train, const NtsDirectory *directory, const NtsVectorSet *set, List **damaged, MemoryContext context)
+{
+	uint32		id = nts_vector_set_dictionaries(set, train->column);
+	const NtsEntryRef *ref;
+	MemoryContext old;
+
+	if (id == 0)
+		return true;
+	if (list_member_oid(*damaged, id))
+		return false;
+	/* one that is not there is an error, as for every reader */
+	ref = nts_dictionaries_place(directory, id);
+	if (ref == NULL || nts_dictionary_cache_try(train->rel, &ref->entry, false) != NULL)
+		return true;
+	old = MemoryContextSwitchTo(context);
+	*damaged = lappend_oid(*damaged, id);
+	MemoryContextSwitchTo(old);
+	return false;
+}
+
+/*
+ * Vectors and delta pages in equal steps from the first to the last. Rows that need a damaged set of dictionaries are left
+ * out: training is how new rows get a sound one.
+ */
 static void
 take_sample(Train *train)
 {
@@ -138,6 +163,11 @@ take_sample(Train *train)
 										 GetAccessStrategy(BAS_BULKREAD));
 	uint64		units = nts_reader_unit_count(reader);
 	uint64		wanted = Min(units, NTS_TRAINER_VECTORS);
+	uint64		left_out = 0;
+	NtsMeta		meta;
+	/* opened after the reader's, it has all sets that what the reader sees refers to */
+	const NtsDirectory *directory = nts_directory_open(train->rel, context, &meta);
+	List	   *damaged = NIL;
 
 	for (uint64 i = 0; i < wanted; i++)
 	{
@@ -145,10 +175,18 @@ take_sample(Train *train)
 
 		CHECK_FOR_INTERRUPTS();
 		set = nts_reader_unit(reader, i * units / wanted);
-		if (set != NULL)
+		if (set != NULL && can_read(train, directory, set, &damaged, context))
 			take_vector(train, set);
+		else if (set != NULL)
+			left_out++;
 		MemoryContextReset(unit);
 	}
+	if (left_out > 0)
+		ereport(WARNING,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the sample of table \"%s\" leaves out rows whose trained dictionaries cannot be read",
+						RelationGetRelationName(train->rel)),
+				 errdetail("These are %llu of %llu samples.", (unsigned long long) left_out, (unsigned long long) wanted)));
 	nts_reader_close(reader);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
