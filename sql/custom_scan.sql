@@ -21,6 +21,8 @@ EXPLAIN (COSTS OFF, VERBOSE) SELECT count(*) FROM t x WHERE (i < 100 OR tag LIKE
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT v FROM t WHERE i > 30000;
 -- integers beside numbers of other types
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT v FROM t WHERE i > 30000.5 AND i < 1e300::float8 AND 7.0 <> i;
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT v FROM t WHERE i IN (7.5, 30000, 100.0) AND i = ANY ('{100,100.5}'::float8[]);
+EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT v FROM t WHERE i IN (7.5, 8.5);
 -- a time beside a date or a time without zone; but no time without zone beside one with it
 EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) SELECT v FROM t WHERE ts >= '2025-01-01'::date AND ts < current_date + 1 AND '2025-01-01'::timestamp <> ts;
 EXPLAIN (COSTS OFF) SELECT v FROM t WHERE ts::timestamp > now();

@@ -82,7 +82,7 @@ SELECT ts_flush('t') >= 0 AS flushed;
 DO $$ BEGIN FOR k IN 1 .. 30 LOOP CALL add_rows(9000 + 20 * k - 19, 9000 + 20 * k); COMMIT; END LOOP; END $$;
 ANALYZE h, t, few;
 
-CREATE TABLE conditions (id serial, c text);
+CREATE TABLE conditions (id serial, c text, always bool DEFAULT false);
 -- every operator, with constants of the column's own type and of others, on either side
 INSERT INTO conditions (c)
 SELECT CASE WHEN flip THEN format('%s %s %s', value, o, col) ELSE format('%s %s %s', col, o, value) END
@@ -125,6 +125,20 @@ INSERT INTO conditions (c) SELECT c FROM unnest(ARRAY[
   'random() < 2', 'i4 > random() * 0 + 100', 'i4 = 5 AND i4 = 6', 'i4 > 5 AND i4 < 3', 'i8 = i4::int8 * 4000000000', 'i2 + 1 = 6::int2', 'da = ts::date', 'te = vc', 'te || vc = $$text 1v1$$', 'length(te) = 0', 'dm = 7 AND dm IS NOT NULL', 'dm IN (1, 2)', 'dm::int = 3',
   'oi IN (1, 2)', 'oi::int8 > 4294967290', 'oi > 11900', 'i4::float8 = 100', 'i8::float4 = 1.2e13::float4', 'i8::float8 <> 9.223372036854775807e18', 'i4 > 2999.5 AND i4 <= 3000.5', 'i4 BETWEEN 2999.5 AND 3100.25', 'NOT (i4 < 9000.5 OR i8 > 1.5)', 'i4 IN (5.0, 6.5)', 'i4::numeric(10, 1) > 9000.1', 'i4 > (SELECT 9000.5)', 'i4 < i2::numeric', 'dm > 7.5', 'f4::numeric = 100', 'f4 = f8', 'f4 > f8', 'f4::float8 = 0.1::float4::float8', '1 / nullif(i4, 0) = 0 AND i4 <> 0'
   ]) c;
+-- integers in lists of numbers that need not be any
+INSERT INTO conditions (c, always) SELECT c, true FROM unnest(ARRAY[
+  'i4 IN (5.0, 6.5, 3000, 3000.00, 2147483647.0, 2147483648, -2147483648, 1e30, -1e30, NULL)', 'i4 IN (5.5, 6.5)',
+  'i4 = ANY ($${5,NaN,Infinity,-Infinity,NULL,2147483647.4}$$::numeric[])', 'i4 = ANY ($${NULL}$$::numeric[])', 'i4 = ANY ($${}$$::numeric[])',
+  'i4 = ANY (NULL::numeric[])', 'i4 = ANY ($${{5,6},{7.0,7.5}}$$::numeric[])', 'i2 IN (5.0, 7, 7.5, 32767.0, 32767.4, 32768, -32768.0, -32768.4)',
+  'i8 IN (12000000000000.0, 9223372036854775807.0, 9223372036854775807.4, 9223372036854775808, -9223372036854775808, -9223372036854775808.4, 4000000000.5)',
+  'i2 = ANY ($${5,7.5,-0,32767,NaN,Infinity,1e300,NULL}$$::float8[])',
+  'i4 = ANY ($${5,7.5,2147483647,2147483647.5,-2147483648,NaN,-Infinity}$$::float8[])', 'i2 = ANY ($${5,7.5,32767,-32768,NaN}$$::float4[])',
+  'i4 = ANY ($${5,16777216,16777218,2147483648,NaN}$$::float4[])', 'i8 = ANY ($${12000000000000,9.223372036854775807e18,-9.3e18,NaN}$$::float8[])',
+  'i8 = ANY ($${1.2e13,9.223372e18}$$::float4[])', 'i4 NOT IN (5.0, 6.5)', 'i4 NOT IN (5.0, NULL)', 'i4 <> ANY ($${5,6.5}$$::numeric[])',
+  'i4 <> ALL ($${5.5}$$::numeric[])', 'i4 > ANY ($${9000.5,9100}$$::numeric[])', 'NOT (i4 IN (5.0, 6.5) OR i2 IN (7.0, 7.5))',
+  'i4 IN (5.0, 6.5) IS NULL', 'i4 = ANY (ARRAY(SELECT i / 2.0 FROM few WHERE i < 60))', 'n1 IN (6000.0, 6000.5)', 'd1 IN (7.0, 3.5)',
+  'dm IN (7.0, 7.5)', 'i4 IN (i2 / 2.0, 100.0)'
+  ]) c;
 -- pairs of them
 INSERT INTO conditions (c)
 SELECT format(CASE a.id % 4 WHEN 0 THEN '(%s) AND (%s)' WHEN 1 THEN '(%s) OR (%s)' WHEN 2 THEN 'NOT (%s) AND (%s)' ELSE '(%s) OR NOT (%s)' END, a.c, b.c)
@@ -139,11 +153,11 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
   RETURN SQLSTATE;
 END $$;
--- every part-th condition (a third of them, to be quick; 1: all)
+-- every part-th condition (a third of them, to be quick; 1: all), and those of lists
 CREATE FUNCTION compare(part int) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE c record; a text; b text; n int := 0; wrong int := 0; failed int := 0;
 BEGIN
-  FOR c IN SELECT * FROM conditions WHERE id % part = 0 ORDER BY id LOOP
+  FOR c IN SELECT * FROM conditions WHERE id % part = 0 OR always ORDER BY id LOOP
     a := answer('h', c.c);
     b := answer('t', c.c);
     n := n + 1;
@@ -186,7 +200,8 @@ DECLARE o text; c text; q text; a bigint; b bigint;
 BEGIN
   compared := 0; different := 0;
   FOREACH o IN ARRAY '{<,<=,=,<>,>=,>}'::text[] LOOP
-    FOREACH c IN ARRAY ARRAY['i4 %s o.x', 'i8 %s o.f', 'i2 %s o.x', 'ts %s o.d', 'ts %s o.d::timestamp'] LOOP
+    FOREACH c IN ARRAY ARRAY['i4 %s o.x', 'i8 %s o.f', 'i2 %s o.x', 'ts %s o.d', 'ts %s o.d::timestamp',
+        'i4 %s o.x OR i4 IN (o.x, 100.0, o.x + 50.5)', 'i2 %s o.f OR i2 = ANY (ARRAY[o.f, 7])'] LOOP
       q := format('SELECT sum(s.n) FROM others o, LATERAL (SELECT count(*) AS n FROM {} WHERE ' || c || ' OFFSET 0) s', o);
       EXECUTE replace(q, '{}', 'h') INTO a;
       EXECUTE replace(q, '{}', 't') INTO b;

@@ -93,15 +93,59 @@ constant_elements(const NtsFilter *filter, Datum value, Datum **elements)
 	return kept;
 }
 
+/* An integer as the column's type, and cast. */
+static Datum
+cast_number(const NtsFilter *filter, int64 number)
+{
+	Datum		value = filter->width == 8 ? Int64GetDatum(number) :
+		filter->width == 4 ? Int32GetDatum((int32) number) : Int16GetDatum((int16) number);
+
+	return filter->cast == NULL ? value : FunctionCall1(filter->cast, value);
+}
+
+static int64
+least_number(const NtsFilter *filter)
+{
+	return filter->width == 8 ? PG_INT64_MIN : filter->width == 4 ? PG_INT32_MIN : PG_INT16_MIN;
+}
+
+static int32
+order_of(const NtsFilter *filter, int64 number, Datum constant)
+{
+	return DatumGetInt32(FunctionCall2(filter->comparer, cast_number(filter, number), constant));
+}
+
+/* The integer that equals a constant of another type; false: none does. */
+static bool
+find_equal(const NtsFilter *filter, Datum constant, uint64 *word)
+{
+	int64		least = least_number(filter);
+	int64		number;
+	Datum		value;
+
+	if (order_of(filter, least, constant) > 0 || order_of(filter, -(least + 1), constant) < 0)
+		return false;
+	value = FunctionCall1(filter->cast_back, constant);
+	number = filter->width == 8 ? DatumGetInt64(value) : filter->width == 4 ? DatumGetInt32(value) : DatumGetInt16(value);
+	*word = (uint64) number;
+	return order_of(filter, number, constant) == 0;
+}
+
 static void
-set_words(NtsFilter *filter, const Datum *elements, int count)
+set_words(NtsFilter *filter, const Datum *elements, int elements_count)
 {
 	int32		order = constant_order(filter);
+	int			count = 0;
 	int			kept = 0;
 
-	filter->words = palloc(sizeof(uint64) * Max(count, 1));
-	for (int i = 0; i < count; i++)
-		filter->words[i] = constant_word(filter->type, elements[i]);
+	filter->words = palloc(sizeof(uint64) * Max(elements_count, 1));
+	for (int i = 0; i < elements_count; i++)
+	{
+		if (filter->cast_back == NULL)
+			filter->words[count++] = constant_word(filter->type, elements[i]);
+		else if (find_equal(filter, elements[i], &filter->words[count]))
+			count++;
+	}
 	qsort_arg(filter->words, count, sizeof(uint64), compare_words, &order);
 	for (int i = 0; i < count; i++)
 		if (kept == 0 || nts_word_compare(order, filter->words[kept - 1], filter->words[i]) != 0)
@@ -128,12 +172,7 @@ set_strings(NtsFilter *filter, const Datum *elements, int count)
 static bool
 compares(const NtsFilter *filter, int64 number, Datum constant)
 {
-	Datum		value = filter->width == 8 ? Int64GetDatum(number) :
-		filter->width == 4 ? Int32GetDatum((int32) number) : Int16GetDatum((int16) number);
-
-	if (filter->cast != NULL)
-		value = FunctionCall1(filter->cast, value);
-	return DatumGetBool(FunctionCall2(filter->comparer, value, constant));
+	return DatumGetBool(FunctionCall2(filter->comparer, cast_number(filter, number), constant));
 }
 
 /*
@@ -180,7 +219,7 @@ static void
 set_threshold(NtsFilter *filter, Datum constant)
 {
 	bool		begins = filter->begins;
-	int64		low = filter->width == 8 ? PG_INT64_MIN : filter->width == 4 ? PG_INT32_MIN : PG_INT16_MIN;
+	int64		low = least_number(filter);
 	int64		high = -(low + 1);
 
 	if (compares(filter, high, constant) != begins)
@@ -223,7 +262,7 @@ nts_filter_set_constants(NtsFilter *filter, ExprContext *econtext, MemoryContext
 	old = MemoryContextSwitchTo(context);
 	value = ExecEvalExpr(filter->constant, econtext, &isnull);
 	filter->never = isnull;
-	if (!isnull && filter->comparer != NULL)
+	if (!isnull && filter->kind == NTS_FILTER_COMPARE && filter->comparer != NULL)
 		set_threshold(filter, value);
 	else if (!isnull && filter->kind == NTS_FILTER_COMPARE)
 		filter->word = constant_word(filter->type, value);
@@ -234,7 +273,7 @@ nts_filter_set_constants(NtsFilter *filter, ExprContext *econtext, MemoryContext
 			set_words(filter, elements, count);
 		else
 			set_strings(filter, elements, count);
-		filter->never = count == 0;
+		filter->never = filter->constants == 0;
 	}
 	MemoryContextSwitchTo(old);
 }

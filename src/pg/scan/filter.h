@@ -49,9 +49,10 @@ typedef struct NtsFilter
 	/* constants */
 	int32		order;			/* NtsWordOrder */
 	int32		compare;		/* NtsCompare; with a comparer it may change with the constant */
-	/* COMPARE with a constant of another type: word and compare are found with these; or NULL */
+	/* COMPARE and IN with constants of another type: word and compare, or words, are found with these; or NULL */
 	FmgrInfo   *cast;			/* of the column's value, or NULL */
-	FmgrInfo   *comparer;		/* of the column's (cast) value and the constant */
+	FmgrInfo   *cast_back;		/* IN: of a constant that lies within the column's type, rounding */
+	FmgrInfo   *comparer;		/* of the column's (cast) value and the constant: COMPARE: the condition; IN: their order */
 	int16		width;			/* of the column's type */
 	bool		begins;			/* the condition holds from the word on; otherwise up to it */
 	bool		has_guess;		/* the word is that of the constant before */

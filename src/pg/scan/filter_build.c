@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include "access/nbtree.h"
 #include "access/stratnum.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_operator_d.h"
@@ -384,6 +385,60 @@ build_comparison(OpExpr *clause, Index relid, PlanState *parent)
 	return filter;
 }
 
+/* Of a cast that gives each integer a value of its own, the one back; or InvalidOid. */
+static Oid
+cast_back_of(Oid cast)
+{
+	switch (cast)
+	{
+		case F_NUMERIC_INT2:
+			return F_INT2_NUMERIC;
+		case F_NUMERIC_INT4:
+			return F_INT4_NUMERIC;
+		case F_NUMERIC_INT8:
+			return F_INT8_NUMERIC;
+		case F_FLOAT8_INT2:
+			return F_INT2_FLOAT8;
+		case F_FLOAT8_INT4:
+			return F_INT4_FLOAT8;
+		case F_FLOAT4_INT2:
+			return F_INT2_FLOAT4;
+		default:
+			return InvalidOid;
+	}
+}
+
+/* A cast integer equal to one of some constants, as in `n IN (1.5, 2)`: those that an integer equals are its words. */
+static NtsFilter *
+build_cast_array_comparison(ScalarArrayOpExpr *clause, Index relid, PlanState *parent)
+{
+	const FuncExpr *cast = linitial(clause->args);
+	Node	   *right = lsecond(clause->args);
+	Var		   *var = cast_column_of((Node *) cast, relid);
+	Oid			family;
+	Oid			type;
+	NtsFilter  *filter;
+
+	if (var == NULL || !clause->useOr || !is_constant(right, relid) || !OidIsValid(cast_back_of(cast->funcid)))
+		return NULL;
+	type = cast->funcresulttype;
+	family = lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
+	if (get_element_type(exprType(right)) != type ||
+		clause->opno != get_opfamily_member(family, type, type, BTEqualStrategyNumber))
+		return NULL;
+	filter = make_filter(NTS_FILTER_IN, var);
+	filter->order = NTS_ORDER_INT;
+	filter->width = get_typlen(var->vartype);
+	if (parent != NULL)
+	{
+		filter->cast = look_up_function(cast->funcid);
+		filter->cast_back = look_up_function(cast_back_of(cast->funcid));
+		filter->comparer = look_up_function(get_opfamily_proc(family, type, type, BTORDER_PROC));
+	}
+	set_constant(filter, (Expr *) right, type, parent);
+	return filter;
+}
+
 static NtsFilter *
 build_array_comparison(ScalarArrayOpExpr *clause, Index relid, PlanState *parent)
 {
@@ -393,7 +448,9 @@ build_array_comparison(ScalarArrayOpExpr *clause, Index relid, PlanState *parent
 	Oid			element = get_element_type(exprType(right));
 	NtsFilter  *filter;
 
-	if (var == NULL || !OidIsValid(element) || !is_constant(right, relid))
+	if (var == NULL)
+		return build_cast_array_comparison(clause, relid, parent);
+	if (!OidIsValid(element) || !is_constant(right, relid))
 		return NULL;
 	if (clause->useOr && is_text_equality(clause->opno, clause->inputcollid))
 	{
