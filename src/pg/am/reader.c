@@ -9,7 +9,9 @@
  *
  * Ownership: a vector set refers to its row group, that to its segment handle, each
  * counted; slots refer to vector sets. Each object lives in a memory context of its
- * own below the context given to nts_reader_open, so an error frees them all.
+ * own below the context given to nts_reader_open, so an error frees them all. Of these
+ * only vector sets outlive the reader, filled and without a row group (let_go_of_set):
+ * row groups and segment handles may use what is the reader's, such as its directory.
  */
 #include "postgres.h"
 
@@ -31,7 +33,7 @@ typedef struct NtsSegmentHandle
 	NtsSegment *core;			/* freed, or released, by the context's callback */
 	NtsCachedSegment *cached;	/* which it then belongs to, or NULL */
 	NtsSegmentInfo info;
-	const NtsDirectory *directory;	/* the reader's */
+	const NtsDirectory *directory;	/* held by the reader's context */
 	bool		has_dictionaries;	/* core has been handed those that it refers to */
 } SegmentHandle;
 
@@ -1716,8 +1718,11 @@ void
 nts_reader_close(NtsReader *reader)
 {
 	let_go_of_set(reader);
+	/* nobody keeps them beyond the reader */
+	Assert(reader->group == NULL || reader->group->references == 1);
 	if (reader->group != NULL)
 		release_group(reader->group);
+	Assert(reader->segment == NULL || reader->segment->references == 1);
 	if (reader->segment != NULL)
 		release_segment(reader->segment);
 	MemoryContextDelete(reader->context);
