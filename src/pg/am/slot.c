@@ -86,6 +86,15 @@ free_buffer(NtsSlot *self)
 }
 
 static void
+free_refs(NtsSlot *self)
+{
+	if (self->refs != NULL)
+		pfree(self->refs);
+	self->refs = NULL;
+	self->ref_count = 0;
+}
+
+static void
 slot_clear(TupleTableSlot *slot)
 {
 	NtsSlot    *self = (NtsSlot *) slot;
@@ -107,6 +116,7 @@ slot_release(TupleTableSlot *slot)
 {
 	leave_lazy((NtsSlot *) slot);
 	free_buffer((NtsSlot *) slot);
+	free_refs((NtsSlot *) slot);
 }
 
 static void
@@ -173,16 +183,18 @@ slot_getsysattr_impl(TupleTableSlot *slot, int attnum, bool *isnull)
 	}
 }
 
-/* The columns that have something to copy. A slot whose row type may change lists them each time. */
+/*
+ * The columns that have something to copy. A slot whose row type may change (ExecSetSlotDescriptor, to a wider one, too)
+ * lists them each time; PostgreSQL makes those of our type with a fixed one, extensions need not.
+ */
 static void
 list_refs(TupleTableSlot *slot)
 {
 	NtsSlot    *self = (NtsSlot *) slot;
 	TupleDesc	desc = slot->tts_tupleDescriptor;
 
-	if (self->refs == NULL)
-		self->refs = MemoryContextAlloc(slot->tts_mcxt, sizeof(RefColumn) * Max(desc->natts, 1));
-	self->ref_count = 0;
+	free_refs(self);
+	self->refs = MemoryContextAlloc(slot->tts_mcxt, sizeof(RefColumn) * Max(desc->natts, 1));
 	for (int i = 0; i < desc->natts; i++)
 	{
 		Form_pg_attribute att = TupleDescAttr(desc, i);
