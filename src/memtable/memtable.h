@@ -164,7 +164,7 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   uint64_t image_hits_ = 0;
   uint64_t image_misses_ = 0;
   std::vector<NtsValue> block_key_;  // scratch, one per column
-  // Of the block that is being added: whether there is a NULL, and whether all rows are `same` and have a `before`.
+  // Of the block that is being added: whether a word is NULL, and whether all rows are `same` and have a `before`.
   bool block_has_nulls_ = false;
   bool block_repeats_ = false;
   // Rows that are about to be gathered, and where their cells of 8 bytes lie in full chunks,

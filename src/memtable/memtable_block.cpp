@@ -34,20 +34,28 @@ inline bool PlainBytes(const uint8_t* varlena, NtsValue* value) {
   return (varlena[0] & 1) != 0 && varlena[0] != 1;
 }
 
-bool HasNulls(const NtsRowBlock& block, uint32_t count, uint32_t columns) {
+template <typename Flags>
+bool HasNulls(const NtsRowBlock& block, uint32_t count, std::span<const TableLayout::NullWindow> windows) {
   static_assert(sizeof(bool) == 1);
   for (uint32_t i = 0; i < count; ++i) {
     const bool* const nulls = block.nulls[i];
-    uint64_t any = 0;
-    if (columns < 8) {
-      for (uint32_t c = 0; c < columns; ++c) any |= nulls[c] ? 1 : 0;
-    } else {
-      for (uint32_t c = 0; c + 8 < columns; c += 8) any |= LoadAs<uint64_t>(nulls + c);
-      any |= LoadAs<uint64_t>(nulls + columns - 8);
+    Flags any = 0;
+    for (const TableLayout::NullWindow& window : windows) {
+      any |= LoadAs<Flags>(nulls + window.first) & static_cast<Flags>(window.mask);
     }
     if (any != 0) return true;
   }
   return false;
+}
+
+// Is there a NULL in a column of words?
+bool HasNulls(const NtsRowBlock& block, uint32_t count, const TableLayout& layout) {
+  switch (layout.null_window()) {
+    case 8: return HasNulls<uint64_t>(block, count, layout.word_nulls());
+    case 4: return HasNulls<uint32_t>(block, count, layout.word_nulls());
+    case 2: return HasNulls<uint16_t>(block, count, layout.word_nulls());
+    default: return HasNulls<uint8_t>(block, count, layout.word_nulls());
+  }
 }
 
 inline const uint8_t* Address(uint64_t word) {
@@ -68,7 +76,7 @@ uint32_t Memtable::AppendBlock(const NtsRowBlock& block, uint32_t command_id) {
   BlockRow rows[kMaxBlockRows];
   count = FindBlockSeries(block, count, rows);
   if (count == 0) return 0;
-  block_has_nulls_ = HasNulls(block, count, layout_->schema().column_count);
+  block_has_nulls_ = HasNulls(block, count, *layout_);
   FindStretches(count, rows);
   if (!WriteBlock(block, count, here, rows)) {
     UndoBlock(count, rows);
@@ -101,8 +109,8 @@ void Memtable::NoteBlock(const NtsRowBlock& block, uint32_t count, const BlockRo
     if (!takes_images || block.images[i] == nullptr || entry.last_row != rows_ + i) continue;
     const uint32_t length = block.image_lengths[i];
     if (length > kMaxImageBytes || image_bytes_ + length > raw_bytes_ / kImageShare) continue;
-    // Without memory for it there is no image.
     entry.image = arena_.Store(block.images[i], length);
+    if (entry.image == nullptr) continue;  // no memory for it
     entry.var_bytes = rows[i].var_bytes - entry.key_bytes;
     image_bytes_ += length;
   }

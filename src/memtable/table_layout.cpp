@@ -1,5 +1,7 @@
 #include "memtable/table_layout.h"
 
+#include <algorithm>
+#include <bit>
 #include <string>
 
 namespace nodedb_ts::memtable {
@@ -94,7 +96,22 @@ std::shared_ptr<const TableLayout> TableLayout::Make(const NtsSchema& schema, bo
   }
   layout->rows_.Finish(false, full_chunk_bytes);
   layout->keys_.Finish(true, full_chunk_bytes);
+  layout->ListWordNulls();
   return layout;
+}
+
+void TableLayout::ListWordNulls() {
+  const uint32_t count = schema_.column_count;
+  null_window_ = std::bit_floor(std::clamp(count, 1u, 8u));
+  for (uint32_t first = 0; first < count; first += null_window_) {
+    NullWindow window = {std::min(first, count - null_window_), 0};
+    for (const Slot& slot : rows_.slots) {
+      if (slot.column == UINT16_MAX || slot.cell == CellKind::kVar || slot.cell == CellKind::kFixed) continue;
+      if (slot.column < first || slot.column >= first + null_window_) continue;
+      window.mask |= uint64_t{0xff} << (slot.column - window.first) * 8;
+    }
+    if (window.mask != 0) word_nulls_.push_back(window);
+  }
 }
 
 }  // namespace nodedb_ts::memtable

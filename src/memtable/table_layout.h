@@ -47,11 +47,23 @@ class TableLayout {
   const StoreLayout& keys() const { return keys_; }
   Place place(size_t column) const { return places_[column]; }
   uint32_t full_chunk_bytes() const { return full_chunk_bytes_; }
+  // null_window() of a row's flags of NULLs (NtsRowBlock), from column `first` on, and 0xff for each that tells of a column of
+  // words in rows(): not of keys, byte strings and dropped columns. Windows without any are left out; the last one may
+  // overlap the one before.
+  struct NullWindow {
+    uint32_t first;
+    uint64_t mask;
+  };
+  std::span<const NullWindow> word_nulls() const { return word_nulls_; }
+  // Flags that one load takes: 8, 4, 2 or 1, as there are columns.
+  uint32_t null_window() const { return null_window_; }
   // Raw bytes of a row without its variable-length values.
   uint32_t fixed_raw_bytes() const { return fixed_raw_bytes_; }
 
  private:
   TableLayout() = default;
+
+  void ListWordNulls();
 
   std::vector<NtsColumn> columns_;
   NtsSchema schema_ = {};
@@ -61,6 +73,8 @@ class TableLayout {
   StoreLayout rows_;
   StoreLayout keys_;
   std::vector<Place> places_;
+  std::vector<NullWindow> word_nulls_;
+  uint32_t null_window_ = 1;
   uint32_t full_chunk_bytes_ = 0;
   uint32_t fixed_raw_bytes_ = 0;
 };

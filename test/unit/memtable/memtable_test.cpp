@@ -133,6 +133,32 @@ TEST_P(MemtableKeys, RandomRowsOfAllKindsComeBack) {
   }
 }
 
+TEST(TableLayout, NullWindowsTellOfColumnsOfWords) {
+  std::mt19937_64 random(3);
+  for (uint32_t count = 0; count < 70; count++) {
+    std::vector<NtsColumn> columns;
+    std::vector<bool> words(count);
+    for (uint32_t c = 0; c < count; c++) {
+      columns.push_back(AllKinds()[random() % (count % 3 == 0 ? 12 : 9)]);
+      words[c] = columns[c].kind != NTS_KIND_NONE && columns[c].kind != NTS_KIND_VAR && columns[c].kind != NTS_KIND_FIXED;
+    }
+    std::vector<uint16_t> key;
+    if (count > 4 && columns[4].kind != NTS_KIND_NONE) key.push_back(4);
+    if (!key.empty()) words[4] = false;
+    const auto layout = TableLayout::Make({columns.data(), count, -1, 0}, true, key, 4096);
+    std::vector<bool> told(count);
+    for (const TableLayout::NullWindow& window : layout->word_nulls()) {
+      ASSERT_LE(window.first + layout->null_window(), count);
+      for (uint32_t c = 0; c < layout->null_window(); c++) {
+        const uint64_t flag = window.mask >> c * 8 & 0xff;
+        ASSERT_TRUE(flag == 0xff || flag == 0);
+        if (flag != 0) told.at(window.first + c) = true;
+      }
+    }
+    ASSERT_EQ(words, told) << count;
+  }
+}
+
 // Rows by block and one by one are the same rows in the same series; allocations fail now and then, and a
 // block that one fails in leaves nothing behind.
 TEST_P(MemtableKeys, BlocksAreRows) {
