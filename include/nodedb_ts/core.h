@@ -111,7 +111,7 @@ typedef struct NtsSlice
  */
 typedef struct NtsDictionaries NtsDictionaries;
 
-/* Whoever reads a segment has all of its set in memory: neither a set's dictionaries nor its bytes are more than this. */
+/* Neither the dictionaries of a set nor its bytes are more: whoever reads a segment has all of its set in memory. */
 #define NTS_DICTIONARIES_BYTES (16 * 1024 * 1024)
 
 /* Parses and checks the bytes, which are copied. Close it with nts_dictionaries_close. */

@@ -23,7 +23,9 @@ std::vector<std::string> Lines(uint32_t count, uint32_t seed) {
   std::vector<std::string> lines;
   for (uint32_t i = 0; i < count; i++) {
     std::string line = "GET ";
-    for (uint32_t w = 0; w < 6; w++) line += '/' + std::string(kWords[(i * 31 + w * w * seed) % 7]) + std::to_string(i * w % 97);
+    for (uint32_t w = 0; w < 6; w++) {
+      line += '/' + std::string(kWords[(i * 31 + w * w * seed) % 7]) + std::to_string(i * w % 97);
+    }
     lines.push_back(std::move(line));
   }
   return lines;

@@ -150,8 +150,8 @@ can_read(Train *train, const NtsDirectory *directory, const NtsVectorSet *set, L
 }
 
 /*
- * Vectors and delta pages in equal steps from the first to the last. Rows that need a damaged set of dictionaries are left
- * out: training is how new rows get a sound one.
+ * Vectors and delta pages in equal steps from the first to the last. Rows that need a damaged set of dictionaries are
+ * left out: training is how new rows get a sound one.
  */
 static void
 take_sample(Train *train)
@@ -186,7 +186,8 @@ take_sample(Train *train)
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("the sample of table \"%s\" leaves out rows whose trained dictionaries cannot be read",
 						RelationGetRelationName(train->rel)),
-				 errdetail("These are %llu of %llu samples.", (unsigned long long) left_out, (unsigned long long) wanted)));
+				 errdetail("These are %llu of %llu samples.",
+						   (unsigned long long) left_out, (unsigned long long) wanted)));
 	nts_reader_close(reader);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
@@ -273,8 +274,8 @@ store(Train *train)
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("trained dictionaries of table \"%s\" would take more than %d MB", RelationGetRelationName(rel),
 						NTS_DICTIONARIES_BYTES / (1024 * 1024)),
-				 errhint("Those of columns that are dropped are left out. A table that is written anew by TRUNCATE or by a change "
-						 "of a column's type has none.")));
+				 errhint("Those of columns that are dropped are left out. A table that is written anew by TRUNCATE or by a "
+						 "change of a column's type has none.")));
 	NTS_CHECK(code, status, rel);
 	entry.level = NTS_LEVEL_DICTIONARIES;
 	entry.xmin = GetCurrentTransactionId();

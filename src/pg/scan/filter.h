@@ -52,7 +52,7 @@ typedef struct NtsFilter
 	/* COMPARE and IN with constants of another type: word and compare, or words, are found with these; or NULL */
 	FmgrInfo   *cast;			/* of the column's value, or NULL */
 	FmgrInfo   *cast_back;		/* IN: of a constant that lies within the column's type, rounding */
-	FmgrInfo   *comparer;		/* of the column's (cast) value and the constant: COMPARE: the condition; IN: their order */
+	FmgrInfo   *comparer;		/* of the (cast) value and the constant. COMPARE: the condition; IN: their order */
 	int16		width;			/* of the column's type */
 	bool		begins;			/* the condition holds from the word on; otherwise up to it */
 	bool		has_guess;		/* the word is that of the constant before */
