@@ -74,6 +74,10 @@ NtsSegment* nts_segment_open(const uint8_t* footer, size_t footer_length,
 
 void nts_segment_close(NtsSegment* segment) noexcept { delete segment; }
 
+void nts_segment_keep_parsed(NtsSegment* segment, uint64_t bytes) noexcept {
+  segment->segment->KeepParsed(bytes);
+}
+
 void nts_segment_info(const NtsSegment* segment, NtsSegmentInfo* info) noexcept {
   segment->segment->Info(info);
 }

@@ -28,11 +28,9 @@ struct ChunkModel {
   codec::FieldsModel fields;    // of chunks of codec kBytesFields
   codec::NumericModel numeric;  // of chunks of codec kBytesNumeric
 
-  // Of the heap, about: models of byte strings are counted as small.
   size_t MemoryBytes() const {
-    size_t bytes = sizeof(*this) + words.capacity() * sizeof(uint64_t);
-    for (const codec::EntropyDecoder& table : tables) bytes += sizeof(table) + table.memory_bytes();
-    return bytes;
+    return sizeof(*this) + codec::MemoryBytes(tables) + words.capacity() * sizeof(uint64_t) + fields.memory_bytes() +
+           numeric.memory_bytes();
   }
 };
 

@@ -1,6 +1,7 @@
 #include "segment/segment_reader.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/crc32c.h"
 
@@ -372,7 +373,7 @@ Status Segment::StoredChunk(uint32_t group, int32_t column, std::span<const uint
   ref->vectors = g.vectors;
   ref->rows = g.rows;
   ref->vector_starts = g.starts();
-  ref->cache = Cache(group, index);
+  ref->cache = entry->length == 0 ? nullptr : Cache(group, static_cast<size_t>(entry - chunks_.data()));
   ref->trained = dictionaries_ == nullptr ? nullptr : dictionaries_->Find(static_cast<uint32_t>(index));
   ref->bytes = chunk.data();
   ref->length = chunk.size();
@@ -383,20 +384,35 @@ Status Segment::StoredChunk(uint32_t group, int32_t column, std::span<const uint
   return Status::Ok();
 }
 
-ChunkCache* Segment::Cache(uint32_t group, size_t column) const {
-  if (caches_.empty()) caches_.resize(StoredColumns());
-  CachedChunk& entry = caches_[column];
-  if (entry.cache != nullptr && entry.group == group) return entry.cache.get();
-  if (entry.cache == nullptr) {
-    if (cached_ == kMaxCachedChunks) {
-      for (CachedChunk& other : caches_) other.cache.reset();
-      cached_ = 0;
-    }
-    cached_++;
+// What was parsed of a chunk grows as its vectors are read.
+void Segment::CountLastCache() const {
+  if (cached_.empty()) return;
+  CachedChunk& last = cached_.back();
+  const size_t bytes = sizeof(last) + last.cache.MemoryBytes();
+  cached_bytes_ += bytes - last.bytes;
+  last.bytes = bytes;
+}
+
+ChunkCache* Segment::Cache(uint32_t group, size_t chunk) const {
+  if (!cached_.empty() && cached_.back().chunk == chunk) return &cached_.back().cache;
+  CountLastCache();
+  if (cache_of_.empty()) cache_of_.assign(chunks_.size(), cached_.end());
+  if (cache_of_[chunk] != cached_.end()) {
+    cached_.splice(cached_.end(), cached_, cache_of_[chunk]);
+    return &cached_.back().cache;
   }
-  entry.group = group;
-  entry.cache = std::make_unique<ChunkCache>();
-  return entry.cache.get();
+  // Vectors are mostly read column by column: those of the same row group are about to be asked for again.
+  while (cached_bytes_ > kept_bytes_ &&
+         (cached_.front().group != group || cached_.size() >= kMaxCachedChunks)) {
+    cached_bytes_ -= cached_.front().bytes;
+    cache_of_[cached_.front().chunk] = cached_.end();
+    cached_.pop_front();
+  }
+  CachedChunk& added = cached_.emplace_back();
+  added.group = group;
+  added.chunk = chunk;
+  cache_of_[chunk] = std::prev(cached_.end());
+  return &added.cache;
 }
 
 Status Segment::Ref(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
@@ -531,11 +547,8 @@ uint64_t Segment::MemoryBytes() const {
     bytes += dictionaries_->MemoryBytes() / static_cast<uint64_t>(dictionaries_.use_count());
   }
   for (const Group& group : groups_) bytes += group.vector_starts.capacity() * sizeof(uint32_t);
-  for (const CachedChunk& cached : caches_) {
-    bytes += sizeof(CachedChunk);
-    if (cached.cache != nullptr) bytes += cached.cache->MemoryBytes();
-  }
-  return bytes;
+  CountLastCache();
+  return bytes + cached_bytes_ + cache_of_.capacity() * sizeof(CachedChunks::iterator);
 }
 
 Status Segment::Series(std::vector<SeriesEntry>* series) const {

@@ -2,11 +2,12 @@
 //
 // Holds no bytes of the segment but the footer's facts; chunks are passed in by
 // whoever read them. Hostile bytes give kCorrupt. A handle belongs to one thread: it
-// keeps what the chunks read last share (entropy tables).
+// keeps what was parsed of the chunks read last (entropy tables).
 #ifndef NODEDB_TS_SEGMENT_SEGMENT_READER_H
 #define NODEDB_TS_SEGMENT_SEGMENT_READER_H
 
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <span>
 #include <vector>
@@ -51,6 +52,9 @@ class Segment {
 
   // Keeps the set, which must be the one that the footer names (kCorrupt).
   base::Status UseDictionaries(std::shared_ptr<const DictionarySet> set);
+  // What was parsed of chunks stays while it takes no more bytes, also when another row group is read. Without this
+  // call only that of the row group read last does.
+  void KeepParsed(size_t bytes) { kept_bytes_ = bytes; }
   void Info(NtsSegmentInfo* info) const;
   base::Status RowGroup(uint32_t group, NtsRowGroupInfo* info) const;
   base::Status Vector(uint32_t group, uint32_t vector, uint32_t* first_row, uint32_t* rows) const;
@@ -112,7 +116,8 @@ class Segment {
   size_t StoredColumns() const { return shapes_.size(); }  // with hidden ones
   base::Status Ref(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
                    ChunkRef* ref) const;
-  ChunkCache* Cache(uint32_t group, size_t column) const;
+  ChunkCache* Cache(uint32_t group, size_t chunk) const;
+  void CountLastCache() const;
 
   uint8_t level_ = 0;
   bool has_row_ids_ = false;
@@ -133,13 +138,18 @@ class Segment {
   uint32_t dictionaries_id_ = 0;       // 0: it refers to none
   std::shared_ptr<const DictionarySet> dictionaries_;
 
-  // Parsed models of the chunks read last, one for each stored column.
+  // What was parsed of a chunk.
   struct CachedChunk {
     uint32_t group = 0;
-    std::unique_ptr<ChunkCache> cache;
+    size_t chunk = 0;  // in chunks_
+    size_t bytes = 0;  // as counted before another one was asked for
+    ChunkCache cache;
   };
-  mutable std::vector<CachedChunk> caches_;
-  mutable size_t cached_ = 0;
+  using CachedChunks = std::list<CachedChunk>;
+  size_t kept_bytes_ = 0;
+  mutable CachedChunks cached_;                           // the one asked for last at the end
+  mutable std::vector<CachedChunks::iterator> cache_of_;  // of each chunk, or cached_.end(); empty: none has one
+  mutable size_t cached_bytes_ = 0;
   mutable std::vector<uint32_t> last_rows_;  // positions of the last rows; empty: not asked for yet
 };
 

@@ -156,6 +156,13 @@ class EntropyDecoder {
   uint8_t max_raw_ = 0;
 };
 
+// Bytes that tables take.
+inline size_t MemoryBytes(const std::vector<EntropyDecoder>& tables) {
+  size_t bytes = 0;
+  for (const EntropyDecoder& table : tables) bytes += sizeof(table) + table.memory_bytes();
+  return bytes;
+}
+
 }  // namespace nodedb_ts::codec
 
 #endif  // NODEDB_TS_CODEC_ENTROPY_ENTROPY_H

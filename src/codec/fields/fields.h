@@ -39,6 +39,12 @@ struct FieldsModel {
   [[nodiscard]] bool Read(uint32_t fixed_width, base::ByteReader* in);
   // at[i]: where value i of n (1..1024) goes.
   [[nodiscard]] bool Decode(base::ByteReader in, size_t n, uint8_t* const* at) const;
+  // Bytes of the heap.
+  size_t memory_bytes() const {
+    size_t bytes = fields.capacity() * sizeof(Field);
+    for (const Field& field : fields) bytes += MemoryBytes(field.words.tables);
+    return bytes;
+  }
 };
 
 // Encodes the values of one chunk. Throws std::bad_alloc.

@@ -42,6 +42,8 @@ struct NumericModel {
   WordField scales;
 
   [[nodiscard]] bool Read(base::ByteReader* in);
+  // Bytes of the heap.
+  size_t memory_bytes() const { return MemoryBytes(integers.tables) + MemoryBytes(scales.tables); }
 };
 
 // A vector of 1..1024 values, of which some are kept as bytes. Borrows the bytes.

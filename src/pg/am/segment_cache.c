@@ -16,6 +16,8 @@
 #include "pg/am/am.h"
 
 #define CACHE_BYTES (UINT64CONST(32) * 1024 * 1024)
+/* Of these, what a segment may keep of its parsed chunks: tables of about as many chunks as chunk_cache.c keeps. */
+#define PARSED_BYTES (CACHE_BYTES / 8)
 
 typedef struct SegmentKey
 {
@@ -159,6 +161,7 @@ nts_segment_cache_add(Relation rel, const NtsEntry *entry, NtsSegment *core)
 	segment->byte_length = entry->byte_length;
 	segment->footer_offset = entry->footer_offset;
 	segment->is_cached = true;
+	nts_segment_keep_parsed(core, PARSED_BYTES);
 	dlist_push_tail(&by_use, &segment->use);
 	return segment;
 }

@@ -48,6 +48,49 @@ TEST(Segment, RowGroupBoundaries) {
   }
 }
 
+// What a handle keeps after each row group's first vectors, read twice over all row groups.
+std::vector<uint64_t> KeptBytes(const Built& built, const TableSource& source, uint64_t limit) {
+  const SegmentHandle segment = Open(built, source.columns);
+  const uint64_t before = nts_segment_memory(segment.get());
+  std::vector<uint64_t> kept;
+  if (limit > 0) nts_segment_keep_parsed(segment.get(), limit);
+  for (const uint32_t g : {0u, 1u, 2u, 0u, 1u, 2u}) {
+    for (int32_t c = 0; c < static_cast<int32_t>(source.columns.size()); c++) {
+      NtsChunkInfo chunk;
+      NtsStatus status = {};
+      EXPECT_EQ(NTS_OK, nts_segment_chunk(segment.get(), g, c, &chunk, &status)) << status.message;
+      const Vector vector = ReadVector(segment.get(), {built.bytes.data() + chunk.offset, chunk.length}, g, c, 0);
+      EXPECT_EQ(NTS_OK, vector.code) << vector.status.message;
+      for (uint32_t r = 0; r < vector.rows; r++) {
+        const size_t row = g * size_t{65536} + r;
+        EXPECT_EQ(source.nulls[c][row], vector.nulls[r]);
+        EXPECT_EQ(source.words[c][row], vector.values[r]);
+      }
+    }
+    kept.push_back(nts_segment_memory(segment.get()) - before);
+  }
+  return kept;
+}
+
+TEST(Segment, KeepsWhatWasParsed) {
+  TableSource source(3 * 65536);
+  source.Add(TableSource::Int(8), Pattern::kSteps, 0, 1);
+  source.Add(TableSource::Float8(), Pattern::kDecimals, 10, 2);
+  source.Add(TableSource::Int(4), Pattern::kFew, 0, 3);
+  SegmentBuildOptions options;
+  options.level = 2;
+  const Built built = Build(source, options);
+  const std::vector<uint64_t> all = KeptBytes(built, source, uint64_t{1} << 30);
+  EXPECT_GT(all[0], 2000u);
+  EXPECT_GT(all[1], all[0] + 2000);
+  EXPECT_GT(all[2], all[1] + 2000);
+  for (size_t i = 3; i < 6; i++) EXPECT_EQ(all[2], all[i]);
+  // Without the call, that of one row group.
+  for (const uint64_t kept : KeptBytes(built, source, 0)) EXPECT_LT(kept, all[1]);
+  // The chunk asked for last comes on top of the limit.
+  for (const uint64_t kept : KeptBytes(built, source, all[0])) EXPECT_LT(kept, all[2]);
+}
+
 TEST(Segment, ShuffledOrder) {
   TableSource source(3000);
   source.AddEverything(10, 99);
