@@ -143,6 +143,39 @@ SELECT count(*) FROM (TABLE h EXCEPT SELECT * FROM t) x;
 WITH RECURSIVE r AS (SELECT i FROM t WHERE i = 2 UNION ALL SELECT t.i FROM r JOIN t ON t.i = r.i * 3) SELECT array_agg(i ORDER BY i) FROM r;
 SELECT host, i % 2 AS odd, count(*) FROM t WHERE i <= 100 AND host IN ('h1', 'h2') GROUP BY GROUPING SETS ((host), (i % 2), ()) ORDER BY 1, 2;
 
+-- lists of series: between those that are named, vectors are passed over
+CREATE TABLE keyed (ts timestamptz, host text, i int) USING nodedb_ts;
+CREATE TABLE keyed_h (LIKE keyed) USING heap;
+INSERT INTO keyed_h SELECT '2024-01-01'::timestamptz + i * interval '1 s',
+  CASE WHEN k < 190 THEN 'h' || k * 2 END, i FROM generate_series(0, 199) k, generate_series(1, 100 + k % 3 * 250) i;
+INSERT INTO keyed SELECT * FROM keyed_h;
+SELECT ts_flush('keyed') >= 0 AS flushed;
+SELECT count(*) > 0 AS compacted FROM ts_compact('keyed', before => 'infinity');
+DO $$
+DECLARE list text[]; a text; b text; wrong int := 0;
+BEGIN
+  FOR seed IN 1 .. 200 LOOP
+    -- odd numbers have no rows
+    SELECT array_agg('h' || (hashint4(seed * 1000 + n) & 511)) || CASE WHEN seed % 3 = 0 THEN ARRAY['a', 'z', NULL] END
+      INTO list FROM generate_series(0, seed % 12) n;
+    SELECT array_agg((host, n, s)::text ORDER BY host) INTO a FROM
+      (SELECT host, count(*) AS n, sum(i) AS s FROM keyed WHERE host = ANY (list) AND i > seed GROUP BY host) x;
+    SELECT array_agg((host, n, s)::text ORDER BY host) INTO b FROM
+      (SELECT host, count(*) AS n, sum(i) AS s FROM keyed_h WHERE host = ANY (list) AND i > seed GROUP BY host) x;
+    wrong := wrong + (a IS DISTINCT FROM b)::int;
+  END LOOP;
+  RAISE INFO '% differ', wrong;
+END $$;
+DO $$
+DECLARE plan jsonb;
+BEGIN
+  EXECUTE 'EXPLAIN (ANALYZE, VERBOSE, FORMAT json) SELECT count(*) FROM keyed
+    WHERE host IN (''h7'', ''h11'', ''h100'', ''h102'', ''h103'', ''h378'', ''x'') AND i % 2 = 0' INTO plan;
+  RAISE INFO '%', jsonb_path_query_first(plan, '$.**."Vectors Pruned"')::int > 120;
+END $$;
+SELECT count(*) FROM keyed WHERE host IN ('h7', 'h11', 'h100', 'h102', 'h103', 'h378', 'x') AND i % 2 = 0;
+SELECT count(*) FROM keyed_h WHERE host IN ('h7', 'h11', 'h100', 'h102', 'h103', 'h378', 'x') AND i % 2 = 0;
+
 SET client_min_messages = warning;
 -- every table is sound
 SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v

@@ -341,17 +341,13 @@ judge_words(const NtsFilter *filter, const NtsStatistics *s)
 	return NTS_VERDICT_NONE;
 }
 
-static NtsVerdict
-judge_bytes(const NtsFilter *filter, const NtsKeyBounds *bounds)
+/* The least of the constants that is not before the first value, which is not NULL; NULL: all are before it. */
+static const NtsBytes *
+least_within(const NtsFilter *filter, const NtsKeyBounds *bounds)
 {
 	int			low = 0;
 	int			high = filter->constants;
-	const NtsBytes *least;
-	int			order;
 
-	if (bounds->first == NULL)
-		return NTS_VERDICT_NONE;	/* NULLs come last: all are NULL */
-	/* the least of the constants that is not before the first value */
 	while (low < high)
 	{
 		int			middle = (low + high) / 2;
@@ -362,17 +358,63 @@ judge_bytes(const NtsFilter *filter, const NtsKeyBounds *bounds)
 		else
 			high = middle;
 	}
-	if (low == filter->constants)
+	return low == filter->constants ? NULL : &filter->strings[low];
+}
+
+static NtsVerdict
+judge_bytes(const NtsFilter *filter, const NtsKeyBounds *bounds)
+{
+	const NtsBytes *least;
+	int			order;
+
+	if (bounds->first == NULL)
+		return NTS_VERDICT_NONE;	/* NULLs come last: all are NULL */
+	least = least_within(filter, bounds);
+	if (least == NULL)
 		return NTS_VERDICT_NONE;
 	if (bounds->last == NULL)
 		return NTS_VERDICT_SOME;
-	least = &filter->strings[low];
 	order = compare_bytes(least->bytes, least->length, bounds->last, bounds->last_length);
 	if (order > 0)
 		return NTS_VERDICT_NONE;
 	/* all, if the first value is the last one: it is the constant, then, which lies between the two */
 	return order == 0 && compare_bytes(bounds->first, bounds->first_length, bounds->last, bounds->last_length) == 0 ?
 		NTS_VERDICT_ALL : NTS_VERDICT_SOME;
+}
+
+/* The first vector, from one on, that does not end before the string; `count` if all do. */
+static uint32
+reaching_vector(const NtsKeyBounds *bounds, uint32 vector, uint32 count, const NtsBytes *s)
+{
+	while (vector < count)
+	{
+		uint32		middle = vector + (count - vector) / 2;
+
+		if (bounds[middle].last != NULL &&
+			compare_bytes(bounds[middle].last, bounds[middle].last_length, s->bytes, s->length) < 0)
+			vector = middle + 1;
+		else
+			count = middle;
+	}
+	return count;
+}
+
+uint32
+nts_filter_next_vector(const NtsFilter *filter, const NtsKeyBounds *bounds, uint32 vector, uint32 count)
+{
+	while (vector < count)
+	{
+		const NtsBytes *least = bounds[vector].first == NULL ? NULL : least_within(filter, &bounds[vector]);
+		uint32		next;
+
+		if (least == NULL)
+			return count;
+		next = reaching_vector(bounds, vector, count, least);
+		if (next == vector)
+			return vector;
+		vector = next;
+	}
+	return count;
 }
 
 static NtsVerdict

@@ -560,6 +560,29 @@ enter_group(NtsScanState *state)
 		}
 }
 
+/* Passes over vectors up to the next one in which a condition on the series key may hold: their bounds ascend. */
+static void
+leap_vectors(NtsScanState *state)
+{
+	if (state->chooser != NULL && state->chooser->backward)
+		return;
+	for (int i = 0; i < state->filter_count; i++)
+	{
+		const NtsFilter *filter = state->filters[i];
+		const NtsKeyBounds *bounds;
+		uint32		next;
+
+		if (filter->kind != NTS_FILTER_BYTES || filter->of_group != NTS_VERDICT_SOME)
+			continue;
+		bounds = nts_reader_vector_key_bounds(state->reader, state->entry, state->group, filter->column);
+		if (bounds == NULL)
+			continue;
+		next = nts_filter_next_vector(filter, bounds, state->vectors_done, state->vectors);
+		state->counts.vectors_pruned += next - state->vectors_done;
+		state->vectors_done = next;
+	}
+}
+
 /* The next set of rows that may pass, and which filters are undecided for it; NULL at the end. */
 static NtsVectorSet *
 next_set(NtsScanState *state)
@@ -616,6 +639,16 @@ next_set(NtsScanState *state)
 			}
 			enter_group(state);
 			state->counts.vectors += state->vectors;
+		}
+		if (!state->in_last_rows)
+		{
+			leap_vectors(state);
+			if (state->vectors_done == state->vectors)
+			{
+				state->vectors = 0;
+				state->groups_done++;
+				continue;
+			}
 		}
 		place_vector(state);
 		position.vector = state->vector;
