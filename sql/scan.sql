@@ -176,6 +176,36 @@ END $$;
 SELECT count(*) FROM keyed WHERE host IN ('h7', 'h11', 'h100', 'h102', 'h103', 'h378', 'x') AND i % 2 = 0;
 SELECT count(*) FROM keyed_h WHERE host IN ('h7', 'h11', 'h100', 'h102', 'h103', 'h378', 'x') AND i % 2 = 0;
 
+-- ranges of times that ascend in a vector, and of such that do not
+INSERT INTO keyed_h SELECT CASE WHEN i % 50 > 0 THEN '2024-01-01'::timestamptz + i % 40 * interval '1 s' END, 'n' || i % 3, i
+  FROM generate_series(1, 600) i;
+INSERT INTO keyed_h VALUES ('infinity', 'h2', -1), ('-infinity', 'h2', -2), ('-infinity', 'h4', -3), ('infinity', 'h6', -4);
+INSERT INTO keyed SELECT * FROM keyed_h WHERE host LIKE 'n%' OR i < 0;
+SELECT ts_flush('keyed') >= 0 AS flushed;
+-- what a query that names its table %1$s gives
+CREATE FUNCTION keyed_rows(tab regclass, query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE result text;
+BEGIN
+  EXECUTE 'SELECT string_agg(x::text, '','') FROM (' || format(query, tab) || ') x' INTO result;
+  RETURN result;
+END $$;
+SELECT count(*) AS queries, count(*) FILTER (WHERE keyed_rows('keyed', q) IS DISTINCT FROM keyed_rows('keyed_h', q)) AS differ
+  FROM unnest(ARRAY['<', '<=', '=', '>=', '>', '<>']) a, unnest(ARRAY['<', '=', '>=']) b,
+       unnest(ARRAY['-infinity', '2023-12-31', '2024-01-01 00:00:01', '2024-01-01 00:01:37', '2024-01-01 00:10:00',
+                    '2025-01-01', 'infinity']) x,
+       LATERAL (VALUES (format('ts %s %L', a, x)), (format('ts %s %L AND ts %s %L', a, x, b, '2024-01-01 00:03:20')),
+                       (format('ts %s %L AND i %%%% 3 = 0', a, x)), (format('ts %s %L AND ts %s %L AND i > 70', a, x, b, x))) v(c),
+       LATERAL (SELECT 'SELECT host, count(*), sum(i), min(ts), max(ts) FROM %1$s WHERE ' || c || ' GROUP BY host ORDER BY host') y(q);
+-- the same with a node above that wants one window of times after the other
+SELECT dir, nulls, n, keyed_rows('keyed', q) = keyed_rows('keyed_h', q) AS same
+  FROM unnest(ARRAY['', 'DESC']) dir, unnest(ARRAY['FIRST', 'LAST']) nulls, unnest(ARRAY[1, 3, 20]) n,
+       LATERAL (SELECT format('SELECT date_trunc(''minute'', ts) AS m, count(*), sum(i) FROM %%1$s WHERE ts < %L OR i %%%% 7 < 3
+                               GROUP BY m ORDER BY m %s NULLS %s LIMIT %s', '2024-01-01 00:08:20', dir, nulls, n)) y(q);
+SELECT dir, n, keyed_rows('keyed', q) = keyed_rows('keyed_h', q) AS same
+  FROM unnest(ARRAY['', 'DESC']) dir, unnest(ARRAY[1, 3, 20]) n,
+       LATERAL (SELECT format('SELECT date_trunc(''minute'', ts) AS m, count(*), sum(i) FROM %%1$s WHERE ts < %L AND ts > %L
+                               GROUP BY m ORDER BY m %s LIMIT %s', '2024-01-01 00:08:20', '2024-01-01 00:00:07', dir, n)) y(q);
+
 SET client_min_messages = warning;
 -- every table is sound
 SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v

@@ -207,6 +207,8 @@ typedef struct NtsColumnData
 	uint8	   *nulls;
 	bool		filled;
 	bool		uniform;		/* known: all rows have the same word, or all are NULL */
+	bool		order_known;	/* it was looked at, and */
+	bool		ascends;		/* words ascend, and none is NULL */
 } NtsColumnData;
 
 struct NtsRowGroup;
@@ -248,6 +250,11 @@ typedef struct NtsVectorSet
 } NtsVectorSet;
 
 extern void nts_vector_set_fill(NtsVectorSet *set, int column);
+/*
+ * Is this the time column that the set's segment was built with, and do its words ascend, none of them NULL? It is filled
+ * then. Of other columns that is not looked at.
+ */
+extern bool nts_vector_set_ascends(NtsVectorSet *set, int column);
 extern void nts_vector_set_release(NtsVectorSet *set);
 /* Id of the trained dictionaries that nts_vector_set_fill will ask for; 0: of none. */
 extern uint32 nts_vector_set_dictionaries(const NtsVectorSet *set, int column);

@@ -352,6 +352,7 @@ fresh_set(NtsReader *reader, uint32 rows)
 	for (int i = 0; i < set->natts; i++)
 	{
 		set->columns[i].filled = false;
+		set->columns[i].order_known = false;
 		if (rows > set->room)
 		{
 			if (set->columns[i].values != NULL)
@@ -477,6 +478,22 @@ nts_vector_set_dictionaries(const NtsVectorSet *set, int column)
 		return 0;
 	NTS_CHECK(nts_segment_chunk(group->segment->core, group->number, column, &info, &status), status, set->rel);
 	return info.uses_dictionary ? group->segment->entry.dictionaries : 0;
+}
+
+bool
+nts_vector_set_ascends(NtsVectorSet *set, int column)
+{
+	NtsColumnData *data = &set->columns[column];
+
+	if (set->group == NULL || set->group->segment->info.time_column != column)
+		return false;
+	if (!data->filled)
+		nts_vector_set_fill(set, column);
+	if (!data->order_known)
+		data->ascends = memchr(data->nulls, 1, set->rows) == NULL &&
+			nts_is_ascending((const uint64 *) data->values, set->rows);
+	data->order_known = true;
+	return data->ascends;
 }
 
 /* Command ids of a segment that mixes them, looked at by its own transaction only. */

@@ -145,6 +145,27 @@ skip_vector(void *arg, NtsScanState *scan, bool all)
 	return is_outside(stop, nts_scan_vector_statistics(scan, stop->column));
 }
 
+/* Where times ascend, those of the window lie side by side, and those beyond it before or behind them. */
+static bool
+keep_range(void *arg, NtsVectorSet *set, uint32 *first, uint32 *end)
+{
+	NtsEarlyStop *stop = arg;
+	bool		descending = stop->plan.descending;
+	int64		least = turn(stop, descending ? stop->low : stop->high);
+	int64		most = turn(stop, descending ? stop->high : stop->low);
+	const uint64 *words;
+	uint32		rows = set->rows;
+
+	if (!nts_vector_set_ascends(set, stop->column))
+		return false;
+	words = (const uint64 *) set->columns[stop->column].values;
+	*first = (uint32) nts_count_below(words, rows, least);
+	*end = most == PG_INT64_MAX ? rows : (uint32) nts_count_below(words, rows, most + 1);
+	if (descending ? *first > 0 : *end < rows)
+		note_beyond(stop, turn(stop, (int64) words[descending ? *first - 1 : *end]));
+	return true;
+}
+
 static void
 keep_rows(void *arg, NtsVectorSet *set, uint8 *keep)
 {
@@ -445,6 +466,7 @@ nts_early_stop_make(const NtsEarlyPlan *plan, CustomScanState *child, NtsAggVect
 	stop->chooser.skip_group = skip_group;
 	stop->chooser.skip_vector = skip_vector;
 	stop->chooser.keep_rows = keep_rows;
+	stop->chooser.keep_range = keep_range;
 	stop->chooser.arg = stop;
 	nts_scan_set_chooser(child, &stop->chooser);
 	nts_early_stop_reset(stop);

@@ -560,6 +560,37 @@ nts_filter_judge(NtsFilter *filter, const NtsFilterFacts *facts)
 	return verdict == NTS_VERDICT_SOME ? judge_values(filter, facts) : verdict;
 }
 
+/* ---- ranges ---- */
+
+bool
+nts_filter_is_range(const NtsFilter *filter)
+{
+	return filter->kind == NTS_FILTER_COMPARE && filter->order == NTS_ORDER_INT && !filter->never &&
+		filter->compare != NTS_COMPARE_NE;
+}
+
+/* How many words of a range are less than the constant or, with equal, do not exceed it. */
+static uint32
+count_up_to(const NtsFilter *filter, const NtsColumnData *data, uint32 first, uint32 end, bool equal)
+{
+	int64		word = (int64) filter->word;
+
+	if (equal && word == PG_INT64_MAX)
+		return end - first;
+	return (uint32) nts_count_below((const uint64 *) data->values + first, end - first, equal ? word + 1 : word);
+}
+
+void
+nts_filter_narrow_range(const NtsFilter *filter, const NtsColumnData *data, uint32 *first, uint32 *end)
+{
+	int32		compare = filter->compare;
+
+	if (compare == NTS_COMPARE_LT || compare == NTS_COMPARE_LE || compare == NTS_COMPARE_EQ)
+		*end = *first + count_up_to(filter, data, *first, *end, compare != NTS_COMPARE_LT);
+	if (compare == NTS_COMPARE_GT || compare == NTS_COMPARE_GE || compare == NTS_COMPARE_EQ)
+		*first += count_up_to(filter, data, *first, *end, compare == NTS_COMPARE_GT);
+}
+
 /* ---- masks ---- */
 
 static bool

@@ -128,6 +128,10 @@ extern void nts_filter_enter_group(NtsFilter *filter);
  */
 extern void nts_filter_apply(NtsFilter *filter, NtsVectorSet *set, uint8 *keep, ExprContext *econtext,
 							 TupleTableSlot *slot);
+/* Does it let rows side by side pass, in a column whose words ascend, none of them NULL? */
+extern bool nts_filter_is_range(const NtsFilter *filter);
+/* Narrows rows [*first, *end) of such a column to those that pass. */
+extern void nts_filter_narrow_range(const NtsFilter *filter, const NtsColumnData *data, uint32 *first, uint32 *end);
 /* Forgets results by address: another vector set follows. */
 extern void nts_filter_forget(NtsFilter *filter);
 

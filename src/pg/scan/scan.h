@@ -71,6 +71,8 @@ typedef struct NtsScanChooser
 	bool		(*skip_vector) (void *arg, struct NtsScanState *scan, bool all);
 	/* or NULL: leaves keep[i] 1 only for rows of the set that are wanted. Other conditions are not evaluated for others. */
 	void		(*keep_rows) (void *arg, NtsVectorSet *set, uint8 *keep);
+	/* or NULL: the same for rows that lie side by side, of all that *first and *end say; false: keep_rows must tell */
+	bool		(*keep_range) (void *arg, NtsVectorSet *set, uint32 *first, uint32 *end);
 	/*
 	 * or NULL: does it suffice to know the newest row of each series of the segment, if that passes the conditions? Then
 	 * those come first (skip_group and skip_vector are asked of them, too: what is not wanted of a newest row is not of

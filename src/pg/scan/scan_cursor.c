@@ -784,23 +784,48 @@ apply_rest(NtsScanState *state)
 	ExecClearTuple(slot);
 }
 
-bool
-nts_scan_narrow(NtsScanState *state, NtsVectorSet *set)
+/*
+ * Where times ascend, rows that conditions on them let pass lie side by side: their ends are searched for. false: that is
+ * not so, or there are other conditions.
+ */
+static bool
+narrow_to_range(NtsScanState *state, NtsVectorSet *set)
+{
+	const NtsScanChooser *chooser = state->chooser;
+	uint32		first = 0;
+	uint32		end = set->rows;
+	uint32		before;
+
+	if (set->hidden != NULL || state->at_last_rows)
+		return false;
+	for (int i = 0; i < state->filter_count; i++)
+		if (state->filters[i]->verdict != NTS_VERDICT_ALL &&
+			(!nts_filter_is_range(state->filters[i]) || !nts_vector_set_ascends(set, state->filters[i]->column)))
+			return false;
+	if (chooser != NULL && chooser->keep_rows != NULL &&
+		(chooser->keep_range == NULL || !chooser->keep_range(chooser->arg, set, &first, &end)))
+		return false;
+	before = end - first;
+	for (int i = 0; i < state->filter_count && first < end; i++)
+		if (state->filters[i]->verdict != NTS_VERDICT_ALL)
+			nts_filter_narrow_range(state->filters[i], &set->columns[state->filters[i]->column], &first, &end);
+	state->counts.rows_filtered += before - (end - first);
+	state->selection.count = end - first;
+	make_room(state, set->rows);
+	for (uint32 i = first; i < end; i++)
+		state->rows[i - first] = i;
+	return true;
+}
+
+/* Evaluates the conditions for all rows that the node above wants. */
+static void
+narrow_by_mask(NtsScanState *state, NtsVectorSet *set)
 {
 	ExprContext *econtext = state->css.ss.ps.ps_ExprContext;
 	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
-	bool		all = set->hidden == NULL && state->rest == NULL;
 	bool		chosen = state->chooser != NULL && state->chooser->keep_rows != NULL;
 	uint32		before = set->rows;
 
-	all = all && !chosen;
-	for (int i = 0; i < state->filter_count && all; i++)
-		all = state->filters[i]->verdict == NTS_VERDICT_ALL;
-	state->selection.set = set;
-	state->selection.rows = NULL;
-	state->selection.count = set->rows;
-	if (all)
-		return state->selection.count > 0;
 	make_room(state, set->rows);
 	memset(state->keep, 1, set->rows);
 	if (set->hidden != NULL)
@@ -813,7 +838,7 @@ nts_scan_narrow(NtsScanState *state, NtsVectorSet *set)
 	if (before == 0)
 	{
 		state->selection.count = 0;
-		return false;
+		return;
 	}
 	/* filters set the column that they look at */
 	ExecClearTuple(slot);
@@ -828,6 +853,23 @@ nts_scan_narrow(NtsScanState *state, NtsVectorSet *set)
 	ExecClearTuple(slot);
 	state->selection.count = nts_filter_positions(state->keep, set->rows, state->rows);
 	state->counts.rows_filtered += before - state->selection.count;
+}
+
+bool
+nts_scan_narrow(NtsScanState *state, NtsVectorSet *set)
+{
+	bool		all = set->hidden == NULL && state->rest == NULL &&
+		(state->chooser == NULL || state->chooser->keep_rows == NULL);
+
+	for (int i = 0; i < state->filter_count && all; i++)
+		all = state->filters[i]->verdict == NTS_VERDICT_ALL;
+	state->selection.set = set;
+	state->selection.rows = NULL;
+	state->selection.count = set->rows;
+	if (all)
+		return state->selection.count > 0;
+	if (!narrow_to_range(state, set))
+		narrow_by_mask(state, set);
 	if (state->rest != NULL && state->selection.count > 0)
 		apply_rest(state);
 	/* a selection of all rows is cheaper to go through without a list */

@@ -87,7 +87,10 @@ TEST(RunsOfRows, TellsAscendingWords) {
     std::vector<int64_t> values(1 + random() % 40);
     for (int64_t& v : values) v = static_cast<int64_t>(random()) >> (random() % 60);
     if (round % 2 == 0) std::sort(values.begin(), values.end());
-    if (ascends(values)) EXPECT_TRUE(std::is_sorted(values.begin(), values.end()));
+    const bool sorted = std::is_sorted(values.begin(), values.end());
+    const bool within = std::all_of(values.begin(), values.end(),
+                                    [](int64_t v) { return -(int64_t{1} << 62) <= v && v < int64_t{1} << 62; });
+    EXPECT_EQ(sorted && within, ascends(values));
   }
 }
 
