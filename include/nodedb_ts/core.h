@@ -478,10 +478,11 @@ int			nts_vector_size(const NtsSegment *segment, uint32_t group, int32_t column,
  * Decodes one vector. values[rows], nulls[rows]: words and flags as for
  * nts_batch_decode. chunk, length: the chunk's bytes in memory. *any_null tells
  * whether some flag is 1; *uniform, unless uniform is NULL, that all rows have the same word or are all NULL (where it
- * is false they may, too).
+ * is false they may, too). wanted: how many rows matter, from the first on, or UINT32_MAX; other rows' flags are right,
+ * but their values may be those of any row.
  */
 int			nts_vector_decode(const NtsSegment *segment, uint32_t group, int32_t column,
-							  const uint8_t *chunk, size_t length, uint32_t vector,
+							  const uint8_t *chunk, size_t length, uint32_t vector, uint32_t wanted,
 							  uint64_t *values, uint8_t *nulls, uint8_t *data, uint64_t data_bytes,
 							  bool *any_null, bool *uniform, NtsStatus *status) NTS_NOEXCEPT;
 

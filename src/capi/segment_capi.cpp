@@ -129,12 +129,12 @@ int nts_vector_size(const NtsSegment* segment, uint32_t group, int32_t column,
 }
 
 int nts_vector_decode(const NtsSegment* segment, uint32_t group, int32_t column,
-                      const uint8_t* chunk, size_t length, uint32_t vector, uint64_t* values,
+                      const uint8_t* chunk, size_t length, uint32_t vector, uint32_t wanted, uint64_t* values,
                       uint8_t* nulls, uint8_t* data, uint64_t data_bytes, bool* any_null, bool* uniform,
                       NtsStatus* status) noexcept {
   return Guard(status, [&] {
     return segment->segment->Decode(group, column, {chunk, length}, vector, values, nulls, data,
-                                    data_bytes, any_null, uniform);
+                                    data_bytes, any_null, uniform, wanted);
   });
 }
 

@@ -621,12 +621,13 @@ struct OpenedVector {
   base::ByteReader in;  // what follows the NULLs
   uint8_t number = codec::kNone;
   size_t present = 0;   // values that are not NULL
+  size_t decoded = 0;   // stored words that are there, from the first on
 };
 
-// Reads a vector's NULLs and, of words and of dictionaries, its stored words: values[0..present). REQUIRES a chunk
-// that is not stepped.
+// Reads a vector's NULLs and, of words and of dictionaries, stored words: values[0..decoded), at least those of the
+// first `wanted` rows. REQUIRES a chunk that is not stepped.
 Status OpenVector(const ChunkRef& chunk, const Parts& parts, const ChunkModel& model,
-                  uint32_t vector, uint32_t rows, uint64_t* values, uint8_t* nulls,
+                  uint32_t vector, uint32_t rows, uint32_t wanted, uint64_t* values, uint8_t* nulls,
                   OpenedVector* head) {
   const bool words = IsWord(chunk.shape.kind);
   const bool dictionary = chunk.codec == codec::kDictionary;
@@ -635,8 +636,13 @@ Status OpenVector(const ChunkRef& chunk, const Parts& parts, const ChunkModel& m
   if (!ReadVectorHead(&head->in, rows, nulls, &head->number, &head->present)) {
     return Wrong("bad vector header");
   }
+  head->decoded = head->present;
+  if (wanted < rows) {
+    const auto missing = static_cast<size_t>(std::count(nulls, nulls + wanted, 1));
+    head->decoded = std::min(std::max<size_t>(wanted - missing, 1), head->present);
+  }
   if (head->present > 0 && (words || dictionary) &&
-      !codec::DecodeWords(shape, head->number, head->in, {values, head->present}, model.tables)) {
+      !codec::DecodeWords(shape, head->number, head->in, {values, head->present}, model.tables, head->decoded)) {
     return Wrong(dictionary ? "bad codes" : "bad vector");
   }
   return Status::Ok();
@@ -708,8 +714,8 @@ Status VectorOfSteps(const ChunkRef& chunk, const Parts& parts, const ChunkModel
   return Status::Ok();
 }
 
-// Decodes or, for byte strings without room.data, only measures.
-Status VisitVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows, const Room& room,
+// Decodes or, for byte strings without room.data, only measures. wanted: as for DecodeVector.
+Status VisitVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows, uint32_t wanted, const Room& room,
                    uint64_t* values, uint8_t* nulls, bool* any_null, bool* uniform) {
   if (vector >= chunk.vectors || rows == 0 || rows > kMaxVectorRows) {
     return Status::Bug("no such vector");
@@ -733,14 +739,14 @@ Status VisitVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows, const 
     return VectorOfSteps(chunk, parts, *model, vector, rows, room, values, nulls, any_null, uniform);
   }
   const bool stored = IsWord(chunk.shape.kind) || chunk.codec == codec::kDictionary;
-  Status status = OpenVector(chunk, parts, *model, vector, rows, values, nulls, &head);
+  Status status = OpenVector(chunk, parts, *model, vector, rows, wanted, values, nulls, &head);
   if (!status.ok()) return status;
   const size_t present = head.present;
   *any_null = present < rows;
   *uniform = present == 0 || (present == rows && stored && head.number == codec::kConstant);
   if (present > 0 && stored) {
     // codes of a constant may lie one by one in a large dictionary: one value tells
-    const size_t distinct = *uniform ? 1 : present;
+    const size_t distinct = *uniform ? 1 : head.decoded;
     status = ValuesOfStored(chunk, parts, *model, distinct, room, values);
     if (!status.ok()) return status;
     std::fill(values + distinct, values + present, values[0]);
@@ -776,16 +782,16 @@ Status MeasureVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows, uint
   bool any_null;
   bool uniform;
   const Room room{nullptr, 0, cursor};
-  return VisitVector(chunk, vector, rows, room, values, nulls, &any_null, &uniform);
+  return VisitVector(chunk, vector, rows, rows, room, values, nulls, &any_null, &uniform);
 }
 
 Status DecodeVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows, uint64_t* values,
                     uint8_t* nulls, uint8_t* data, uint64_t data_bytes, uint64_t* cursor,
-                    bool* any_null, bool* uniform) {
+                    bool* any_null, bool* uniform, uint32_t wanted) {
   static uint8_t no_room[8];  // data may be NULL when no byte is needed
   const Room room{data != nullptr ? data : no_room, data != nullptr ? data_bytes : 0, cursor};
   bool unasked;
-  return VisitVector(chunk, vector, rows, room, values, nulls, any_null,
+  return VisitVector(chunk, vector, rows, std::min(rows, wanted), room, values, nulls, any_null,
                      uniform != nullptr ? uniform : &unasked);
 }
 
@@ -887,7 +893,7 @@ Status ReadMembers(const ChunkRef& chunk, uint64_t* members, uint8_t* any_null) 
     uint64_t codes[kMaxVectorRows];
     uint8_t nulls[kMaxVectorRows];
     OpenedVector head;
-    Status status = OpenVector(chunk, parts, *model, v, rows, codes, nulls, &head);
+    Status status = OpenVector(chunk, parts, *model, v, rows, rows, codes, nulls, &head);
     if (!status.ok()) return status;
     for (size_t i = 0; i < head.present; i++) members[v] |= uint64_t{1} << (codes[i] % 64);
     any_null[v] = head.present < rows;

@@ -449,7 +449,7 @@ Status Segment::VectorSize(uint32_t group, int32_t column, std::span<const uint8
 
 Status Segment::Decode(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
                        uint32_t vector, uint64_t* values, uint8_t* nulls, uint8_t* data,
-                       uint64_t data_bytes, bool* any_null, bool* uniform) const {
+                       uint64_t data_bytes, bool* any_null, bool* uniform, uint32_t wanted) const {
   ChunkRef ref;
   uint32_t first_row;
   uint32_t rows;
@@ -457,7 +457,7 @@ Status Segment::Decode(uint32_t group, int32_t column, std::span<const uint8_t> 
   if (status.ok()) status = Vector(group, vector, &first_row, &rows);
   if (!status.ok()) return status;
   uint64_t cursor = 0;
-  return DecodeVector(ref, vector, rows, values, nulls, data, data_bytes, &cursor, any_null, uniform);
+  return DecodeVector(ref, vector, rows, values, nulls, data, data_bytes, &cursor, any_null, uniform, wanted);
 }
 
 Status Segment::Statistics(uint32_t group, int32_t column, std::span<const uint8_t> chunk,

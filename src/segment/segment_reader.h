@@ -65,7 +65,8 @@ class Segment {
                           uint32_t vector, uint64_t* data_bytes) const;
   base::Status Decode(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
                       uint32_t vector, uint64_t* values, uint8_t* nulls, uint8_t* data,
-                      uint64_t data_bytes, bool* any_null, bool* uniform = nullptr) const;
+                      uint64_t data_bytes, bool* any_null, bool* uniform = nullptr,
+                      uint32_t wanted = UINT32_MAX) const;
   // The chunk as it was written, even when its column has been dropped since.
   base::Status StoredChunk(uint32_t group, int32_t column, std::span<const uint8_t> chunk,
                            ChunkRef* ref) const;

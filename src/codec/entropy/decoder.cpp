@@ -226,23 +226,34 @@ void EntropyDecoder::MakeStates() const {
   }
 }
 
-bool EntropyDecoder::Decode(base::ByteReader* in, std::span<uint64_t> out) const {
+size_t EntropyDecoder::DecodeSome(const base::ByteReader& in, size_t n, std::span<uint64_t> out) const {
   static const DecodeFunction decode = Best();
-  const size_t n = out.size();
   if (states_ == nullptr) MakeStates();
   const Table table = {states_.get(), tokens_.empty() ? nullptr : tokens_.data(), log_,
                        n < entropy::kOneStreamBelow ? 1u : streams_, max_raw_};
-  // The most that n values can take. Where less is there, they are read from a copy with zeros behind.
-  const size_t most = (table.streams * log_ + n * (log_ + size_t{max_raw_})) / 8 + 1 + kSlack;
-  const uint8_t* bytes = in->at();
+  // The most that the values can take. Where less is there, they are read from a copy with zeros behind.
+  const size_t most = (table.streams * log_ + out.size() * (log_ + size_t{max_raw_})) / 8 + 1 + kSlack;
+  const uint8_t* bytes = in.at();
   uint8_t copy[kMaxBytes];
-  if (in->remaining() < most) {
-    if (!in->empty()) std::memcpy(copy, bytes, in->remaining());
-    std::memset(copy + in->remaining(), 0, most - in->remaining());
+  if (in.remaining() < most) {
+    if (!in.empty()) std::memcpy(copy, bytes, in.remaining());
+    std::memset(copy + in.remaining(), 0, most - in.remaining());
     bytes = copy;
   }
-  const size_t used = (decode(table, bytes, out.data(), n) + 7) / 8;
-  return in->ReadBytes(used, &bytes);
+  return (decode(table, bytes, out.data(), out.size()) + 7) / 8;
+}
+
+bool EntropyDecoder::Decode(base::ByteReader* in, std::span<uint64_t> out) const {
+  const uint8_t* bytes;
+  return in->ReadBytes(DecodeSome(*in, out.size(), out), &bytes);
+}
+
+bool EntropyDecoder::DecodeFirst(base::ByteReader* in, std::span<uint64_t> out, size_t wanted) const {
+  // Each stream gives one value when it begins. Raw bits stand behind all tokens.
+  wanted = std::max(wanted, size_t{4});
+  if (wanted >= out.size() || !tokens_.empty()) return Decode(in, out);
+  const uint8_t* bytes;
+  return DecodeSome(*in, out.size(), out.first(wanted)) <= in->remaining() && in->ReadBytes(in->remaining(), &bytes);
 }
 
 }  // namespace nodedb_ts::codec

@@ -131,6 +131,9 @@ class EntropyDecoder {
   [[nodiscard]] bool Read(base::ByteReader* in);
   // Reads exactly out.size() (1..1024) values and all of the vector's bytes. REQUIRES Read.
   [[nodiscard]] bool Decode(base::ByteReader* in, std::span<uint64_t> out) const;
+  // The same where only the first `wanted` (at least 1) values matter, and nothing but the vector is in `in`: others
+  // may be left as they were.
+  [[nodiscard]] bool DecodeFirst(base::ByteReader* in, std::span<uint64_t> out, size_t wanted) const;
   // Bytes of the heap.
   size_t memory_bytes() const {
     return (states_ == nullptr ? 0 : sizeof(State) << log_) + sizeof(EntropyCounts) +
@@ -147,6 +150,8 @@ class EntropyDecoder {
 
  private:
   void MakeStates() const;
+  // The first out.size() of a vector's n values; fewer than n only without raw bits. Returns the bytes that were read.
+  size_t DecodeSome(const base::ByteReader& in, size_t n, std::span<uint64_t> out) const;
 
   std::unique_ptr<EntropyCounts> counts_;
   mutable std::unique_ptr<State[]> states_;  // null: not made yet

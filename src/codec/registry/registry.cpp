@@ -170,19 +170,20 @@ bool DecodeIntegers(uint8_t number, base::ByteReader* in, std::span<uint64_t> ou
 }
 
 bool DecodeWords(const WordShape& shape, uint8_t number, base::ByteReader in,
-                 std::span<uint64_t> out, EntropyTables tables) {
+                 std::span<uint64_t> out, EntropyTables tables, size_t wanted) {
   if (out.empty() || out.size() > kMaxVectorRows) return false;
   bool decoded;
   if (number == kScaled) {
     decoded = DecodeScaled(shape, &in, out, tables);
   } else if (number == kEntropy) {
-    decoded = shape.kind == WordKind::kInt && DecodeEntropyVector(&in, out, tables);
+    decoded = shape.kind == WordKind::kInt && DecodeEntropyVector(&in, out, tables, wanted);
   } else {
     const WordCodec* codec = FindWordCodec(number);
     decoded = codec != nullptr && codec->decode(shape, &in, out);
   }
   if (!decoded || !in.empty()) return false;
-  return number == kPlain || Canonical(shape, out);  // plain words cannot be anything else
+  // Plain words cannot be anything else.
+  return number == kPlain || Canonical(shape, out.first(std::min(wanted, out.size())));
 }
 
 }  // namespace nodedb_ts::codec

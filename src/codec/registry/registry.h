@@ -72,9 +72,10 @@ uint8_t EncodeWords(const WordShape& shape, std::span<const uint64_t> values,
 // As EncodeWords, for integers of any width (dictionary codes, lengths, statistics).
 uint8_t EncodeIntegers(std::span<const uint64_t> values, uint8_t width, base::ByteWriter* out);
 
-// Decodes and checks that all bytes were used and every word is canonical.
+// Decodes and checks that all bytes were used and every word is canonical. wanted: how many words matter, from the
+// first on (at least 1): others may be left as they were, and what is behind these need not be checked.
 [[nodiscard]] bool DecodeWords(const WordShape& shape, uint8_t number, base::ByteReader in,
-                               std::span<uint64_t> out, EntropyTables tables = {});
+                               std::span<uint64_t> out, EntropyTables tables = {}, size_t wanted = SIZE_MAX);
 // Integers inside another vector: any codec of integers; trailing bytes are left in `in`.
 [[nodiscard]] bool DecodeIntegers(uint8_t number, base::ByteReader* in, std::span<uint64_t> out,
                                   EntropyTables tables);

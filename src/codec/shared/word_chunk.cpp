@@ -253,22 +253,28 @@ uint8_t WordChunkEncoder::EncodeVector(size_t vector, base::ByteWriter* out) con
   return v.is_scaled ? kScaled : kEntropy;
 }
 
-bool DecodeEntropyVector(base::ByteReader* in, std::span<uint64_t> out, EntropyTables tables) {
+bool DecodeEntropyVector(base::ByteReader* in, std::span<uint64_t> out, EntropyTables tables, size_t wanted) {
   uint8_t head;
   int64_t first;
   if (!in->ReadU8(&head) || !in->ReadZigZag(&first)) return false;
   const uint8_t transform = head & ((1 << kTransformBits) - 1);
   const size_t table = head >> kTransformBits;
   if (table >= tables.size()) return false;
-  const size_t n = out.size();
+  const size_t n = std::min(out.size(), wanted);
   auto value = static_cast<uint64_t>(first);
+  // What the table codes, behind `before` values that stand alone.
+  const auto decode = [&](size_t before) {
+    const std::span<uint64_t> rest = out.subspan(before);
+    return n == out.size() ? tables[table].Decode(in, rest)
+                           : tables[table].DecodeFirst(in, rest, std::max(n, before + 1) - before);
+  };
   switch (transform) {
     case WordChunkEncoder::kValues:
-      if (!tables[table].Decode(in, out)) return false;
-      for (uint64_t& v : out) v += value;
+      if (!decode(0)) return false;
+      for (uint64_t& v : out.first(n)) v += value;
       return true;
     case WordChunkEncoder::kDeltas:
-      if (n > 1 && !tables[table].Decode(in, out.subspan(1))) return false;
+      if (out.size() > 1 && !decode(1)) return false;
       out[0] = value;
       for (size_t i = 1; i < n; i++) {
         value += static_cast<uint64_t>(UnZigZag(out[i]));
@@ -277,8 +283,8 @@ bool DecodeEntropyVector(base::ByteReader* in, std::span<uint64_t> out, EntropyT
       return true;
     case WordChunkEncoder::kSecondDeltas: {
       int64_t second = 0;
-      if (n > 1 && !in->ReadZigZag(&second)) return false;
-      if (n > 2 && !tables[table].Decode(in, out.subspan(2))) return false;
+      if (out.size() > 1 && !in->ReadZigZag(&second)) return false;
+      if (out.size() > 2 && !decode(2)) return false;
       auto delta = static_cast<uint64_t>(second);
       out[0] = value;
       if (n > 1) out[1] = value += delta;

@@ -57,8 +57,8 @@ class WordChunkEncoder {
     }
   };
 
-  friend bool DecodeEntropyVector(base::ByteReader* in, std::span<uint64_t> out,
-                                  EntropyTables tables);
+  friend bool DecodeEntropyVector(base::ByteReader* in, std::span<uint64_t> out, EntropyTables tables,
+                                  size_t wanted);
 
   void PlanAlone(Vector* v) const;
   void ChooseBases();
@@ -73,9 +73,10 @@ class WordChunkEncoder {
   std::vector<std::unique_ptr<EntropyEncoder>> tables_;  // some kilobytes each
 };
 
-// A vector of integers by one of the chunk's tables (codec kEntropy).
-[[nodiscard]] bool DecodeEntropyVector(base::ByteReader* in, std::span<uint64_t> out,
-                                       EntropyTables tables);
+// A vector of integers by one of the chunk's tables (codec kEntropy). With wanted, which is at least 1 and less than
+// there are, nothing else is in `in`, and values behind the first `wanted` may be left as they were.
+[[nodiscard]] bool DecodeEntropyVector(base::ByteReader* in, std::span<uint64_t> out, EntropyTables tables,
+                                       size_t wanted = SIZE_MAX);
 
 // The tables of a chunk as WriteTables wrote them; false when the bytes are wrong.
 [[nodiscard]] bool ReadTables(base::ByteReader* in, std::vector<EntropyDecoder>* tables);

@@ -233,6 +233,7 @@ typedef struct NtsVectorSet
 	TupleDesc	desc;
 	int			natts;
 	uint32		rows;
+	uint32		wanted;			/* of a segment: values behind as many rows need not be right in columns filled from now on */
 	uint32		room;			/* rows that the arrays hold */
 	NtsColumnData *columns;		/* natts */
 	struct NtsRowGroup *group;	/* where unfilled columns come from, or NULL */

@@ -366,6 +366,7 @@ fresh_set(NtsReader *reader, uint32 rows)
 	}
 	set->room = Max(set->room, Max(rows, 1));
 	set->rows = rows;
+	set->wanted = rows;
 	return set;
 }
 
@@ -435,7 +436,7 @@ decode_column(NtsVectorSet *set, int32 column, int place, uint64 *values, uint8 
 							  set->vector, &data_bytes, &status), status, set->rel);
 	data = data_bytes == 0 ? NULL : MemoryContextAllocHuge(set->data_context, data_bytes);
 	NTS_CHECK(nts_vector_decode(group->segment->core, group->number, column, chunk, length,
-								set->vector, values, nulls, data, data_bytes, &any_null, uniform, &status),
+								set->vector, set->wanted, values, nulls, data, data_bytes, &any_null, uniform, &status),
 			  status, set->rel);
 	if (set->decoded != NULL)
 	{

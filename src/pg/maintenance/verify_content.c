@@ -245,7 +245,7 @@ take_row_ids(SegmentCheck *check, uint32 group, const uint8 *chunk, uint64 lengt
 
 		NTS_CHECK(nts_segment_vector(check->segment, group, v, &first_row, &rows, &status), status,
 				  check->table->rel);
-		NTS_CHECK(nts_vector_decode(check->segment, group, NTS_COLUMN_ROW_ID, chunk, length, v, values,
+		NTS_CHECK(nts_vector_decode(check->segment, group, NTS_COLUMN_ROW_ID, chunk, length, v, rows, values,
 									nulls, NULL, 0, &any_null, NULL, &status), status, check->table->rel);
 		for (uint32 i = 0; i < rows; i++)
 		{

@@ -166,6 +166,9 @@ load_aggregates(NtsAggregateNode *node, uint32 count)
 static bool
 take_selection(NtsAggregateNode *node, const NtsSelection *selection)
 {
+	/* nobody else fills columns of the set */
+	if (selection->rows != NULL)
+		selection->set->wanted = selection->rows[selection->count - 1] + 1;
 	nts_agg_vectors_load(&node->vectors, selection);
 	load_aggregates(node, selection->count);
 	node->selections++;

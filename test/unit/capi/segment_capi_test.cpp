@@ -105,7 +105,7 @@ TEST(SegmentCapi, ShortRoomIsRefused) {
   std::vector<uint64_t> values(500), data(room / 8 + 1);
   std::vector<uint8_t> nulls(500);
   bool any_null;
-  EXPECT_EQ(NTS_ERR_BUG, nts_vector_decode(segment.get(), 0, 0, bytes, chunk.length, 0,
+  EXPECT_EQ(NTS_ERR_BUG, nts_vector_decode(segment.get(), 0, 0, bytes, chunk.length, 0, UINT32_MAX,
                                            values.data(), nulls.data(),
                                            reinterpret_cast<uint8_t*>(data.data()), room - 1,
                                            &any_null, nullptr, &status));

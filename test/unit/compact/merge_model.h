@@ -234,7 +234,7 @@ inline void ReadRows(const Model& model, const SegmentBytes& made, Rows* rows) {
         std::vector<uint8_t> nulls(n);
         std::vector<uint64_t> data((size + 7) / 8 + 1);
         ASSERT_EQ(nts_vector_decode(open.get(), g, static_cast<int32_t>(c), bytes, chunk.length, v,
-                                    values.data(), nulls.data(),
+                                    UINT32_MAX, values.data(), nulls.data(),
                                     reinterpret_cast<uint8_t*>(data.data()), size, &any_null, nullptr,
                                     &status), NTS_OK) << status.message;
         for (uint32_t r = 0; r < n; r++) {

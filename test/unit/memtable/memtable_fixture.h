@@ -197,7 +197,7 @@ inline void DecodeChunk(const NtsSegment* segment, const NtsOutput& output, uint
     std::vector<uint64_t> words(rows);
     std::vector<uint8_t> nulls(rows);
     std::vector<uint64_t> data(data_bytes / 8 + 1);
-    ASSERT_EQ(NTS_OK, nts_vector_decode(segment, group, column, bytes, chunk.length, v,
+    ASSERT_EQ(NTS_OK, nts_vector_decode(segment, group, column, bytes, chunk.length, v, UINT32_MAX,
                                         words.data(), nulls.data(),
                                         reinterpret_cast<uint8_t*>(data.data()), data.size() * 8,
                                         &any_null, nullptr, &status))

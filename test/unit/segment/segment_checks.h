@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -72,9 +73,18 @@ inline Vector ReadVector(const NtsSegment* segment, std::span<const uint8_t> chu
   // The chunk is at its own address, so that a sanitizer sees reads past its end.
   if (v.data_bytes > 0) v.data.reset(new uint64_t[(v.data_bytes + 7) / 8]);
   v.code = nts_vector_decode(segment, group, column, chunk.data(), chunk.size(), vector,
-                             v.values.data(), v.nulls.data(),
+                             UINT32_MAX, v.values.data(), v.nulls.data(),
                              reinterpret_cast<uint8_t*>(v.data.get()), v.data_bytes, &v.any_null,
                              &v.uniform, &v.status);
+  if (v.code != NTS_OK || v.data_bytes > 0) return v;
+  // Of words, the first ones alone are the same.
+  const uint32_t wanted = (v.rows + 2) / 3;
+  std::vector<uint64_t> values(v.rows);
+  std::vector<uint8_t> nulls(v.rows);
+  EXPECT_EQ(NTS_OK, nts_vector_decode(segment, group, column, chunk.data(), chunk.size(), vector, wanted,
+                                      values.data(), nulls.data(), nullptr, 0, &v.any_null, &v.uniform, &v.status));
+  EXPECT_TRUE(std::equal(values.begin(), values.begin() + wanted, v.values.begin()));
+  EXPECT_EQ(v.nulls, nulls);
   return v;
 }
 

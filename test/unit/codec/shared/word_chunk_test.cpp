@@ -59,6 +59,13 @@ size_t RoundTrip(const WordShape& shape, const std::vector<Words>& vectors) {
     EXPECT_TRUE(DecodeWords(shape, encoded.codecs[v],
                             base::ByteReader(bytes.data(), bytes.size()), decoded, tables));
     EXPECT_EQ(vectors[v], decoded);
+    for (const size_t wanted : {size_t{1}, size_t{2}, size_t{3}, size_t{7}, decoded.size() / 2, decoded.size() - 1}) {
+      if (wanted == 0 || wanted > decoded.size()) continue;
+      Words some(vectors[v].size(), 0xABAB);
+      EXPECT_TRUE(DecodeWords(shape, encoded.codecs[v], base::ByteReader(bytes.data(), bytes.size()), some, tables,
+                              wanted));
+      EXPECT_TRUE(std::equal(some.begin(), some.begin() + static_cast<ptrdiff_t>(wanted), decoded.begin()));
+    }
   }
   return encoded.size;
 }
