@@ -129,7 +129,7 @@ typedef struct NtsValueList
 typedef struct NtsCachedSegment
 {
 	int			references;
-	MemoryContext context;		/* holds this and what is hung on */
+	MemoryContext context;		/* holds this and what is hung on: nts_segment_cache_context */
 	NtsSegment *core;
 	NtsKeyBounds *bounds;		/* one for each row group, or NULL: not asked for yet */
 	NtsKeyBounds **vector_bounds;	/* by row group: one for each vector, or NULL */
@@ -141,7 +141,9 @@ typedef struct NtsCachedSegment
 	uint64		generation;
 	uint64		byte_length;
 	uint64		footer_offset;
-	uint64		bytes;			/* as counted when it was last released */
+	bool		grown;			/* something was hung on since it was last released */
+	uint64		hung_bytes;		/* of the context; */
+	uint64		bytes;			/* and with the core's, as counted when it was last released */
 	bool		is_cached;		/* false: goes with its last reference */
 	dlist_node	use;
 } NtsCachedSegment;
@@ -154,6 +156,8 @@ extern NtsCachedSegment *nts_segment_cache_add(Relation rel, const NtsEntry *ent
 /* Drops the relation's segments: its file is emptied in place, and starts again at the first generation. */
 extern void nts_segment_cache_forget(Relation rel);
 extern void nts_segment_cache_release(NtsCachedSegment *segment);
+/* Where to put what is hung on the segment. */
+extern MemoryContext nts_segment_cache_context(NtsCachedSegment *segment);
 
 /* ---- chunk_cache.c: chunks that were read and checked, kept between queries ---- */
 

@@ -845,12 +845,13 @@ nts_reader_vector_statistics(NtsReader *reader, int entry, uint32 number, int co
 	if (cached == NULL)
 		return true;
 	if (cached->vector_statistics == NULL)
-		cached->vector_statistics = MemoryContextAllocZero(cached->context, sizeof(NtsStatistics **) *
+		cached->vector_statistics = MemoryContextAllocZero(nts_segment_cache_context(cached), sizeof(NtsStatistics **) *
 														   (group->segment->info.row_groups + 1));	/* and last rows */
 	if (cached->vector_statistics[number] == NULL)
-		cached->vector_statistics[number] = MemoryContextAllocZero(cached->context, sizeof(NtsStatistics *) *
+		cached->vector_statistics[number] = MemoryContextAllocZero(nts_segment_cache_context(cached), sizeof(NtsStatistics *) *
 																   group->segment->info.column_count);
-	cached->vector_statistics[number][column] = memcpy(MemoryContextAlloc(cached->context, bytes), vectors, bytes);
+	cached->vector_statistics[number][column] = memcpy(MemoryContextAlloc(nts_segment_cache_context(cached), bytes),
+													   vectors, bytes);
 	return true;
 }
 
@@ -929,7 +930,7 @@ nts_reader_key_bounds(NtsReader *reader, int entry, uint32 group, int column)
 		bounds[g].last = end.last;
 		bounds[g].last_length = end.last_length;
 	}
-	MemoryContextSetParent(context, cached->context);
+	MemoryContextSetParent(context, nts_segment_cache_context(cached));
 	cached->bounds = bounds;
 	return &bounds[group];
 }
@@ -946,7 +947,7 @@ nts_reader_vector_key_bounds(NtsReader *reader, int entry, uint32 group, int col
 	if (!has_key_bounds(reader, segment, column))
 		return NULL;
 	if (cached->vector_bounds == NULL)
-		cached->vector_bounds = MemoryContextAllocZero(cached->context,
+		cached->vector_bounds = MemoryContextAllocZero(nts_segment_cache_context(cached),
 													   sizeof(NtsKeyBounds *) * (segment->info.row_groups + 1));
 	if (cached->vector_bounds[group] != NULL)
 		return cached->vector_bounds[group];
@@ -959,7 +960,7 @@ nts_reader_vector_key_bounds(NtsReader *reader, int entry, uint32 group, int col
 
 		find_vector_bounds(reader, &position, column, context, &bounds[v]);
 	}
-	MemoryContextSetParent(context, cached->context);
+	MemoryContextSetParent(context, nts_segment_cache_context(cached));
 	cached->vector_bounds[group] = bounds;
 	return bounds;
 }
@@ -1028,7 +1029,7 @@ list_members(NtsReader *reader, int entry, uint32 number, int column, NtsValueLi
 {
 	SegmentHandle *segment = segment_of(reader, entry);
 	uint32		vectors = nts_reader_vectors(reader, entry, number);
-	MemoryContext context = segment->cached->context;
+	MemoryContext context = nts_segment_cache_context(segment->cached);
 	uint64	   *members = MemoryContextAlloc(context, sizeof(uint64) * vectors);
 	uint8	   *nulls = MemoryContextAlloc(context, vectors);
 	const uint8 *bytes;
@@ -1062,7 +1063,7 @@ make_value_list(NtsReader *reader, int entry, uint32 group, int column)
 	}
 	MemoryContextSwitchTo(old);
 	/* the segment's only when all of it is there: reading may fail */
-	MemoryContextSetParent(context, segment->cached->context);
+	MemoryContextSetParent(context, nts_segment_cache_context(segment->cached));
 	return list;
 }
 
@@ -1076,10 +1077,11 @@ nts_reader_values(NtsReader *reader, int entry, uint32 group, int column)
 	if (cached == NULL)
 		return NULL;
 	if (cached->value_lists == NULL)
-		cached->value_lists = MemoryContextAllocZero(cached->context,
+		cached->value_lists = MemoryContextAllocZero(nts_segment_cache_context(cached),
 													 sizeof(NtsValueList **) * (segment->info.row_groups + 1));
 	if (cached->value_lists[group] == NULL)
-		cached->value_lists[group] = MemoryContextAllocZero(cached->context, sizeof(NtsValueList *) * reader->natts);
+		cached->value_lists[group] = MemoryContextAllocZero(nts_segment_cache_context(cached),
+															sizeof(NtsValueList *) * reader->natts);
 	list = cached->value_lists[group][column];
 	if (list == NULL)
 		list = cached->value_lists[group][column] = make_value_list(reader, entry, group, column);

@@ -161,9 +161,17 @@ nts_segment_cache_add(Relation rel, const NtsEntry *entry, NtsSegment *core)
 	segment->byte_length = entry->byte_length;
 	segment->footer_offset = entry->footer_offset;
 	segment->is_cached = true;
+	segment->grown = true;
 	nts_segment_keep_parsed(core, PARSED_BYTES);
 	dlist_push_tail(&by_use, &segment->use);
 	return segment;
+}
+
+MemoryContext
+nts_segment_cache_context(NtsCachedSegment *segment)
+{
+	segment->grown = true;
+	return segment->context;
 }
 
 void
@@ -179,7 +187,11 @@ nts_segment_cache_release(NtsCachedSegment *segment)
 		return;
 	}
 	cached_bytes -= segment->bytes;
-	segment->bytes = nts_segment_memory(segment->core) + MemoryContextMemAllocated(segment->context, true);
+	/* going over its contexts takes longer than a small query should */
+	if (segment->grown)
+		segment->hung_bytes = MemoryContextMemAllocated(segment->context, true);
+	segment->grown = false;
+	segment->bytes = nts_segment_memory(segment->core) + segment->hung_bytes;
 	cached_bytes += segment->bytes;
 	dlist_foreach_modify(iter, &by_use)
 	{
