@@ -23,9 +23,9 @@ ANALYZE order_heap;
 ANALYZE order_ts;
 
 EXPLAIN (COSTS OFF) SELECT * FROM order_ts ORDER BY dc, host, ts LIMIT 10;
-EXPLAIN (COSTS OFF) SELECT * FROM order_ts WHERE n > 100 AND n % 7 <> 1 ORDER BY host DESC, dc NULLS FIRST, ts DESC;
 EXPLAIN (COSTS OFF) SELECT host, dc, ts, f - lag(f) OVER (PARTITION BY host, dc ORDER BY ts) FROM order_ts;
 SET enable_sort = off;
+EXPLAIN (COSTS OFF) SELECT * FROM order_ts WHERE n > 100 AND n % 7 <> 1 ORDER BY host DESC, dc NULLS FIRST, ts DESC;
 EXPLAIN (COSTS OFF) SELECT ts, f - lag(f) OVER (PARTITION BY host, dc ORDER BY ts) FROM order_ts WHERE host = 'host-3' AND dc = 'dc3';
 RESET enable_sort;
 EXPLAIN (COSTS OFF) SELECT DISTINCT ON (host, dc) host, dc, ts, n FROM order_ts ORDER BY host, dc, ts DESC NULLS LAST;
@@ -184,6 +184,7 @@ DROP TABLE kind_results;
 DROP PROCEDURE compare_kind;
 
 -- of what is sorted no more is kept than a LIMIT asks for
+SET enable_sort = off;
 SELECT read_for('SELECT * FROM order_ts ORDER BY dc, host, ts LIMIT 10', 'Sort Space Used') < read_for('SELECT * FROM order_ts ORDER BY dc, host, ts', 'Sort Space Used') / 2 AS bounded;
 -- little memory: some segments, or all, are sorted; chunks are read again for each vector
 SET hash_mem_multiplier = 1;
@@ -195,6 +196,42 @@ SELECT * FROM differences(ARRAY['SELECT dc, host, ts, n FROM {} ORDER BY dc, hos
 SELECT read_for('SELECT * FROM order_ts ORDER BY dc, host, ts', 'Segments Sorted') > 0 AS sorted;
 RESET work_mem;
 RESET hash_mem_multiplier;
+RESET enable_sort;
+
+-- what must be sorted before the first row, and vectors that are read for each of their series, have their price
+CREATE FUNCTION is_ordered(query text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE line text; found boolean := false;
+BEGIN
+  FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP
+    found := found OR line ~ '^ +Order: ';
+  END LOOP;
+  RETURN found;
+END $$;
+CREATE TABLE priced_ts (ts timestamptz NOT NULL, host text, n int, f float8) USING nodedb_ts WITH (nodedb_ts.series_columns = 'host');
+CREATE TABLE priced_hosts (host text PRIMARY KEY, region text) USING heap;
+INSERT INTO priced_hosts SELECT 'host-' || lpad(i::text, 4, '0'), 'r' || i % 5 FROM generate_series(0, 99) i;
+SELECT format('INSERT INTO priced_ts SELECT ''2026-01-01''::timestamptz + (i / 100) * interval ''10 s'' + interval ''%s ms'', ''host-'' || lpad((i %% 100)::text, 4, ''0''), i, i FROM generate_series(0, 3999) i', s),
+       'SELECT ts_flush(''priced_ts'') AS segments' FROM generate_series(1, 6) s \gexec
+ANALYZE priced_ts;
+ANALYZE priced_hosts;
+SELECT m AS work_mem, is_ordered('SELECT * FROM priced_ts JOIN priced_hosts USING (host) ORDER BY host, ts LIMIT 10') AS ordered
+  FROM unnest('{64MB,64kB}'::text[]) m, set_config('work_mem', m, false);
+RESET work_mem;
+-- many rows in L0
+INSERT INTO priced_ts SELECT ts + interval '1 hour', host, n, f FROM priced_ts WHERE n < 700;
+SELECT is_ordered('SELECT * FROM priced_ts JOIN priced_hosts USING (host) ORDER BY host, ts LIMIT 10') AS ordered;
+DROP TABLE priced_ts, priced_hosts;
+CREATE TABLE priced_ts (ts timestamptz NOT NULL, dc text, host text, n int, a text, b text, c text) USING nodedb_ts WITH (nodedb_ts.series_columns = 'dc,host');
+INSERT INTO priced_ts SELECT '2026-01-01'::timestamptz + (i / 400) * interval '10 s', 'dc' || i % 400 % 7, 'host-' || lpad((i % 400)::text, 4, '0'), i, md5(i::text), md5((-i)::text), md5((i * 7)::text)
+  FROM generate_series(0, 31999) i;
+SELECT ts_flush('priced_ts') >= 0 AS flushed;
+ANALYZE priced_ts;
+SET work_mem = '64MB';
+SELECT q, is_ordered(q) AS ordered FROM unnest(ARRAY['SELECT * FROM priced_ts ORDER BY dc, host, ts', 'SELECT * FROM priced_ts ORDER BY dc DESC, host DESC, ts', 'SELECT * FROM priced_ts ORDER BY host, ts',
+  'SELECT * FROM priced_ts ORDER BY host, ts LIMIT 10', 'SELECT * FROM priced_ts ORDER BY dc, host DESC, ts', 'SELECT ts, n FROM priced_ts ORDER BY host, ts']) q;
+RESET work_mem;
+DROP TABLE priced_ts;
+DROP FUNCTION is_ordered;
 
 -- parameters and plans that are kept, while segments come and go
 PREPARE of_host(text, text, int) AS SELECT ts, n FROM order_ts WHERE host = $1 AND dc = $2 ORDER BY ts, n LIMIT $3;

@@ -1682,6 +1682,12 @@ nts_reader_restrict(NtsReader *reader, uint64 begin, uint64 end)
 	reader->restricted = true;
 }
 
+uint64
+nts_reader_settled_rows(NtsReader *reader)
+{
+	return reader->directory == NULL ? 0 : reader->directory->live_rows;
+}
+
 void
 nts_reader_count_decoded(NtsReader *reader, NtsDecoded *decoded)
 {

@@ -26,6 +26,8 @@ typedef struct Sample
 	int			newest;			/* entries, or -1: there is no segment */
 	int			largest;
 	double		windows;
+	int			count;
+	double	   *rows;			/* [count]: of the segments that were looked at */
 } Sample;
 
 /*
@@ -45,6 +47,8 @@ take_sample(NtsReader *reader, Sample *sample)
 	sample->newest = -1;
 	sample->largest = -1;
 	sample->windows = 1;
+	sample->count = 0;
+	sample->rows = palloc(sizeof(double) * (entries / step + 1));
 	/* the last one of them is among them */
 	for (int i = entries - 1; i >= 0; i -= step)
 	{
@@ -56,6 +60,7 @@ take_sample(NtsReader *reader, Sample *sample)
 			sample->newest = i;
 		if (sample->largest < 0 || e->rows > nts_reader_entry(reader, sample->largest)->rows)
 			sample->largest = i;
+		sample->rows[sample->count++] = (double) e->rows;
 		if ((e->flags & NTS_ENTRY_HAS_TIME) == 0)
 			continue;
 		segments += step;
@@ -91,9 +96,15 @@ nts_storage_order(Oid relid, NtsStorageOrder *order)
 			order->series = count == 0 ? 0 : order->series_columns[0] + 1;
 			order->entries = nts_reader_entry_count(reader);
 			order->windows = sample.windows;
+			nts_reader_segment_info(reader, sample.newest, &info);
+			order->newest_rows = (double) info.rows;
+			order->newest_series = (double) info.series;
 			nts_reader_segment_info(reader, sample.largest, &info);
 			order->rows = (double) info.rows;
 			order->series_in_rows = (double) info.series;
+			order->sample = sample.rows;
+			order->sample_count = sample.count;
+			order->settled_rows = (double) nts_reader_settled_rows(reader);
 		}
 		nts_reader_close(reader);
 	}
@@ -106,6 +117,25 @@ nts_storage_order(Oid relid, NtsStorageOrder *order)
 	pfree(columns);
 	table_close(rel, NoLock);
 	return sample.newest >= 0;
+}
+
+/* A segment has as many series as the one of the two known that it is closer to in size. */
+double
+nts_storage_short_share(const NtsStorageOrder *order, double rows_a_series)
+{
+	double		all = 0;
+	double		in_short = 0;
+
+	for (int i = 0; i < order->sample_count; i++)
+	{
+		double		rows = order->sample[i];
+		bool		small = rows * rows < order->rows * order->newest_rows;
+
+		all += rows;
+		if (rows < rows_a_series * (small ? order->newest_series : order->series_in_rows))
+			in_short += rows;
+	}
+	return all > 0 ? in_short / all : 0;
 }
 
 typedef struct WantedColumn

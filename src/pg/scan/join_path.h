@@ -21,10 +21,17 @@ typedef struct NtsStorageOrder
 	double		windows;		/* stretches of time that segments lie in, about */
 	double		rows;			/* of a large segment, */
 	double		series_in_rows;	/* and its series */
+	double		newest_rows;	/* the same of the newest segment */
+	double		newest_series;
+	double	   *sample;			/* rows of segments, of all kinds of size: */
+	int			sample_count;
+	double		settled_rows;	/* of the table, without L0 */
 } NtsStorageOrder;
 
 /* false: the table has no segments. REQUIRES a lock on the table. */
 extern bool nts_storage_order(Oid relid, NtsStorageOrder *order);
+/* The share of the segments' rows that lie in segments with fewer rows a series, about. */
+extern double nts_storage_short_share(const NtsStorageOrder *order, double rows_a_series);
 /* Sets of outer relations (Relids) whose values would leave most of the relation unread. */
 extern List *nts_join_outers(PlannerInfo *root, RelOptInfo *rel, const NtsStorageOrder *order);
 /* Can the condition be a filter that leaves out rows by bounds of the column? */

@@ -27,6 +27,11 @@ typedef struct NtsOrderKey
 
 #define NTS_MAX_ORDER_KEYS 17
 
+/* Series of fewer rows on average are sorted faster than merged, */
+#define NTS_ORDER_FEWEST_ROWS 16
+/* and of fewer than these if they do not lie in order: each vector would be read for one of them. */
+#define NTS_ORDER_FEWEST_SCATTERED_ROWS 64
+
 /* Columns that may be series columns, in any order, and perhaps a time column behind them. */
 typedef struct NtsOrderPlan
 {

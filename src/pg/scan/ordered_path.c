@@ -28,8 +28,6 @@
 #include "pg/scan/filter.h"
 #include "pg/scan/ordered.h"
 
-/* Of fewer rows a series the node would sort most segments. */
-#define FEWEST_ROWS 16
 /* Series that tie are merged row by row. */
 #define MOST_TIES 16
 /* The time alone, otherwise: fewer segments behind each other might as well be sorted at once. */
@@ -211,7 +209,7 @@ read_pathkeys(PlannerInfo *root, const RelOptInfo *rel, Oid relid, const NtsStor
 		if (member == NULL || plan->count + 1 == NTS_MAX_ORDER_KEYS)
 			break;
 		is_time = !is_series(order, attribute);
-		if (!is_time && order->rows < order->series_in_rows * FEWEST_ROWS)
+		if (!is_time && order->rows < order->series_in_rows * NTS_ORDER_FEWEST_ROWS)
 			break;
 		if (is_time && (!is_time_order(pathkey, member) ||
 						(estimate_ties(root, rel, relid, order, plan) > MOST_TIES &&
@@ -265,18 +263,149 @@ storage_pathkeys(PlannerInfo *root, RelOptInfo *rel, Oid relid, const NtsStorage
 
 /* ---- costs ---- */
 
+#define VECTOR_ROWS 1024
+#define GROUP_ROWS 65536
+
+/* Do series lie in another order in segments than the one asked for, or its opposite? */
+static bool
+is_scattered(PlannerInfo *root, const RelOptInfo *rel, const NtsStorageOrder *order, const NtsOrderPlan *plan)
+{
+	int			at = 0;
+
+	for (int i = 0; i < plan->count; i++, at++)
+	{
+		while (at < order->series_count && order->series_columns[at] != plan->keys[i].column &&
+			   is_constant(root, rel, order->series_columns[at] + 1))
+			at++;
+		if (at >= order->series_count || order->series_columns[at] != plan->keys[i].column ||
+			plan->keys[i].descending != plan->keys[0].descending)
+			return true;
+	}
+	return false;
+}
+
+/* What the columns that tuples and conditions need, but those of the series, take. */
+typedef struct ColumnsEstimate
+{
+	int			words;
+	int			others;			/* of types by reference */
+	double		width;			/* of all, in a decoded vector: bytes a row */
+} ColumnsEstimate;
+
+static void
+estimate_columns(const RelOptInfo *rel, Oid relid, const NtsStorageOrder *order, ColumnsEstimate *columns)
+{
+	Bitmapset  *numbers = NULL;
+	ListCell   *cell;
+
+	memset(columns, 0, sizeof(*columns));
+	foreach(cell, rel->baserestrictinfo)
+		pull_varattnos((Node *) lfirst_node(RestrictInfo, cell)->clause, rel->relid, &numbers);
+	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &numbers);
+	for (AttrNumber attribute = 1; attribute <= rel->max_attr; attribute++)
+	{
+		bool		by_value;
+		Oid			type;
+		int16		length;
+
+		if (!bms_is_member(attribute - FirstLowInvalidHeapAttributeNumber, numbers) &&
+			!bms_is_member(0 - FirstLowInvalidHeapAttributeNumber, numbers))
+			continue;
+		type = get_atttype(relid, attribute);
+		if (!OidIsValid(type))
+			continue;
+		get_typlenbyval(type, &length, &by_value);
+		columns->width += sizeof(Datum) + 1 + (by_value ? 0 : get_attavgwidth(relid, attribute));
+		if (!is_series(order, attribute))
+			*(by_value ? &columns->words : &columns->others) += 1;
+	}
+}
+
+/* The share of the segments that conditions on their times leave. */
+static double
+time_share(PlannerInfo *root, const RelOptInfo *rel, const NtsStorageOrder *order)
+{
+	List	   *clauses = NIL;
+	ListCell   *cell;
+
+	foreach(cell, rel->baserestrictinfo)
+		if (nts_clause_prunes(rel, lfirst(cell), order->time))
+			clauses = lappend(clauses, lfirst(cell));
+	return clauselist_selectivity(root, clauses, rel->relid, JOIN_INNER, NULL);
+}
+
+/* The share of the rows that are sorted before the first one comes: L0, short series, and what there is no room for. */
+static double
+sorted_share(PlannerInfo *root, const RelOptInfo *rel, const NtsStorageOrder *order, const NtsOrderPlan *plan,
+			 const ColumnsEstimate *columns, double ties, bool scattered)
+{
+	double		limit = get_hash_memory_limit();
+	double		rows_a_series = order->rows / Max(order->series_in_rows, 1);
+	double		segments = Max(1, order->entries * time_share(root, rel, order));
+	double		open = plan->count > 0 && rows_a_series < VECTOR_ROWS ? segments : Max(1, segments / order->windows);
+	double		run_bytes = sizeof(NtsOrderRun) + (sizeof(Datum) + sizeof(bool)) * plan->count;
+	double		passing = Min(1, rel->rows / Max(rel->tuples, 1));
+	double		bytes = columns->width * VECTOR_ROWS;
+	double		share = nts_storage_short_share(order, scattered ? NTS_ORDER_FEWEST_SCATTERED_ROWS : NTS_ORDER_FEWEST_ROWS);
+	double		recent = Max(0, 1 - order->settled_rows / Max(rel->tuples, 1));
+	double		room;
+
+	/* the chunks of a row group stay */
+	if (scattered)
+		bytes += (double) rel->pages * BLCKSZ / Max(rel->tuples, 1) * Min(order->rows, GROUP_ROWS) *
+			Min(1, (columns->words + columns->others + 1.0) / Max(rel->max_attr, 1));
+	room = Min(1, limit / 2 / (open * bytes * (plan->by_time ? ties : 1)));
+	room = Min(room, limit / (segments * order->series_in_rows * passing * run_bytes + 1));
+	share += (1 - share) * (1 - room);
+	return recent + (1 - recent) * share;
+}
+
+/* What PostgreSQL takes for sorting so many rows; the switch is for its own node. */
+static void
+sort_costs(PlannerInfo *root, const Path *path, double rows, double limit, Cost *startup, Cost *total)
+{
+	Path		sort = {0};
+	Cost		switched_off = enable_sort ? 0 : disable_cost;
+
+	cost_sort(&sort, root, path->pathkeys, 0, rows, path->pathtarget->width, 0, work_mem, limit);
+	*startup = sort.startup_cost - switched_off;
+	*total = sort.total_cost - switched_off;
+}
+
 /*
- * All of the plain scan, a little more for each row, and before the first one a look at each series of each segment. The
- * plain scan must stay cheaper by more than PostgreSQL takes for equal: nodes above may want that one.
+ * All of the plain scan, a little more for each row, and before the first one a look at each series of each segment and
+ * all that must be sorted. The plain scan must stay cheaper by more than PostgreSQL takes for equal: nodes above may want
+ * that one.
+ *
+ * Where series lie in another order, each vector is read for each of its series; a value of a type by reference then takes
+ * as long as ten words, and a word half of what an operator costs.
  */
 static void
-set_costs(Path *path, const NtsStorageOrder *order)
+set_costs(PlannerInfo *root, const RelOptInfo *rel, Oid relid, Path *path, const NtsStorageOrder *order,
+		  const NtsOrderPlan *plan, double ties)
 {
 	double		run_cost = path->total_cost - path->startup_cost;
 	double		look_cost = order->entries * (200 + order->series_in_rows * 2) * cpu_operator_cost;
+	bool		scattered = is_scattered(root, rel, order, plan);
+	ColumnsEstimate columns;
+	double		share;
+	double		merged;
+	Cost		sort_startup;
+	Cost		sort_total;
 
+	estimate_columns(rel, relid, order, &columns);
+	share = sorted_share(root, rel, order, plan, &columns, ties, scattered);
+	merged = path->rows * (1 - share);
 	path->startup_cost += look_cost;
 	path->total_cost += look_cost + run_cost * 0.05 + path->rows * cpu_operator_cost;
+	if (scattered)
+		path->total_cost += merged * VECTOR_ROWS * order->series_in_rows / order->rows *
+			(columns.words + 10.0 * columns.others) * 0.5 * cpu_operator_cost;
+	if (path->rows * share < 1)
+		return;
+	sort_costs(root, path, path->rows * share, plan->limit > 0 ? plan->limit : -1, &sort_startup, &sort_total);
+	path->startup_cost += run_cost * share + sort_startup;
+	path->total_cost += sort_total;
 }
 
 /* Windows are sorted one after the other: the first row comes when the first one is. */
@@ -284,12 +413,12 @@ static void
 set_window_costs(PlannerInfo *root, Path *path, const NtsStorageOrder *order)
 {
 	double		run_cost = path->total_cost - path->startup_cost;
-	Path		sort = {0};
+	Cost		sort_startup;
+	Cost		sort_total;
 
-	cost_sort(&sort, root, path->pathkeys, 0, clamp_row_est(path->rows / order->windows), path->pathtarget->width, 0,
-			  work_mem, -1);
-	path->startup_cost += order->entries * 200 * cpu_operator_cost + run_cost / order->windows + sort.startup_cost;
-	path->total_cost += order->entries * 200 * cpu_operator_cost + run_cost * 0.05 + sort.total_cost * order->windows;
+	sort_costs(root, path, clamp_row_est(path->rows / order->windows), -1, &sort_startup, &sort_total);
+	path->startup_cost += order->entries * 200 * cpu_operator_cost + run_cost / order->windows + sort_startup;
+	path->total_cost += order->entries * 200 * cpu_operator_cost + run_cost * 0.05 + sort_total * order->windows;
 }
 
 static Path *
@@ -297,16 +426,17 @@ make_path(PlannerInfo *root, RelOptInfo *rel, Oid relid, const CustomPath *plain
 		  List *pathkeys, const NtsOrderPlan *plan)
 {
 	CustomPath *path = makeNode(CustomPath);
+	double		ties = estimate_ties(root, rel, relid, order, plan);
 
 	*path = *plain;
 	path->path.pathkeys = pathkeys;
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	path->custom_private = nts_order_plan_list(plan);
 	path->methods = &path_methods;
-	if (plan->count == 0 && estimate_ties(root, rel, relid, order, plan) > MOST_TIES)
+	if (plan->count == 0 && ties > MOST_TIES)
 		set_window_costs(root, &path->path, order);
 	else
-		set_costs(&path->path, order);
+		set_costs(root, rel, relid, &path->path, order, plan, ties);
 	return &path->path;
 }
 

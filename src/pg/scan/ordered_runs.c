@@ -14,10 +14,6 @@
 
 #include "pg/scan/ordered.h"
 
-/* Series of fewer rows on average are sorted faster than merged, */
-#define FEWEST_ROWS 16
-/* and of fewer than these if they do not lie in order: each vector would be read for one of them. */
-#define FEWEST_SCATTERED_ROWS 64
 #define VECTOR_ROWS 1024
 
 typedef struct RunList
@@ -387,7 +383,7 @@ find_runs(NtsOrderLists *lists, NtsOrderStream *stream, const NtsSegmentInfo *in
 	resize(&list, stream->run_count);
 	lists->bytes += MemoryContextMemAllocated(stream->context, false);
 	stream->scattered = !sort_runs(lists, stream);
-	return !stream->scattered || info->rows / info->series >= FEWEST_SCATTERED_ROWS;
+	return !stream->scattered || info->rows / info->series >= NTS_ORDER_FEWEST_SCATTERED_ROWS;
 }
 
 NtsOrderStream *
@@ -403,7 +399,7 @@ nts_order_make_stream(NtsOrderLists *lists, int entry)
 	NtsOrderStream *stream;
 
 	nts_reader_segment_info(reader, entry, &info);
-	if (info.series == 0 || info.rows / info.series < FEWEST_ROWS || !has_all_keys(plan, &info) ||
+	if (info.series == 0 || info.rows / info.series < NTS_ORDER_FEWEST_ROWS || !has_all_keys(plan, &info) ||
 		(plan->by_time && (info.time_column != plan->keys[plan->count].column ||
 						   !nts_order_times(lists, entry, &first_time, &last_time))) ||
 		nts_reader_hides_rows(reader, entry))
