@@ -338,6 +338,48 @@ RESET hash_mem_multiplier;
 RESET nodedb_ts.enable_best_rows;
 DROP FUNCTION same_days;
 DROP TABLE days_ts, days_heap;
+-- wide values that nobody has analyzed: what vectors take is counted, and rows that there is no room for wait in files
+CREATE TABLE wide_ts (ts timestamptz NOT NULL, dc text, host text, n int, note text) USING nodedb_ts WITH (nodedb_ts.series_columns = 'dc,host', autovacuum_enabled = off);
+CREATE TABLE wide_heap (LIKE wide_ts) USING heap;
+INSERT INTO wide_heap SELECT '2026-01-01'::timestamptz + i / 20 * interval '10 s', 'dc' || i % 20 % 3, 'h' || i % 20, i, repeat(chr(65 + i % 20) || i % 3, 1000) FROM generate_series(0, 11999) i;
+SELECT format('INSERT INTO wide_ts SELECT * FROM wide_heap WHERE n / 20 %% 6 = %s', s), 'SELECT ts_flush(''wide_ts'') AS segments' FROM generate_series(0, 5) s \gexec
+SET enable_sort = off;
+SET work_mem = '1MB';
+SET hash_mem_multiplier = 1;
+SELECT read_for('SELECT * FROM wide_ts ORDER BY dc, host, ts', 'Series Spilled') > 0 AS spilled, read_for('SELECT * FROM wide_ts ORDER BY dc, host, ts', 'Series') AS series,
+       read_for('SELECT * FROM wide_ts ORDER BY dc, host, ts', 'Series Read') AS series_read, read_for('SELECT * FROM wide_ts ORDER BY dc, host, ts', 'Vectors Decoded') AS decoded,
+       read_for('SELECT * FROM wide_ts ORDER BY dc, host, ts', 'Vectors Read Again') <= 12 AS seldom_again, read_for('SELECT ts, n FROM wide_ts ORDER BY dc, host, ts', 'Series Spilled') AS narrow;
+-- six segments have vectors of 2 MB each
+BEGIN;
+DECLARE wide NO SCROLL CURSOR FOR SELECT * FROM wide_ts ORDER BY dc, host, ts;
+MOVE 1000 IN wide;
+SELECT sum(total_bytes) < 5000000 AS bounded FROM pg_backend_memory_contexts WHERE name LIKE 'nodedb_ts%';
+COMMIT;
+CREATE FUNCTION same_wide(query text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE a text; b text;
+BEGIN
+  EXECUTE format('SELECT md5(string_agg(x::text, '','')) FROM (%s) x', replace(query, '{}', 'wide_heap')) INTO a;
+  EXECUTE format('SELECT md5(string_agg(x::text, '','')) FROM (%s) x', replace(query, '{}', 'wide_ts')) INTO b;
+  RETURN a = b;
+END $$;
+SELECT count(*) AS compared, count(*) FILTER (WHERE same_wide(q)) AS same, count(*) FILTER (WHERE read_for(replace(q, '{}', 'wide_ts'), 'Series Spilled') > 0) > 5 AS some_spilled
+  FROM (SELECT format('SELECT * FROM {} WHERE %s ORDER BY %s, n %s', w, o, l) AS q
+          FROM unnest('{"dc, host, ts","dc DESC, host DESC, ts DESC","dc, ts","dc DESC, ts DESC","host, dc, ts"}'::text[]) o,
+               unnest(ARRAY['true', 'note LIKE ''C%'' OR n % 5 = 0']) w, unnest('{"",LIMIT 30,OFFSET 1500}'::text[]) l) x;
+SELECT same_wide('SELECT x.d, y.* FROM generate_series(0, 3) x(d), LATERAL (SELECT * FROM {} t WHERE t.dc = ''dc'' || x.d ORDER BY dc, host, ts LIMIT 700) y') AS same_rescans,
+       same_wide('SELECT a.n, b.note FROM {} a JOIN {} b USING (dc, host, ts) WHERE a.n % 7 = 1 ORDER BY dc, host, ts') AS same_joins;
+BEGIN;
+DECLARE wide SCROLL CURSOR FOR SELECT dc, host, ts, n, length(note) FROM wide_ts ORDER BY dc, host, ts;
+MOVE 700 IN wide;
+FETCH 1 FROM wide;
+MOVE BACKWARD 600 IN wide;
+FETCH BACKWARD 1 FROM wide;
+COMMIT;
+RESET enable_sort;
+RESET work_mem;
+RESET hash_mem_multiplier;
+DROP FUNCTION same_wide;
+DROP TABLE wide_ts, wide_heap;
 -- partitions: one on heap, with MergeAppend
 CREATE TABLE order_parts (ts timestamptz NOT NULL, host text, n int) PARTITION BY RANGE (ts);
 CREATE TABLE order_parts1 PARTITION OF order_parts FOR VALUES FROM (MINVALUE) TO ('2026-01-02') USING nodedb_ts WITH (nodedb_ts.series_columns = 'host');

@@ -379,6 +379,8 @@ typedef struct NtsReaderPlace
 } NtsReaderPlace;
 
 extern void nts_reader_swap_place(NtsReader *reader, NtsReaderPlace *place);
+/* What the place's set, and the chunks of its row group, take of memory; not while the reader has it. */
+extern void nts_reader_place_bytes(const NtsReaderPlace *place, uint64 *set_bytes, uint64 *chunk_bytes);
 /* Gives up the row group's chunks, not while the reader has the place: no more columns of the set can be filled. */
 extern void nts_reader_release_chunks(NtsReaderPlace *place);
 extern void nts_reader_release_place(NtsReaderPlace *place);

@@ -1529,6 +1529,18 @@ nts_reader_swap_place(NtsReader *reader, NtsReaderPlace *place)
 }
 
 void
+nts_reader_place_bytes(const NtsReaderPlace *place, uint64 *set_bytes, uint64 *chunk_bytes)
+{
+	const NtsRowGroup *group = place->group;
+
+	*set_bytes = place->set == NULL ? 0 : MemoryContextMemAllocated(place->set->context, true);
+	*chunk_bytes = 0;
+	for (int i = 0; group != NULL && i < group->chunk_count; i++)
+		if (group->chunks[i] != NULL)
+			*chunk_bytes += group->chunks[i]->length;
+}
+
+void
 nts_reader_release_chunks(NtsReaderPlace *place)
 {
 	if (place->set != NULL && place->set->group != NULL)

@@ -125,8 +125,10 @@ open_run(NtsOrder *order)
 	NtsOrderItem *waiting = order->heap[0];
 	NtsOrderStream *stream = waiting->stream;
 	NtsOrderItem *cursor = MemoryContextAlloc(order->context, sizeof(NtsOrderItem));
+	bool		is_open;
 
 	*cursor = *waiting;
+	is_open = nts_order_open_cursor(order, cursor);
 	if (stream->next_run < stream->run_count)
 	{
 		wait_next(order, waiting, stream);
@@ -134,7 +136,7 @@ open_run(NtsOrder *order)
 	}
 	else
 		drop_first(order);
-	if (nts_order_open_cursor(order, cursor))
+	if (is_open)
 		push(order, cursor);
 	else
 		pfree(cursor);
@@ -260,12 +262,13 @@ find_streams(NtsOrder *order)
 		}
 		if (stream == NULL)
 			put_aside(order, i);
-		else
+		else if (stream->run_count > 0)
 		{
 			order->counts.runs += stream->run_count;
-			if (stream->run_count > 0)
-				order->streams[order->stream_count++] = stream;
+			order->streams[order->stream_count++] = stream;
 		}
+		else
+			nts_order_drop_stream(&order->lists, stream);
 	}
 }
 
@@ -274,6 +277,9 @@ begin(NtsOrder *order)
 {
 	bool	   *accepted;
 	NtsOrderItem *item;
+	int		   *rejected;
+	int			rejected_count = 0;
+	int			kept = 0;
 
 	nts_scan_begin(order->scan);
 	order->lists.list_limit = get_hash_memory_limit();
@@ -282,17 +288,26 @@ begin(NtsOrder *order)
 	find_streams(order);
 	accepted = palloc(sizeof(bool) * Max(order->stream_count, 1));
 	nts_order_accept(&order->lists, order->streams, order->stream_count, accepted);
+	rejected = palloc(sizeof(int) * Max(order->stream_count, 1));
 	for (int i = 0; i < order->stream_count; i++)
 	{
+		NtsOrderStream *stream = order->streams[i];
+
 		if (!accepted[i])
 		{
-			put_aside(order, order->streams[i]->entry);
+			rejected[rejected_count++] = stream->entry;
+			nts_order_drop_stream(&order->lists, stream);
 			continue;
 		}
+		order->streams[kept++] = stream;
 		item = MemoryContextAllocZero(order->context, sizeof(NtsOrderItem));
-		wait_next(order, item, order->streams[i]);
+		wait_next(order, item, stream);
 		push(order, item);
 	}
+	order->stream_count = kept;
+	for (int i = 0; i < rejected_count; i++)
+		put_aside(order, rejected[i]);
+	pfree(rejected);
 	pfree(accepted);
 	wait_windows(order);
 	item = nts_order_perform_sort(order, &order->rest);
@@ -348,6 +363,8 @@ nts_order_next(NtsOrder *order)
 		return false;
 	item = order->heap[0];
 	order->shown = true;
+	if (item->kind == NTS_ITEM_CURSOR)
+		nts_order_fill_cursor(order, item);
 	if (item->kind == NTS_ITEM_SORTED)
 	{
 		nts_order_show_sorted(order, item);
@@ -377,8 +394,14 @@ void
 nts_order_reset(NtsOrder *order)
 {
 	for (int i = 0; i < order->heap_count; i++)
-		if (order->heap[i]->kind == NTS_ITEM_CURSOR)
-			nts_reader_release_place(&order->heap[i]->vector->place);
+	{
+		NtsOrderItem *item = order->heap[i];
+
+		if (item->kind == NTS_ITEM_CURSOR)
+			nts_reader_release_place(&item->vector->place);
+		else if (item->kind == NTS_ITEM_SORTED && item->sort->spill != NULL)
+			nts_order_end_sort(item->sort);
+	}
 	for (int i = 0; i < order->stream_count; i++)
 		if (order->streams[i]->spare != NULL)
 			nts_reader_release_place(&order->streams[i]->spare->place);
@@ -389,6 +412,7 @@ nts_order_reset(NtsOrder *order)
 	order->heap_count = 0;
 	order->heap_room = 0;
 	order->stream_count = 0;
+	order->spare_count = 0;
 	order->vector_bytes = 0;
 	order->chunk_bytes = 0;
 	order->shown = false;
@@ -451,6 +475,10 @@ nts_order_explain(const NtsOrder *order, ExplainState *es)
 		return;
 	ExplainPropertyUInteger("Series", NULL, c->runs, es);
 	ExplainPropertyUInteger("Series Read", NULL, c->runs_read, es);
+	if (c->runs_spilled > 0 || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyUInteger("Series Spilled", NULL, c->runs_spilled, es);
+	if (c->vectors_again > 0 || es->format != EXPLAIN_FORMAT_TEXT)
+		ExplainPropertyUInteger("Vectors Read Again", NULL, c->vectors_again, es);
 	ExplainPropertyUInteger("Segments Sorted", NULL, c->sorted_segments, es);
 	if (c->windows > 0 || es->format != EXPLAIN_FORMAT_TEXT)
 		ExplainPropertyUInteger("Time Windows", NULL, c->windows, es);

@@ -66,6 +66,8 @@ typedef struct NtsOrderVector
 	uint32		count;
 	uint32	   *rows;
 	uint32		room;
+	uint64		set_bytes;		/* as they were counted last: of the set, */
+	uint64		chunk_bytes;	/* and of chunks */
 } NtsOrderVector;
 
 /* A segment whose rows come series by series. */
@@ -85,6 +87,8 @@ typedef struct NtsOrderStream
 	uint64		chunk_bytes;	/* that the chunks of a row group take, */
 	uint64		vector_bytes;	/* and a decoded vector, about */
 	uint64		bytes;			/* that must be in memory at a time */
+	uint64		list_bytes;		/* of the runs, as counted in the lists */
+	Bitmapset  *read;			/* numbers of vectors that cursors have read */
 	NtsOrderVector *spare;		/* where the next series may go on, or NULL */
 } NtsOrderStream;
 
@@ -108,6 +112,8 @@ extern void nts_order_begin_lists(NtsOrderLists *lists);
 
 /* The stream that the segment can be; NULL: its rows have to be sorted. */
 extern NtsOrderStream *nts_order_make_stream(NtsOrderLists *lists, int entry);
+/* Frees it, and the room it took in the lists. */
+extern void nts_order_drop_stream(NtsOrderLists *lists, NtsOrderStream *stream);
 /* Turned bounds of the times of an entry, if it is a segment whose rows all have the time that is asked for. */
 extern bool nts_order_times(const NtsOrderLists *lists, int entry, int64 *first, int64 *last);
 /* Which streams may be open beside each other within the limit; accepted[i] is set. The others are to be sorted. */

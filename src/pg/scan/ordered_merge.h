@@ -46,6 +46,8 @@ typedef struct NtsOrderCounts
 	uint64		sorted_rows;
 	uint64		runs;
 	uint64		runs_read;
+	uint64		runs_spilled;
+	uint64		vectors_again;
 	uint64		windows;
 	int64		sort_kb;
 	bool		sort_on_disk;
@@ -54,7 +56,8 @@ typedef struct NtsOrderCounts
 /* Rows that are sorted, and the one of them that is next. */
 typedef struct NtsOrderSort
 {
-	Tuplesortstate *state;		/* NULL: there is nothing */
+	Tuplesortstate *state;		/* NULL: there is nothing, or: */
+	Tuplestorestate *spill;		/* rows of a stream that there was no room for, in their order */
 	TupleTableSlot *slot;
 	Datum		keys[NTS_MAX_ORDER_KEYS];
 	bool		nulls[NTS_MAX_ORDER_KEYS];
@@ -80,8 +83,9 @@ struct NtsOrder
 	MemoryContext context;		/* what a rescan drops */
 	NtsOrderStream **streams;
 	int			stream_count;
-	uint64		vector_bytes;	/* of vectors in memory, about, */
+	uint64		vector_bytes;	/* of vectors in memory, */
 	uint64		chunk_bytes;	/* and of chunks that are kept for what follows */
+	int			spare_count;	/* streams that have a spare vector */
 	NtsOrderItem **heap;
 	int			heap_count;
 	int			heap_room;
@@ -98,11 +102,16 @@ struct NtsOrder
 
 /* ---- ordered_cursor.c ---- */
 
-/* A waiting item, not of the heap, becomes a cursor on its run; false: no row of it passes. */
+/*
+ * A copy of the waiting item becomes a cursor on its run, or on one that follows; false: no row of it passes. When it is
+ * opened, goes on or is filled, a cursor may turn into sorted rows.
+ */
 extern bool nts_order_open_cursor(NtsOrder *order, NtsOrderItem *item);
 /* Goes to the next vector of the run in which rows pass; false: there is none, and what it held is given up. */
 extern bool nts_order_next_vector(NtsOrder *order, NtsOrderItem *item);
-/* Puts a cursor's row into the scan slot. */
+/* Decodes what tuples need. */
+extern void nts_order_fill_cursor(NtsOrder *order, NtsOrderItem *item);
+/* Puts a cursor's row, filled, into the scan slot. */
 extern void nts_order_show_cursor(NtsOrder *order, const NtsOrderItem *item);
 /* The turned time of the cursor's row number i. */
 extern int64 nts_order_cursor_time(const NtsOrder *order, const NtsOrderItem *item, uint32 i);
@@ -111,6 +120,13 @@ extern int64 nts_order_cursor_time(const NtsOrder *order, const NtsOrderItem *it
 
 /* Adds the entry's rows that pass. */
 extern void nts_order_sort_entry(NtsOrder *order, NtsOrderSort *sort, int entry);
+/* For rows that come in their order already; goes with its last row. */
+extern NtsOrderSort *nts_order_begin_spill(NtsOrder *order);
+/* Adds rows of the scan's selection: first for all of them, then each. */
+extern void nts_order_begin_rows(NtsOrder *order);
+extern void nts_order_put_row(NtsOrder *order, NtsOrderSort *sort, uint32 row);
+/* The item has the rows of the sort, and is at the first one; false: there is none. */
+extern bool nts_order_take_sorted(NtsOrder *order, NtsOrderItem *item, NtsOrderSort *sort);
 /* When all are added: an item with the first row; NULL: there is none. */
 extern NtsOrderItem *nts_order_perform_sort(NtsOrder *order, NtsOrderSort *sort);
 /* The item goes on to the next row; false: there is none, and the sort has ended. */

@@ -346,7 +346,8 @@ sorted_share(PlannerInfo *root, const RelOptInfo *rel, const NtsStorageOrder *or
 	double		run_bytes = sizeof(NtsOrderRun) + (sizeof(Datum) + sizeof(bool)) * plan->count;
 	double		passing = Min(1, rel->rows / Max(rel->tuples, 1));
 	double		bytes = columns->width * VECTOR_ROWS;
-	double		share = nts_storage_short_share(order, scattered ? NTS_ORDER_FEWEST_SCATTERED_ROWS : NTS_ORDER_FEWEST_ROWS);
+	int			fewest = scattered ? NTS_ORDER_FEWEST_SCATTERED_ROWS : NTS_ORDER_FEWEST_ROWS;
+	double		share = nts_storage_short_share(order, fewest);
 	double		recent = Max(0, 1 - order->settled_rows / Max(rel->tuples, 1));
 	double		room;
 
@@ -373,12 +374,12 @@ sort_costs(PlannerInfo *root, const Path *path, double rows, double limit, Cost 
 }
 
 /*
- * All of the plain scan, a little more for each row, and before the first one a look at each series of each segment and
- * all that must be sorted. The plain scan must stay cheaper by more than PostgreSQL takes for equal: nodes above may want
- * that one.
+ * All of the plain scan, a little more for each row, and before the first one a look at each series of each segment
+ * and all that must be sorted. The plain scan must stay cheaper by more than PostgreSQL takes for equal: nodes above may
+ * want that one.
  *
- * Where series lie in another order, each vector is read for each of its series; a value of a type by reference then takes
- * as long as ten words, and a word half of what an operator costs.
+ * Where series lie in another order, each vector is read for each of its series; a value of a type by reference then
+ * takes as long as ten words, and a word half of what an operator costs.
  */
 static void
 set_costs(PlannerInfo *root, const RelOptInfo *rel, Oid relid, Path *path, const NtsStorageOrder *order,

@@ -143,6 +143,7 @@ list_last_rows(RunList *list, const NtsSegmentInfo *info)
 	{
 		NtsVectorSet *set = nts_scan_load_vector(scan, v);
 
+		CHECK_FOR_INTERRUPTS();
 		begin_set(list);
 		if (set != NULL && nts_scan_narrow(scan, set))
 			for (uint32 i = 0; i < scan->selection.count; i++)
@@ -192,6 +193,7 @@ list_vectors(RunList *list, const NtsSegmentInfo *info)
 	{
 		uint32		vectors = nts_reader_vectors(scan->reader, entry, g);
 
+		CHECK_FOR_INTERRUPTS();
 		if (!nts_scan_enter_group(scan, entry, g))
 		{
 			first += nts_reader_group_rows(scan->reader, entry, g);
@@ -201,6 +203,7 @@ list_vectors(RunList *list, const NtsSegmentInfo *info)
 		{
 			NtsVectorSet *set = nts_scan_load_vector(scan, v);
 
+			CHECK_FOR_INTERRUPTS();
 			begin_set(list);
 			if (set != NULL && nts_scan_narrow(scan, set))
 				list_selection(list, first, &series);
@@ -267,6 +270,7 @@ compare_runs(const void *a, const void *b, void *arg)
 	const NtsOrderRun *y = b;
 	int			result = compare_values(arg, x, y);
 
+	CHECK_FOR_INTERRUPTS();
 	return result != 0 ? result : x->begin < y->begin ? -1 : x->begin > y->begin;
 }
 
@@ -300,6 +304,7 @@ most_ties(const NtsOrderLists *lists, const NtsOrderStream *stream)
 
 	for (uint32 i = 1; i < stream->run_count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		ties = compare_values(&order, &stream->runs[i - 1], &stream->runs[i]) == 0 ? ties + 1 : 1;
 		most = Max(most, ties);
 	}
@@ -381,7 +386,8 @@ find_runs(NtsOrderLists *lists, NtsOrderStream *stream, const NtsSegmentInfo *in
 	if (is_full(&list))
 		return false;
 	resize(&list, stream->run_count);
-	lists->bytes += MemoryContextMemAllocated(stream->context, false);
+	stream->list_bytes = MemoryContextMemAllocated(stream->context, false);
+	lists->bytes += stream->list_bytes;
 	stream->scattered = !sort_runs(lists, stream);
 	return !stream->scattered || info->rows / info->series >= NTS_ORDER_FEWEST_SCATTERED_ROWS;
 }
@@ -393,7 +399,6 @@ nts_order_make_stream(NtsOrderLists *lists, int entry)
 	const NtsOrderPlan *plan = lists->plan;
 	int64		first_time = 0;
 	int64		last_time = 0;
-	uint64		bytes = lists->bytes;
 	NtsSegmentInfo info;
 	MemoryContext context;
 	NtsOrderStream *stream;
@@ -412,8 +417,7 @@ nts_order_make_stream(NtsOrderLists *lists, int entry)
 	stream->last_time = last_time;
 	if (!find_runs(lists, stream, &info))
 	{
-		MemoryContextDelete(context);
-		lists->bytes = bytes;
+		nts_order_drop_stream(lists, stream);
 		return NULL;
 	}
 	stream->shares_vectors = info.rows / info.series < VECTOR_ROWS;
@@ -423,6 +427,13 @@ nts_order_make_stream(NtsOrderLists *lists, int entry)
 	if (plan->by_time)
 		stream->bytes *= most_ties(lists, stream);
 	return stream;
+}
+
+void
+nts_order_drop_stream(NtsOrderLists *lists, NtsOrderStream *stream)
+{
+	lists->bytes -= stream->list_bytes;
+	MemoryContextDelete(stream->context);
 }
 
 typedef struct Candidate

@@ -9,24 +9,44 @@
 
 #include "pg/scan/ordered_merge.h"
 
-static void
-sort_selection(NtsOrder *order, NtsOrderSort *sort)
+/* What a spill may keep in memory; PostgreSQL takes about as much for the file. */
+#define SPILL_KB 32
+
+void
+nts_order_begin_rows(NtsOrder *order)
 {
 	NtsScanState *scan = order->scan;
-	const NtsSelection *selection = &scan->selection;
 	TupleTableSlot *slot = scan->css.ss.ss_ScanTupleSlot;
 
 	nts_scan_fill(scan, scan->columns, scan->column_count);
-	/* columns that only conditions looked at may point into vectors that are gone: whole rows are copied here */
+	/* columns that only conditions looked at may point into vectors that are gone: whole rows are copied */
+	ExecClearTuple(slot);
 	memset(slot->tts_isnull, true, slot->tts_tupleDescriptor->natts);
+}
+
+void
+nts_order_put_row(NtsOrder *order, NtsOrderSort *sort, uint32 row)
+{
+	NtsScanState *scan = order->scan;
+	TupleTableSlot *slot = scan->css.ss.ss_ScanTupleSlot;
+
+	nts_scan_store(scan, scan->columns, scan->column_count, row);
+	if (sort->spill != NULL)
+		tuplestore_puttupleslot(sort->spill, slot);
+	else
+		tuplesort_puttupleslot(sort->state, slot);
+}
+
+static void
+sort_selection(NtsOrder *order, NtsOrderSort *sort)
+{
+	const NtsSelection *selection = &order->scan->selection;
+
+	nts_order_begin_rows(order);
 	for (uint32 i = 0; i < selection->count; i++)
-	{
-		nts_scan_store(scan, scan->columns, scan->column_count, selection->rows == NULL ? i : selection->rows[i]);
-		tuplesort_puttupleslot(sort->state, scan->css.ss.ss_ScanTupleSlot);
-	}
-	ExecClearTuple(scan->css.ss.ss_ScanTupleSlot);
+		nts_order_put_row(order, sort, selection->rows == NULL ? i : selection->rows[i]);
+	ExecClearTuple(order->scan->css.ss.ss_ScanTupleSlot);
 	order->counts.sorted_rows += selection->count;
-	CHECK_FOR_INTERRUPTS();
 }
 
 static void
@@ -76,6 +96,7 @@ nts_order_sort_entry(NtsOrder *order, NtsOrderSort *sort, int entry)
 		{
 			NtsVectorSet *set = is_delta ? nts_scan_load_page(scan, entry, g) : nts_scan_load_vector(scan, v);
 
+			CHECK_FOR_INTERRUPTS();
 			if (set != NULL && nts_scan_narrow(scan, set))
 				sort_selection(order, sort);
 		}
@@ -89,7 +110,8 @@ nts_order_next_sorted(NtsOrder *order, NtsOrderItem *item)
 	NtsOrderSort *sort = item->sort;
 	TupleTableSlot *slot = sort->slot;
 
-	if (!tuplesort_gettupleslot(sort->state, true, false, slot, NULL))
+	if (!(sort->spill != NULL ? tuplestore_gettupleslot(sort->spill, true, false, slot) :
+		  tuplesort_gettupleslot(sort->state, true, false, slot, NULL)))
 	{
 		nts_order_end_sort(sort);
 		return false;
@@ -111,6 +133,30 @@ nts_order_next_sorted(NtsOrder *order, NtsOrderItem *item)
 	return true;
 }
 
+NtsOrderSort *
+nts_order_begin_spill(NtsOrder *order)
+{
+	TupleDesc	desc = RelationGetDescr(order->scan->css.ss.ss_currentRelation);
+	MemoryContext old = MemoryContextSwitchTo(order->context);
+	NtsOrderSort *sort = palloc0(sizeof(NtsOrderSort));
+
+	sort->slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	sort->spill = tuplestore_begin_heap(false, false, SPILL_KB);
+	tuplestore_set_eflags(sort->spill, 0);
+	MemoryContextSwitchTo(old);
+	return sort;
+}
+
+bool
+nts_order_take_sorted(NtsOrder *order, NtsOrderItem *item, NtsOrderSort *sort)
+{
+	item->kind = NTS_ITEM_SORTED;
+	item->sort = sort;
+	item->keys = sort->keys;
+	item->nulls = sort->nulls;
+	return nts_order_next_sorted(order, item);
+}
+
 NtsOrderItem *
 nts_order_perform_sort(NtsOrder *order, NtsOrderSort *sort)
 {
@@ -124,11 +170,7 @@ nts_order_perform_sort(NtsOrder *order, NtsOrderSort *sort)
 	order->counts.sort_kb = Max(order->counts.sort_kb, stats.spaceUsed);
 	order->counts.sort_on_disk |= stats.spaceType == SORT_SPACE_TYPE_DISK;
 	item = MemoryContextAllocZero(order->context, sizeof(NtsOrderItem));
-	item->kind = NTS_ITEM_SORTED;
-	item->sort = sort;
-	item->keys = sort->keys;
-	item->nulls = sort->nulls;
-	if (nts_order_next_sorted(order, item))
+	if (nts_order_take_sorted(order, item, sort))
 		return item;
 	pfree(item);
 	return NULL;
@@ -153,6 +195,13 @@ nts_order_show_sorted(NtsOrder *order, const NtsOrderItem *item)
 void
 nts_order_end_sort(NtsOrderSort *sort)
 {
+	if (sort->spill != NULL)
+	{
+		ExecDropSingleTupleTableSlot(sort->slot);
+		tuplestore_end(sort->spill);
+		pfree(sort);
+		return;
+	}
 	if (sort->state == NULL)
 		return;
 	ExecClearTuple(sort->slot);
