@@ -450,8 +450,8 @@ void		nts_segment_close(NtsSegment *segment) NTS_NOEXCEPT;	/* NULL is allowed */
 /* Hands in the set that the segment refers to (NtsSegmentInfo); without it what needs it is NTS_ERR_CORRUPT. */
 int			nts_segment_use_dictionaries(NtsSegment *segment, const NtsDictionaries *dictionaries,
 										 NtsStatus *status) NTS_NOEXCEPT;
-/* Keeps what is parsed of chunks, for reading them again, while it takes no more bytes. Without this call only that of
- * the row group read last is kept. */
+/* Keeps what is parsed of chunks, for reading them again, while it takes no more bytes; what is beyond goes at once.
+ * Without this call only that of the row group read last is kept. */
 void		nts_segment_keep_parsed(NtsSegment *segment, uint64_t bytes) NTS_NOEXCEPT;
 void		nts_segment_info(const NtsSegment *segment, NtsSegmentInfo *info) NTS_NOEXCEPT;
 int			nts_segment_row_group(const NtsSegment *segment, uint32_t group,

@@ -393,6 +393,18 @@ void Segment::CountLastCache() const {
   last.bytes = bytes;
 }
 
+void Segment::DropOldestCache() const {
+  cached_bytes_ -= cached_.front().bytes;
+  cache_of_[cached_.front().chunk] = cached_.end();
+  cached_.pop_front();
+}
+
+void Segment::KeepParsed(size_t bytes) {
+  kept_bytes_ = bytes;
+  CountLastCache();
+  while (!cached_.empty() && cached_bytes_ > bytes) DropOldestCache();
+}
+
 ChunkCache* Segment::Cache(uint32_t group, size_t chunk) const {
   if (!cached_.empty() && cached_.back().chunk == chunk) return &cached_.back().cache;
   CountLastCache();
@@ -404,9 +416,7 @@ ChunkCache* Segment::Cache(uint32_t group, size_t chunk) const {
   // Vectors are mostly read column by column: those of the same row group are about to be asked for again.
   while (cached_bytes_ > kept_bytes_ &&
          (cached_.front().group != group || cached_.size() >= kMaxCachedChunks)) {
-    cached_bytes_ -= cached_.front().bytes;
-    cache_of_[cached_.front().chunk] = cached_.end();
-    cached_.pop_front();
+    DropOldestCache();
   }
   CachedChunk& added = cached_.emplace_back();
   added.group = group;

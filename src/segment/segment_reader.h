@@ -52,9 +52,9 @@ class Segment {
 
   // Keeps the set, which must be the one that the footer names (kCorrupt).
   base::Status UseDictionaries(std::shared_ptr<const DictionarySet> set);
-  // What was parsed of chunks stays while it takes no more bytes, also when another row group is read. Without this
-  // call only that of the row group read last does.
-  void KeepParsed(size_t bytes) { kept_bytes_ = bytes; }
+  // What was parsed of chunks stays while it takes no more bytes, also when another row group is read; what is beyond
+  // goes at once. Without this call only that of the row group read last does.
+  void KeepParsed(size_t bytes);
   void Info(NtsSegmentInfo* info) const;
   base::Status RowGroup(uint32_t group, NtsRowGroupInfo* info) const;
   base::Status Vector(uint32_t group, uint32_t vector, uint32_t* first_row, uint32_t* rows) const;
@@ -119,6 +119,7 @@ class Segment {
                    ChunkRef* ref) const;
   ChunkCache* Cache(uint32_t group, size_t chunk) const;
   void CountLastCache() const;
+  void DropOldestCache() const;
 
   uint8_t level_ = 0;
   bool has_row_ids_ = false;

@@ -144,6 +144,7 @@ typedef struct NtsCachedSegment
 	bool		grown;			/* something was hung on since it was last released */
 	uint64		hung_bytes;		/* of the context; */
 	uint64		bytes;			/* and with the core's, as counted when it was last released */
+	bool		has_parsed;		/* what was parsed of chunks may be there */
 	bool		is_cached;		/* false: goes with its last reference */
 	dlist_node	use;
 } NtsCachedSegment;
@@ -164,6 +165,7 @@ extern MemoryContext nts_segment_cache_context(NtsCachedSegment *segment);
 typedef struct NtsCachedChunk
 {
 	int			references;
+	bool		has_parsed;		/* what was parsed of chunks may be there */
 	bool		is_cached;		/* false: goes with its last reference */
 	dlist_node	use;
 	Oid			relid;

@@ -317,6 +317,8 @@ let_go_of_set(NtsReader *reader)
 		return;
 	if (set->references > 1)
 	{
+		/* slots may look at any row */
+		set->wanted = set->rows;
 		for (int i = 0; i < set->natts; i++)
 			if (!set->columns[i].filled)
 				nts_vector_set_fill(set, i);

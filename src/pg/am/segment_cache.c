@@ -16,8 +16,8 @@
 #include "pg/am/am.h"
 
 #define CACHE_BYTES (UINT64CONST(32) * 1024 * 1024)
-/* Of these, what a segment may keep of its parsed chunks: tables of about as many chunks as chunk_cache.c keeps. */
-#define PARSED_BYTES (CACHE_BYTES / 8)
+/* Of these, what a segment may keep of its parsed chunks. */
+#define PARSED_BYTES (CACHE_BYTES / 32)
 
 typedef struct SegmentKey
 {
@@ -174,6 +174,24 @@ nts_segment_cache_context(NtsCachedSegment *segment)
 	return segment->context;
 }
 
+static void
+count_bytes(NtsCachedSegment *segment)
+{
+	cached_bytes -= segment->bytes;
+	segment->bytes = nts_segment_memory(segment->core) + segment->hung_bytes;
+	cached_bytes += segment->bytes;
+}
+
+/* Parsed chunks are made anew from bytes at hand; the rest of a segment is read, and bounds of vectors are decoded. */
+static void
+drop_parsed(NtsCachedSegment *segment)
+{
+	nts_segment_keep_parsed(segment->core, 0);
+	nts_segment_keep_parsed(segment->core, PARSED_BYTES);
+	segment->has_parsed = false;
+	count_bytes(segment);
+}
+
 void
 nts_segment_cache_release(NtsCachedSegment *segment)
 {
@@ -186,13 +204,21 @@ nts_segment_cache_release(NtsCachedSegment *segment)
 		destroy(segment);
 		return;
 	}
-	cached_bytes -= segment->bytes;
 	/* going over its contexts takes longer than a small query should */
 	if (segment->grown)
 		segment->hung_bytes = MemoryContextMemAllocated(segment->context, true);
 	segment->grown = false;
-	segment->bytes = nts_segment_memory(segment->core) + segment->hung_bytes;
-	cached_bytes += segment->bytes;
+	segment->has_parsed = true;
+	count_bytes(segment);
+	dlist_foreach_modify(iter, &by_use)
+	{
+		NtsCachedSegment *other = dlist_container(NtsCachedSegment, use, iter.cur);
+
+		if (cached_bytes <= CACHE_BYTES)
+			break;
+		if (other->references == 0 && other->has_parsed)
+			drop_parsed(other);
+	}
 	dlist_foreach_modify(iter, &by_use)
 	{
 		NtsCachedSegment *other = dlist_container(NtsCachedSegment, use, iter.cur);

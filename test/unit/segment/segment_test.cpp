@@ -69,6 +69,15 @@ std::vector<uint64_t> KeptBytes(const Built& built, const TableSource& source, u
     }
     kept.push_back(nts_segment_memory(segment.get()) - before);
   }
+  // A smaller limit counts at once; what goes is made anew.
+  nts_segment_keep_parsed(segment.get(), 0);
+  EXPECT_LT(nts_segment_memory(segment.get()) - before, 2000u);
+  NtsChunkInfo chunk;
+  NtsStatus status = {};
+  EXPECT_EQ(NTS_OK, nts_segment_chunk(segment.get(), 1, 0, &chunk, &status)) << status.message;
+  const Vector again = ReadVector(segment.get(), {built.bytes.data() + chunk.offset, chunk.length}, 1, 0, 0);
+  EXPECT_EQ(NTS_OK, again.code) << again.status.message;
+  EXPECT_EQ(source.words[0][65536], again.values[0]);
   return kept;
 }
 
