@@ -156,6 +156,9 @@ holds_expired(Flush *flush, const NtsEntry *entry, BlockNumber block)
 	NtsVectorSet *set;
 
 	nts_delta_read(flush->rel, entry, block, NULL, page.data);
+	/* of batches on a page that is gone, the ids may be older than the commit log */
+	if (nts_delta_special((Page) page.data)->move_xid == FrozenTransactionId)
+		return false;
 	if (flush->older != NULL)
 		check_older(flush, block, page.data);
 	set = nts_reader_delta_copy(flush->reader, block, page.data);
