@@ -154,6 +154,7 @@ nts_delta_backlog(Relation rel, uint64 *moved_below, uint64 limit)
 		{
 			bool		settled;
 
+			CHECK_FOR_INTERRUPTS();
 			waiting += count_waiting(rel, &meta, &refs[i].entry, limit - waiting, &settled);
 			all_settled = all_settled && settled;
 			if (all_settled)
