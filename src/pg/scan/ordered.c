@@ -106,16 +106,10 @@ second(const NtsOrder *order)
 static void
 wait_next(const NtsOrder *order, NtsOrderItem *item, NtsOrderStream *stream)
 {
-	const NtsOrderRun *run = &stream->runs[stream->next_run++];
-	Size		place = (Size) run->number * order->plan.count;
-
 	item->kind = NTS_ITEM_WAITING;
 	item->stream = stream;
-	item->keys = stream->values + place;
-	item->nulls = stream->nulls + place;
 	item->time = stream->first_time;
-	item->begin = run->begin;
-	item->end = run->end;
+	nts_order_take_run(order, item, stream);
 }
 
 /* The first item, a run that waits, becomes a cursor; the run after it waits now. */

@@ -27,6 +27,9 @@ typedef struct NtsOrderKey
 
 #define NTS_MAX_ORDER_KEYS 17
 
+/* Rows of a full vector. */
+#define NTS_ORDER_VECTOR_ROWS 1024
+
 /* Series of fewer rows on average are sorted faster than merged, */
 #define NTS_ORDER_FEWEST_ROWS 16
 /* and of fewer than these if they do not lie in order: each vector would be read for one of them. */

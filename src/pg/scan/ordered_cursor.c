@@ -331,11 +331,7 @@ follow_run(NtsOrder *order, NtsOrderItem *item)
 	if (nts_order_compare_keys(plan, order->lists.sorts, item->keys, item->nulls, stream->values + place,
 							   stream->nulls + place) == 0)
 		return false;
-	item->keys = stream->values + place;
-	item->nulls = stream->nulls + place;
-	item->begin = run->begin;
-	item->end = run->end;
-	stream->next_run++;
+	nts_order_take_run(order, item, stream);
 	order->counts.runs_read++;
 	return true;
 }

@@ -100,6 +100,19 @@ struct NtsOrder
 	NtsOrderCounts counts;
 };
 
+/* The item has the stream's next run, which is taken from the stream. */
+static inline void
+nts_order_take_run(const NtsOrder *order, NtsOrderItem *item, NtsOrderStream *stream)
+{
+	const NtsOrderRun *run = &stream->runs[stream->next_run++];
+	Size		place = (Size) run->number * order->plan.count;
+
+	item->keys = stream->values + place;
+	item->nulls = stream->nulls + place;
+	item->begin = run->begin;
+	item->end = run->end;
+}
+
 /* ---- ordered_cursor.c ---- */
 
 /*

@@ -263,7 +263,6 @@ storage_pathkeys(PlannerInfo *root, RelOptInfo *rel, Oid relid, const NtsStorage
 
 /* ---- costs ---- */
 
-#define VECTOR_ROWS 1024
 #define GROUP_ROWS 65536
 
 /* Do series lie in another order in segments than the one asked for, or its opposite? */
@@ -342,10 +341,10 @@ sorted_share(PlannerInfo *root, const RelOptInfo *rel, const NtsStorageOrder *or
 	double		limit = get_hash_memory_limit();
 	double		rows_a_series = order->rows / Max(order->series_in_rows, 1);
 	double		segments = Max(1, order->entries * time_share(root, rel, order));
-	double		open = plan->count > 0 && rows_a_series < VECTOR_ROWS ? segments : Max(1, segments / order->windows);
+	double		open = plan->count > 0 && rows_a_series < NTS_ORDER_VECTOR_ROWS ? segments : Max(1, segments / order->windows);
 	double		run_bytes = sizeof(NtsOrderRun) + (sizeof(Datum) + sizeof(bool)) * plan->count;
 	double		passing = Min(1, rel->rows / Max(rel->tuples, 1));
-	double		bytes = columns->width * VECTOR_ROWS;
+	double		bytes = columns->width * NTS_ORDER_VECTOR_ROWS;
 	int			fewest = scattered ? NTS_ORDER_FEWEST_SCATTERED_ROWS : NTS_ORDER_FEWEST_ROWS;
 	double		share = nts_storage_short_share(order, fewest);
 	double		recent = Max(0, 1 - order->settled_rows / Max(rel->tuples, 1));
@@ -400,7 +399,7 @@ set_costs(PlannerInfo *root, const RelOptInfo *rel, Oid relid, Path *path, const
 	path->startup_cost += look_cost;
 	path->total_cost += look_cost + run_cost * 0.05 + path->rows * cpu_operator_cost;
 	if (scattered)
-		path->total_cost += merged * VECTOR_ROWS * order->series_in_rows / order->rows *
+		path->total_cost += merged * NTS_ORDER_VECTOR_ROWS * order->series_in_rows / order->rows *
 			(columns.words + 10.0 * columns.others) * 0.5 * cpu_operator_cost;
 	if (path->rows * share < 1)
 		return;

@@ -14,8 +14,6 @@
 
 #include "pg/scan/ordered.h"
 
-#define VECTOR_ROWS 1024
-
 typedef struct RunList
 {
 	NtsOrderLists *lists;
@@ -326,7 +324,7 @@ estimate_bytes(const NtsOrderLists *lists, NtsOrderStream *stream, const NtsSegm
 	{
 		NtsChunkInfo chunk;
 
-		stream->vector_bytes += VECTOR_ROWS * (sizeof(Datum) + 1);
+		stream->vector_bytes += NTS_ORDER_VECTOR_ROWS * (sizeof(Datum) + 1);
 		if (scan->columns[i] >= (int) info->column_count)
 			continue;
 		nts_reader_chunk(scan->reader, stream->entry, 0, scan->columns[i], &chunk);
@@ -334,7 +332,7 @@ estimate_bytes(const NtsOrderLists *lists, NtsOrderStream *stream, const NtsSegm
 		/* values of other types are decoded to several times their bytes, or many times where they repeat */
 		if (!TupleDescAttr(desc, scan->columns[i])->attbyval)
 			stream->vector_bytes += Max(chunk.length * 4 / vectors,
-										(uint64) VECTOR_ROWS * get_attavgwidth(relid, scan->columns[i] + 1));
+										(uint64) NTS_ORDER_VECTOR_ROWS * get_attavgwidth(relid, scan->columns[i] + 1));
 	}
 }
 
@@ -420,7 +418,7 @@ nts_order_make_stream(NtsOrderLists *lists, int entry)
 		nts_order_drop_stream(lists, stream);
 		return NULL;
 	}
-	stream->shares_vectors = info.rows / info.series < VECTOR_ROWS;
+	stream->shares_vectors = info.rows / info.series < NTS_ORDER_VECTOR_ROWS;
 	estimate_bytes(lists, stream, &info);
 	/* for runs here and there chunks must not be read anew each time */
 	stream->bytes = stream->vector_bytes + (stream->scattered ? stream->chunk_bytes : 0);
