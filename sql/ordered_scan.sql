@@ -323,20 +323,19 @@ SET hash_mem_multiplier = 1;
 SET nodedb_ts.enable_best_rows = off;
 SELECT read_for('SELECT * FROM days_ts ORDER BY ts', 'Segments Sorted') AS sorted, read_for('SELECT * FROM days_ts ORDER BY ts', 'Time Windows') AS windows,
        read_for('SELECT * FROM days_ts ORDER BY ts DESC LIMIT 100', 'Time Windows') AS last_windows, read_for('SELECT * FROM days_ts WHERE ts >= ''2026-01-03'' ORDER BY ts', 'Time Windows') AS two;
-CREATE FUNCTION same_days(query text) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION same_in(tables text, query text) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE a text; b text;
 BEGIN
-  EXECUTE format('SELECT md5(string_agg(x::text, '','')) FROM (%s) x', replace(query, '{}', 'days_heap')) INTO a;
-  EXECUTE format('SELECT md5(string_agg(x::text, '','')) FROM (%s) x', replace(query, '{}', 'days_ts')) INTO b;
+  EXECUTE format('SELECT md5(string_agg(x::text, '','')) FROM (%s) x', replace(query, '{}', tables || '_heap')) INTO a;
+  EXECUTE format('SELECT md5(string_agg(x::text, '','')) FROM (%s) x', replace(query, '{}', tables || '_ts')) INTO b;
   RETURN a = b;
 END $$;
-SELECT m, o, l, same_days(format('SELECT ts, n FROM {} WHERE n %% 5 <> 1 ORDER BY ts %s, n %s', o, l)) AS same
+SELECT m, o, l, same_in('days', format('SELECT ts, n FROM {} WHERE n %% 5 <> 1 ORDER BY ts %s, n %s', o, l)) AS same
   FROM unnest('{256kB,4MB}'::text[]) m, set_config('work_mem', m, false), unnest('{ASC,DESC,ASC NULLS FIRST}'::text[]) o, unnest('{"",LIMIT 3000}'::text[]) l;
-SELECT same_days('SELECT x.d, y.* FROM generate_series(1, 3) x(d), LATERAL (SELECT ts, n FROM {} WHERE ts >= ''2026-01-01''::timestamptz + x.d * interval ''1 day'' ORDER BY ts, n LIMIT 70) y') AS same;
+SELECT same_in('days', 'SELECT x.d, y.* FROM generate_series(1, 3) x(d), LATERAL (SELECT ts, n FROM {} WHERE ts >= ''2026-01-01''::timestamptz + x.d * interval ''1 day'' ORDER BY ts, n LIMIT 70) y') AS same;
 RESET work_mem;
 RESET hash_mem_multiplier;
 RESET nodedb_ts.enable_best_rows;
-DROP FUNCTION same_days;
 DROP TABLE days_ts, days_heap;
 -- wide values that nobody has analyzed: what vectors take is counted, and rows that there is no room for wait in files
 CREATE TABLE wide_ts (ts timestamptz NOT NULL, dc text, host text, n int, note text) USING nodedb_ts WITH (nodedb_ts.series_columns = 'dc,host', autovacuum_enabled = off);
@@ -355,19 +354,12 @@ DECLARE wide NO SCROLL CURSOR FOR SELECT * FROM wide_ts ORDER BY dc, host, ts;
 MOVE 1000 IN wide;
 SELECT sum(total_bytes) < 5000000 AS bounded FROM pg_backend_memory_contexts WHERE name LIKE 'nodedb_ts%';
 COMMIT;
-CREATE FUNCTION same_wide(query text) RETURNS boolean LANGUAGE plpgsql AS $$
-DECLARE a text; b text;
-BEGIN
-  EXECUTE format('SELECT md5(string_agg(x::text, '','')) FROM (%s) x', replace(query, '{}', 'wide_heap')) INTO a;
-  EXECUTE format('SELECT md5(string_agg(x::text, '','')) FROM (%s) x', replace(query, '{}', 'wide_ts')) INTO b;
-  RETURN a = b;
-END $$;
-SELECT count(*) AS compared, count(*) FILTER (WHERE same_wide(q)) AS same, count(*) FILTER (WHERE read_for(replace(q, '{}', 'wide_ts'), 'Series Spilled') > 0) > 5 AS some_spilled
+SELECT count(*) AS compared, count(*) FILTER (WHERE same_in('wide', q)) AS same, count(*) FILTER (WHERE read_for(replace(q, '{}', 'wide_ts'), 'Series Spilled') > 0) > 5 AS some_spilled
   FROM (SELECT format('SELECT * FROM {} WHERE %s ORDER BY %s, n %s', w, o, l) AS q
           FROM unnest('{"dc, host, ts","dc DESC, host DESC, ts DESC","dc, ts","dc DESC, ts DESC","host, dc, ts"}'::text[]) o,
                unnest(ARRAY['true', 'note LIKE ''C%'' OR n % 5 = 0']) w, unnest('{"",LIMIT 30,OFFSET 1500}'::text[]) l) x;
-SELECT same_wide('SELECT x.d, y.* FROM generate_series(0, 3) x(d), LATERAL (SELECT * FROM {} t WHERE t.dc = ''dc'' || x.d ORDER BY dc, host, ts LIMIT 700) y') AS same_rescans,
-       same_wide('SELECT a.n, b.note FROM {} a JOIN {} b USING (dc, host, ts) WHERE a.n % 7 = 1 ORDER BY dc, host, ts') AS same_joins;
+SELECT same_in('wide', 'SELECT x.d, y.* FROM generate_series(0, 3) x(d), LATERAL (SELECT * FROM {} t WHERE t.dc = ''dc'' || x.d ORDER BY dc, host, ts LIMIT 700) y') AS same_rescans,
+       same_in('wide', 'SELECT a.n, b.note FROM {} a JOIN {} b USING (dc, host, ts) WHERE a.n % 7 = 1 ORDER BY dc, host, ts') AS same_joins;
 BEGIN;
 DECLARE wide SCROLL CURSOR FOR SELECT dc, host, ts, n, length(note) FROM wide_ts ORDER BY dc, host, ts;
 MOVE 700 IN wide;
@@ -378,7 +370,7 @@ COMMIT;
 RESET enable_sort;
 RESET work_mem;
 RESET hash_mem_multiplier;
-DROP FUNCTION same_wide;
+DROP FUNCTION same_in;
 DROP TABLE wide_ts, wide_heap;
 -- partitions: one on heap, with MergeAppend
 CREATE TABLE order_parts (ts timestamptz NOT NULL, host text, n int) PARTITION BY RANGE (ts);
