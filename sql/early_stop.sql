@@ -1,5 +1,6 @@
 -- GROUP BY bucket ORDER BY bucket LIMIT n: windows of time, compared with heap and with the switch off.
 SET timezone = 'UTC';
+SET nodedb_ts.enable_ordered_aggregate = off;
 CREATE SCHEMA early;
 SET search_path = early, public;
 CREATE TABLE t_heap (ts timestamptz, host text, n int, f float8, lt timestamp);

@@ -18,6 +18,7 @@ int			nts_max_tracked_tables;
 bool		nts_worker;
 bool		nts_enable_scan;
 bool		nts_enable_best;
+bool		nts_enable_ordered_aggregate;
 bool		nts_enable_early_stop;
 bool		nts_enable_ordered_scan;
 bool		nts_enable_statistics_aggregate;
@@ -114,6 +115,12 @@ nts_guc_init(void)
 							 "Lets the planner read tables in the order of series columns and time.",
 							 NULL,
 							 &nts_enable_ordered_scan,
+							 true,
+							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomBoolVariable("nodedb_ts.enable_ordered_aggregate",
+							 "Lets the planner have groups in the order of the query, without a sort above them.",
+							 NULL,
+							 &nts_enable_ordered_aggregate,
 							 true,
 							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	DefineCustomBoolVariable("nodedb_ts.enable_early_stop",

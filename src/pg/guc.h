@@ -17,6 +17,7 @@ extern int	nts_max_delta_size_kb;	/* 0 or less: no limit */
 extern bool nts_enable_scan;	/* the planner may use scan nodes of ours */
 extern bool nts_enable_ordered_scan;	/* in the order of series and time */
 extern bool nts_enable_best;	/* and nodes of the best rows above them */
+extern bool nts_enable_ordered_aggregate;	/* groups in the order of the query */
 extern bool nts_enable_early_stop;	/* groups in the order of a time bucket */
 extern bool nts_enable_vectorized_aggregate;
 extern bool nts_enable_partial_aggregate;	/* in parallel workers and partitions */

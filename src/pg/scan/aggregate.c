@@ -61,7 +61,7 @@ typedef struct NtsAggregateNode
 	NtsSpillQueue rows;
 	int		   *spilled;		/* vectors that wait */
 	int			spilled_count;
-	Tuplesortstate *sort;		/* in the order of a bucket: the groups that were not shown; or NULL */
+	Tuplesortstate *sort;		/* where an order is promised: the groups that were not shown; or NULL */
 	TupleTableSlot *sorted;
 	/* of all passes */
 	uint64		passes;
@@ -72,6 +72,8 @@ typedef struct NtsAggregateNode
 	NtsScanChooser chooser;		/* set if statistics or last rows may suffice */
 	int		   *orders;			/* wanted of the groups: see nts_agg_table_order */
 	int			order_count;
+	bool		ordered;		/* nothing above sorts them */
+	bool		in_order;		/* those in the table, in the order wanted */
 	NtsEarlyStop *stop;			/* groups come in the order of a bucket, or NULL */
 	uint64		shown;			/* of its groups */
 	uint64		answered;		/* row groups and vectors that they sufficed for, */
@@ -325,11 +327,12 @@ static void
 make_table(NtsAggregateNode *node)
 {
 	Size		limit = get_hash_memory_limit();
+	uint64		expected = (uint64) Min(node->css.ss.ps.plan->plan_rows, limit / 128.0);
 	int			distinct = distinct_count(node);
 
 	node->full = false;
 	node->table = nts_agg_table_make(node->aggcontext->ecxt_per_tuple_memory, &node->vectors, node->keys,
-									 node->key_count, node->aggregate_count);
+									 node->key_count, node->aggregate_count, expected);
 	/* each pass must get on */
 	node->limit = Max(distinct > 0 ? limit / 2 : limit, memory_of_groups(node) + LEAST_ROOM);
 	for (int a = 0; a < node->aggregate_count; a++)
@@ -386,7 +389,7 @@ end_pass(NtsAggregateNode *node)
 			nts_agg_distinct_finish(&node->aggregates[a], &node->vectors);
 	nts_spill_end_pass(&node->rows);
 	if (node->order_count > 0 && node->stop == NULL)
-		nts_agg_table_order(node->table, &node->vectors, node->orders, node->order_count);
+		node->in_order = nts_agg_table_order(node->table, &node->vectors, node->orders, node->order_count);
 	node->next = nts_agg_table_first(node->table);
 }
 
@@ -513,6 +516,21 @@ read_rest_sorted(NtsAggregateNode *node)
 	tuplesort_performsort(node->sort);
 }
 
+/* All groups in order by PostgreSQL's sort: some rows wait, or there are too many groups. */
+static void
+sort_all(NtsAggregateNode *node)
+{
+	MemoryContext old = MemoryContextSwitchTo(node->vectors.context);
+
+	node->sort = nts_agg_begin_sort(node->css.ss.ss_ScanTupleSlot->tts_tupleDescriptor, node->orders, node->order_count, NULL);
+	MemoryContextSwitchTo(old);
+	do
+		sort_groups(node, true);
+	while (next_pass(node));
+	tuplesort_performsort(node->sort);
+	ExecClearTuple(node->css.ss.ss_ScanTupleSlot);
+}
+
 static bool
 show_sorted(NtsAggregateNode *node)
 {
@@ -558,6 +576,23 @@ show_in_order(NtsAggregateNode *node)
 	return true;
 }
 
+static void
+show_next(NtsAggregateNode *node)
+{
+	NtsAggGroup *group;
+
+	if (node->ordered && node->table == NULL)
+	{
+		read_all(node);
+		if (!node->in_order || node->spill->used)
+			sort_all(node);
+	}
+	if (node->sort != NULL)
+		show_sorted(node);
+	else if ((group = next_in_table(node)) != NULL)
+		show_group(node, group);
+}
+
 /* ---- the node ---- */
 
 /* An empty slot at the end. */
@@ -566,13 +601,12 @@ next_group(ScanState *ss)
 {
 	NtsAggregateNode *node = (NtsAggregateNode *) ss;
 	TupleTableSlot *slot = ss->ss_ScanTupleSlot;
-	NtsAggGroup *group;
 
 	ExecClearTuple(slot);
 	if (node->stop != NULL)
 		show_in_order(node);
-	else if ((group = next_in_table(node)) != NULL)
-		show_group(node, group);
+	else
+		show_next(node);
 	return slot;
 }
 
@@ -704,14 +738,16 @@ begin_aggregate(CustomScanState *css, EState *estate, int eflags)
 	node->orders = palloc(sizeof(int) * Max(list_length(lsecond(plan->custom_private)), 1));
 	foreach(cell, (List *) lsecond(plan->custom_private))
 		node->orders[node->order_count++] = lfirst_int(cell);
-	if (list_length(plan->custom_private) > 2)
+	node->ordered = intVal(lthird(plan->custom_private)) != 0;
+	if (lfourth(plan->custom_private) != NIL)
 	{
 		NtsEarlyPlan early;
 
-		nts_early_plan_read(lthird(plan->custom_private), &early);
+		nts_early_plan_read(lfourth(plan->custom_private), &early);
 		node->stop = nts_early_stop_make(&early, node->child, &node->vectors, node->keys);
-		node->sorted = ExecInitExtraTupleSlot(estate, css->ss.ss_ScanTupleSlot->tts_tupleDescriptor, &TTSOpsMinimalTuple);
 	}
+	if (node->ordered || node->stop != NULL)
+		node->sorted = ExecInitExtraTupleSlot(estate, css->ss.ss_ScanTupleSlot->tts_tupleDescriptor, &TTSOpsMinimalTuple);
 }
 
 static void
@@ -763,7 +799,7 @@ rescan_aggregate(CustomScanState *css)
 		return;
 	}
 	/* of several passes the groups of the last one are left */
-	if (changed || node->forgotten || node->interrupted || node->spill->used)
+	if (changed || node->forgotten || node->interrupted || node->spill->used || node->sort != NULL)
 	{
 		forget_all(node);
 		ExecReScan(child);
@@ -773,6 +809,18 @@ rescan_aggregate(CustomScanState *css)
 }
 
 /* ---- EXPLAIN ---- */
+
+/* keys: as text. */
+static void
+explain_order(const NtsAggregateNode *node, List *keys, ExplainState *es)
+{
+	List	   *order = NIL;
+
+	for (int o = 0; o < node->order_count; o++)
+		order = lappend(order, psprintf("%s%s", (char *) list_nth(keys, abs(node->orders[o]) - 1),
+										node->orders[o] < 0 ? " DESC" : ""));
+	ExplainPropertyList("Order", order, es);
+}
 
 static void
 explain_aggregate(CustomScanState *css, List *ancestors, ExplainState *es)
@@ -794,6 +842,8 @@ explain_aggregate(CustomScanState *css, List *ancestors, ExplainState *es)
 		ExplainPropertyList("Group Key", keys, es);
 	if (node->stop != NULL)
 		nts_early_stop_explain(node->stop, keys, es);
+	if (node->ordered)
+		explain_order(node, keys, es);
 	if (node->partial)
 		ExplainPropertyText("Partial Mode", "Partial", es);
 	/* of a parallel plan the leader knows its own part only */

@@ -278,9 +278,9 @@ typedef struct NtsAggGroup
 
 typedef struct NtsAggTable NtsAggTable;
 
-/* keys[key_count]: vectors. Memory comes from `context` and goes when that is reset. */
+/* keys[key_count]: vectors. Memory comes from `context` and goes when that is reset. expected: groups, about. */
 extern NtsAggTable *nts_agg_table_make(MemoryContext context, const NtsAggVectors *vectors, const int *keys,
-									   int key_count, int state_count);
+									   int key_count, int state_count, uint64 expected);
 /* Cuts the selection: starts[0] = 0, starts[1] ..., starts[n] = count; returns n. */
 extern int	nts_agg_table_runs(NtsAggTable *table, const NtsAggVectors *vectors, uint32 count, uint32 **starts);
 /* The group of a row of the selection; *is_new: its states are still to be started. is_new NULL: one that is there, or
@@ -296,13 +296,17 @@ extern uint64 nts_agg_table_hash(const NtsAggTable *table, const NtsAggVectors *
 extern NtsAggGroup *nts_agg_table_first(NtsAggTable *table);
 /*
  * Puts the groups that there are in order: orders[] are k + 1 for key k, -(k + 1) for the same with the greatest first, the
- * first of them the one that matters most. PostgreSQL's sort of groups that are in order already only looks through them; it
- * need not find them so. Where there are very many groups nothing is done.
+ * first of them the one that matters most; NULLs are the greatest. false: they are not quite in order, for there are very
+ * many groups, or very many values of a key that a collation compares. (PostgreSQL's sort of groups that are in order
+ * already only looks through them.)
  */
-extern void nts_agg_table_order(NtsAggTable *table, const NtsAggVectors *vectors, const int *orders, int order_count);
+extern bool nts_agg_table_order(NtsAggTable *table, const NtsAggVectors *vectors, const int *orders, int order_count);
 /* aggregate_order.c: the same with an array of them; keys[] are the vectors of their keys. */
-extern void nts_agg_sort_groups(NtsAggGroup **groups, Size count, const NtsAggVectors *vectors, const int *keys,
+extern bool nts_agg_sort_groups(NtsAggGroup **groups, uint32 count, const NtsAggVectors *vectors, const int *keys,
 								const int *orders, int order_count);
+/* Begins PostgreSQL's sort of tuples that have the group keys first, in the current memory context. nulls_first NULL: as
+ * there. */
+extern struct Tuplesortstate *nts_agg_begin_sort(TupleDesc desc, const int *orders, int order_count, const bool *nulls_first);
 extern uint64 nts_agg_table_count(const NtsAggTable *table);
 extern Size nts_agg_group_size(int key_count, int state_count);
 

@@ -15,6 +15,7 @@
 #include "pg/scan/aggregate_intern.h"
 
 #define MAX_ORDERED (256 * 1024)	/* groups, of which each takes 64 bytes at most while they are ordered */
+#define MAX_EXPECTED (32 * 1024)	/* groups that a table has room for at first: estimates are wrong at times */
 
 struct NtsAggTable
 {
@@ -55,9 +56,10 @@ nts_agg_group_size(int key_count, int state_count)
 
 NtsAggTable *
 nts_agg_table_make(MemoryContext context, const NtsAggVectors *vectors, const int *keys, int key_count,
-				   int state_count)
+				   int state_count, uint64 expected)
 {
 	NtsAggTable *table = MemoryContextAllocZero(context, sizeof(NtsAggTable));
+	uint64		slots = pg_nextpower2_64(Max(2 * Min(expected, MAX_EXPECTED), 256));
 
 	table->context = context;
 	table->key_count = key_count;
@@ -68,8 +70,8 @@ nts_agg_table_make(MemoryContext context, const NtsAggVectors *vectors, const in
 	for (int k = 0; k < key_count; k++)
 		if (!vectors->vectors[keys[k]].typbyval)
 			table->interners[k] = nts_interner_make(&table->chunks, &vectors->vectors[keys[k]]);
-	table->mask = 255;
-	table->slots = MemoryContextAllocZero(context, sizeof(NtsAggGroup *) * 256);
+	table->mask = slots - 1;
+	table->slots = MemoryContextAllocZero(context, sizeof(NtsAggGroup *) * slots);
 	return table;
 }
 
@@ -293,24 +295,28 @@ nts_agg_table_group(NtsAggTable *table, const NtsAggVectors *vectors, uint32 row
 	return nts_agg_table_find(table, vectors, values, nulls, is_new);
 }
 
-void
+bool
 nts_agg_table_order(NtsAggTable *table, const NtsAggVectors *vectors, const int *orders, int order_count)
 {
-	Size		count = table->count;
+	uint32		count = (uint32) table->count;
 	NtsAggGroup **groups;
-	Size		i = 0;
+	uint32		i = 0;
+	bool		complete;
 
-	if (count < 2 || count > MAX_ORDERED)
-		return;
+	if (table->count > MAX_ORDERED)
+		return false;
+	if (count < 2)
+		return true;
 	groups = palloc(sizeof(NtsAggGroup *) * count);
 	for (NtsAggGroup *group = table->first; group != NULL; group = group->next)
 		groups[i++] = group;
-	nts_agg_sort_groups(groups, count, vectors, table->keys, orders, order_count);
+	complete = nts_agg_sort_groups(groups, count, vectors, table->keys, orders, order_count);
 	for (i = 0; i < count; i++)
 		groups[i]->next = i + 1 < count ? groups[i + 1] : NULL;
 	table->first = groups[0];
 	table->last = groups[count - 1];
 	pfree(groups);
+	return complete;
 }
 
 uint64

@@ -100,6 +100,14 @@ normal_form(Oid type, Datum value)
 	return type == NUMERICOID ? DirectFunctionCall1(numeric_trim_scale, value) : value;
 }
 
+static inline bool
+is_content(const NtsInterner *interner, const NtsInterned *have, const char *content, Size size)
+{
+	Size		have_size;
+
+	return have->size == size && memcmp(nts_content_of(have->content, interner->typlen, &have_size), content, size) == 0;
+}
+
 Datum
 nts_intern_slowly(NtsInterner *interner, Datum value, bool make)
 {
@@ -107,18 +115,23 @@ nts_intern_slowly(NtsInterner *interner, Datum value, bool make)
 	int16		typlen = interner->typlen;
 	Size		size;
 	const char *content = nts_content_of(normal, typlen, &size);
-	uint32		hash = hash_bytes((const unsigned char *) content, (int) size);
-	uint32		place = hash & interner->mask;
+	uint32		hash;
+	uint32		place;
 	NtsInterned *made;
 
-	for (; interner->slots[place] != NULL; place = (place + 1) & interner->mask)
+	/* vectors of one series lie side by side */
+	if (interner->last != NULL && is_content(interner, interner->last, content, size))
+		return interner->last->value;
+	hash = hash_bytes((const unsigned char *) content, (int) size);
+	for (place = hash & interner->mask; interner->slots[place] != NULL; place = (place + 1) & interner->mask)
 	{
 		NtsInterned *have = interner->slots[place];
-		Size		have_size;
 
-		if (have->hash == hash && have->size == size &&
-			memcmp(nts_content_of(have->content, typlen, &have_size), content, size) == 0)
+		if (have->hash == hash && is_content(interner, have, content, size))
+		{
+			interner->last = have;
 			return have->value;
+		}
 	}
 	if (!make)
 		return (Datum) 0;
@@ -127,7 +140,7 @@ nts_intern_slowly(NtsInterner *interner, Datum value, bool make)
 	made->size = size;
 	made->content = copy_reference(interner->chunks, normal, typlen);
 	made->value = value == normal ? made->content : copy_reference(interner->chunks, value, typlen);
-	interner->slots[place] = made;
+	interner->slots[place] = interner->last = made;
 	if (++interner->count > interner->mask / 2)
 		grow(interner);
 	return made->value;

@@ -37,6 +37,7 @@ typedef struct NtsInterner
 	struct NtsInterned **slots; /* open addressing; NULL: empty */
 	uint32		mask;
 	uint32		count;
+	struct NtsInterned *last;	/* found or made; or NULL */
 	uint64		selection;		/* addresses of others mean nothing */
 	/* addresses met in the current selection */
 	struct

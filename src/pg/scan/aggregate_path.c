@@ -467,6 +467,92 @@ nts_grouping_path(PlannerInfo *root, const NtsGrouping *grouping, RelOptInfo *pa
 	return &path->path;
 }
 
+/* Types that share the operators of another one stand under such nodes in a pathkey. */
+static Node *
+without_relabeling(Expr *expr)
+{
+	while (IsA(expr, RelabelType))
+		expr = ((RelabelType *) expr)->arg;
+	return (Node *) expr;
+}
+
+/* k + 1 if a pathkey is key k, whose groups can be put in its order, -(k + 1) if the greatest come first; 0: it is no such. */
+static int
+order_of_pathkey(const PathKey *pathkey, List *keys)
+{
+	ListCell   *key_cell;
+	ListCell   *cell;
+
+	foreach(cell, pathkey->pk_eclass->ec_members)
+		foreach(key_cell, keys)
+		{
+			Oid			type = getBaseType(exprType(lfirst(key_cell)));
+
+			if (equal(without_relabeling(lfirst_node(EquivalenceMember, cell)->em_expr),
+					  without_relabeling(lfirst(key_cell))) &&
+				(nts_filter_word_order(type) == NTS_ORDER_INT ||
+				 (!get_typbyval(type) && OidIsValid(lookup_type_cache(type, TYPECACHE_LT_OPR)->lt_opr))))
+			{
+				int			place = foreach_current_index(key_cell) + 1;
+
+				return pathkey->pk_strategy == BTGreaterStrategyNumber ? -place : place;
+			}
+		}
+	return 0;
+}
+
+/* Are such groups in the pathkey's very order then? */
+static bool
+is_whole_order(const PathKey *pathkey, int order, List *keys)
+{
+	Node	   *key;
+
+	if (order == 0 || pathkey->pk_nulls_first != (order < 0))
+		return false;
+	key = list_nth(keys, abs(order) - 1);
+	return pathkey->pk_opfamily == lookup_type_cache(exprType(key), TYPECACHE_BTREE_OPFAMILY)->btree_opf &&
+		pathkey->pk_eclass->ec_collation == exprCollation(key);
+}
+
+/* The order of the groups that the query asks for, as nts_agg_table_order takes it; NIL: it is another one. */
+static List *
+whole_order(PlannerInfo *root, List *keys)
+{
+	List	   *orders = NIL;
+	ListCell   *cell;
+
+	foreach(cell, root->sort_pathkeys)
+	{
+		const PathKey *pathkey = lfirst_node(PathKey, cell);
+		int			order = order_of_pathkey(pathkey, keys);
+
+		if (!is_whole_order(pathkey, order, keys))
+			return NIL;
+		orders = lappend_int(orders, order);
+	}
+	return orders;
+}
+
+/* The same path with the groups in the order that the query asks for. A sort above would move and compare tuples. */
+static void
+add_sorted_path(PlannerInfo *root, RelOptInfo *grouped, const CustomPath *path)
+{
+	List	   *orders = nts_enable_ordered_aggregate ? whole_order(root, linitial(path->custom_private)) : NIL;
+	CustomPath *sorted;
+	Cost		cost;
+
+	if (orders == NIL)
+		return;
+	sorted = makeNode(CustomPath);
+	*sorted = *path;
+	cost = 0.2 * cpu_operator_cost * path->path.rows * log2(Max(path->path.rows, 2.0));
+	sorted->path.startup_cost += cost;
+	sorted->path.total_cost += cost;
+	sorted->path.pathkeys = root->sort_pathkeys;
+	sorted->custom_private = lappend(lappend(list_copy(path->custom_private), NIL), orders);
+	add_path(grouped, &sorted->path);
+}
+
 static void
 add_aggregate_path(PlannerInfo *root, RelOptInfo *input, RelOptInfo *grouped, GroupPathExtraData *extra)
 {
@@ -485,6 +571,7 @@ add_aggregate_path(PlannerInfo *root, RelOptInfo *input, RelOptInfo *grouped, Gr
 		return;
 	/* first: add_path may free what it refuses */
 	nts_early_stop_add_path(root, grouped, (CustomPath *) path, grouping.keys, scan->rows);
+	add_sorted_path(root, grouped, (CustomPath *) path);
 	add_path(grouped, path);
 }
 
@@ -516,30 +603,6 @@ collect_params(Node *node, List **params)
 	return expression_tree_walker(node, collect_params, params);
 }
 
-/* k + 1 if a pathkey is key k, whose groups can be put in its order, -(k + 1) if the greatest come first; 0: it is no such. */
-static int
-order_of_pathkey(const PathKey *pathkey, List *keys)
-{
-	ListCell   *key_cell;
-	ListCell   *cell;
-
-	foreach(cell, pathkey->pk_eclass->ec_members)
-		foreach(key_cell, keys)
-		{
-			Oid			type = getBaseType(exprType(lfirst(key_cell)));
-
-			if (equal(lfirst_node(EquivalenceMember, cell)->em_expr, lfirst(key_cell)) &&
-				(nts_filter_word_order(type) == NTS_ORDER_INT ||
-				 (!get_typbyval(type) && OidIsValid(lookup_type_cache(type, TYPECACHE_LT_OPR)->lt_opr))))
-			{
-				int			place = foreach_current_index(key_cell) + 1;
-
-				return pathkey->pk_strategy == BTGreaterStrategyNumber ? -place : place;
-			}
-		}
-	return 0;
-}
-
 /* The order that a sort above wants of the groups first of all, as nts_agg_table_order takes it. */
 static List *
 order_of_groups(PlannerInfo *root, List *keys)
@@ -567,6 +630,7 @@ plan_aggregate(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist
 	CustomScan *plan = makeNode(CustomScan);
 	List	   *keys = linitial(path->custom_private);
 	List	   *outputs = list_concat_copy(keys, lsecond(path->custom_private));
+	List	   *orders;
 	ListCell   *cell;
 
 	foreach(cell, outputs)
@@ -580,9 +644,10 @@ plan_aggregate(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist
 	plan->custom_plans = custom_plans;
 	/* found in custom_scan_tlist too, but there nobody looks for parameters */
 	collect_params((Node *) outputs, &plan->custom_exprs);
-	plan->custom_private = list_make2(makeInteger(list_length(keys)), order_of_groups(root, keys));
-	if (list_length(path->custom_private) > 3)
-		plan->custom_private = lappend(plan->custom_private, lfourth(path->custom_private));
+	orders = list_length(path->custom_private) > 4 ? list_nth(path->custom_private, 4) : NIL;
+	plan->custom_private = list_make4(makeInteger(list_length(keys)), orders != NIL ? orders : order_of_groups(root, keys),
+									  makeInteger(orders != NIL),
+									  list_length(path->custom_private) > 3 ? lfourth(path->custom_private) : NIL);
 	plan->methods = scan_methods;
 	return &plan->scan.plan;
 }

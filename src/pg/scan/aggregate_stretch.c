@@ -383,8 +383,11 @@ nts_bucket_constant(NtsAggVectors *vectors, NtsAggVector *vector, int64 min, int
 {
 	NtsBucket  *bucket = vector->bucket;
 
-	if (!vector->typbyval || min < bucket->begin || min >= bucket->end)
+	/* results by reference do not last */
+	if (!vector->typbyval)
 		evaluate(vectors, vector, min);
+	else
+		(void) enter_stretch(vectors, vector, &vectors->vectors[vector->input], min);
 	*value = bucket->value;
 	*isnull = bucket->isnull;
 	return min == max || (min >= bucket->begin && max < bucket->end);

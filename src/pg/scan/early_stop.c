@@ -400,14 +400,9 @@ nts_early_stop_is_noted(const NtsEarlyStop *stop, const NtsAggGroup *group)
 Tuplesortstate *
 nts_early_stop_begin_sort(const NtsEarlyStop *stop, TupleDesc desc)
 {
-	AttrNumber	column = stop->plan.key + 1;
-	Form_pg_attribute att = TupleDescAttr(desc, stop->plan.key);
-	TypeCacheEntry *entry = lookup_type_cache(att->atttypid, TYPECACHE_LT_OPR | TYPECACHE_GT_OPR);
-	Oid			operator = stop->plan.descending ? entry->gt_opr : entry->lt_opr;
-	Oid			collation = att->attcollation;
-	bool		nulls_first = stop->plan.nulls_first;
+	int			order = stop->plan.descending ? -(stop->plan.key + 1) : stop->plan.key + 1;
 
-	return tuplesort_begin_heap(desc, 1, &column, &operator, &collation, &nulls_first, work_mem, NULL, TUPLESORT_NONE);
+	return nts_agg_begin_sort(desc, &order, 1, &stop->plan.nulls_first);
 }
 
 NtsAggGroup *
