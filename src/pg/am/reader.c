@@ -1032,16 +1032,15 @@ list_members(NtsReader *reader, int entry, uint32 number, int column, NtsValueLi
 	SegmentHandle *segment = segment_of(reader, entry);
 	uint32		vectors = nts_reader_vectors(reader, entry, number);
 	MemoryContext context = nts_segment_cache_context(segment->cached);
+	uint64		length;
+	const uint8 *bytes = load_chunk(reader->rel, group_of(reader, entry, number), column, column, &length);
 	uint64	   *members = MemoryContextAlloc(context, sizeof(uint64) * vectors);
 	uint8	   *nulls = MemoryContextAlloc(context, vectors);
-	const uint8 *bytes;
-	uint64		length;
 	NtsStatus	status;
 
-	list->nulls = nulls;
-	bytes = load_chunk(reader->rel, group_of(reader, entry, number), column, column, &length);
 	NTS_CHECK(nts_chunk_members(segment->core, number, column, bytes, length, members, nulls, &status), status,
 			  reader->rel);
+	list->nulls = nulls;
 	list->members = members;
 }
 

@@ -107,9 +107,9 @@ nts_is_image_equal(Oid type, Oid equality, Oid collation)
 		DatumGetBool(OidFunctionCall1Coll(function, collation, ObjectIdGetDatum(entry->btree_opintype)));
 }
 
-/* The same, or if their normal forms are (aggregate_groups.c). */
-static bool
-is_groupable(const Expr *expr, Oid equality)
+/* Equal bytes, or normal forms (aggregate_groups.c). */
+bool
+nts_agg_is_groupable(const Expr *expr, Oid equality)
 {
 	Oid			function = get_opcode(equality);
 
@@ -118,17 +118,17 @@ is_groupable(const Expr *expr, Oid equality)
 }
 
 static bool
-understand_keys(PlannerInfo *root, NtsGrouping *grouping, List *target_list)
+understand_keys(PlannerInfo *root, NtsGrouping *grouping, List *clauses, List *target_list)
 {
 	ListCell   *cell;
 
-	foreach(cell, root->parse->groupClause)
+	foreach(cell, clauses)
 	{
 		SortGroupClause *clause = lfirst_node(SortGroupClause, cell);
 		Expr	   *expr = get_sortgroupclause_tle(clause, target_list)->expr;
 
 		if (IsA(expr, Const) || !is_evaluable(root, expr, grouping) ||
-			!is_groupable(expr, clause->eqop))
+			!nts_agg_is_groupable(expr, clause->eqop))
 			return false;
 		grouping->keys = lappend(grouping->keys, expr);
 	}
@@ -213,7 +213,7 @@ may_be_distinct(const Aggref *aggref)
 		case NTS_AGG_AVG_INT:
 		case NTS_AGG_SQUARES_INT:
 		case NTS_AGG_SQUARES_INT8:
-			return is_groupable(argument, equality);
+			return nts_agg_is_groupable(argument, equality);
 		case NTS_AGG_CALL:
 			return is_extreme(aggref->aggfnoid) &&
 				nts_is_image_equal(exprType((const Node *) argument), equality, exprCollation((const Node *) argument));
@@ -438,11 +438,12 @@ estimate(PlannerInfo *root, const NtsGrouping *grouping, const Path *scan, Path 
 }
 
 bool
-nts_grouping_understand(PlannerInfo *root, NtsGrouping *grouping, const PathTarget *target, List *target_list)
+nts_grouping_understand(PlannerInfo *root, NtsGrouping *grouping, const PathTarget *target, List *clauses,
+						List *target_list)
 {
 	Cover		cover = {root, grouping};
 
-	return understand_keys(root, grouping, target_list) && !is_uncovered((Node *) target->exprs, &cover) &&
+	return understand_keys(root, grouping, clauses, target_list) && !is_uncovered((Node *) target->exprs, &cover) &&
 		!is_uncovered((Node *) grouping->having, &cover);
 }
 
@@ -553,26 +554,31 @@ add_sorted_path(PlannerInfo *root, RelOptInfo *grouped, const CustomPath *path)
 	add_path(grouped, &sorted->path);
 }
 
+void
+nts_grouping_add_paths(PlannerInfo *root, const NtsGrouping *grouping, RelOptInfo *grouped, PathTarget *target, Path *scan)
+{
+	Path	   *path = nts_grouping_path(root, grouping, grouped, target, scan);
+
+	if (path == NULL)
+		return;
+	/* the others first: add_path may free what it refuses */
+	nts_early_stop_add_path(root, grouped, (CustomPath *) path, grouping->keys, scan->rows);
+	add_sorted_path(root, grouped, (CustomPath *) path);
+	add_path(grouped, path);
+}
+
 static void
 add_aggregate_path(PlannerInfo *root, RelOptInfo *input, RelOptInfo *grouped, GroupPathExtraData *extra)
 {
 	NtsGrouping grouping = {0};
 	Path	   *scan = nts_scan_path_below(input);
-	Path	   *path;
 
 	if (scan == NULL)
 		return;
 	grouping.relid = input->relid;
 	grouping.having = (List *) extra->havingQual;
-	if (!nts_grouping_understand(root, &grouping, grouped->reltarget, extra->targetList))
-		return;
-	path = nts_grouping_path(root, &grouping, grouped, grouped->reltarget, scan);
-	if (path == NULL)
-		return;
-	/* first: add_path may free what it refuses */
-	nts_early_stop_add_path(root, grouped, (CustomPath *) path, grouping.keys, scan->rows);
-	add_sorted_path(root, grouped, (CustomPath *) path);
-	add_path(grouped, path);
+	if (nts_grouping_understand(root, &grouping, grouped->reltarget, root->parse->groupClause, extra->targetList))
+		nts_grouping_add_paths(root, &grouping, grouped, grouped->reltarget, scan);
 }
 
 static void
@@ -580,6 +586,8 @@ add_upper_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, R
 {
 	if (previous_hook != NULL)
 		previous_hook(root, stage, input, output, extra);
+	if (stage == UPPERREL_DISTINCT)
+		nts_distinct_add_path(root, input, output);
 	if (stage != UPPERREL_GROUP_AGG || !nts_enable_vectorized_aggregate || root->parse->groupingSets != NIL ||
 		root->parse->commandType != CMD_SELECT)
 		return;

@@ -24,14 +24,19 @@ typedef struct NtsGrouping
 
 /* aggregate_path.c */
 /*
- * Can the node make the target and HAVING? Fills what is behind `having`, and the keys, which it finds in target_list.
- * REQUIRES relid, partial and having to be set, all else zeroed.
+ * Can the node make the target and HAVING? Fills what is behind `having`, and the keys: of these SortGroupClauses, which
+ * refer to target_list. REQUIRES relid, partial and having to be set, all else zeroed.
  */
-extern bool nts_grouping_understand(PlannerInfo *root, NtsGrouping *grouping, const PathTarget *target,
+extern bool nts_grouping_understand(PlannerInfo *root, NtsGrouping *grouping, const PathTarget *target, List *clauses,
 									List *target_list);
+/* Are values of the key that are equal by this operator one group to the node? */
+extern bool nts_agg_is_groupable(const Expr *expr, Oid equality);
 /* A path of `parent` that makes the target of what the scan gives; NULL: states of so many groups do not fit into memory. */
 extern Path *nts_grouping_path(PlannerInfo *root, const NtsGrouping *grouping, RelOptInfo *parent,
 							   PathTarget *target, Path *scan);
+/* Adds what there is of such paths: in no order, and in the query's. */
+extern void nts_grouping_add_paths(PlannerInfo *root, const NtsGrouping *grouping, RelOptInfo *grouped, PathTarget *target,
+								   Path *scan);
 /* How many groups `rows` rows make by these keys. */
 extern double nts_agg_estimate_groups(PlannerInfo *root, List *keys, double rows);
 
@@ -39,5 +44,11 @@ extern double nts_agg_estimate_groups(PlannerInfo *root, List *keys, double rows
 /* Adds paths that aggregate in several places: in parallel workers, in partitions and inheriting tables. */
 extern void nts_agg_add_split_paths(PlannerInfo *root, RelOptInfo *input, RelOptInfo *grouped,
 									GroupPathExtraData *extra);
+
+/* distinct_path.c */
+/* SELECT DISTINCT of one table. */
+extern void nts_distinct_add_path(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output);
+/* What such a query needs of a partition or another child. `scan` is not referred to: who adds paths may free it. */
+extern void nts_distinct_add_child_path(PlannerInfo *root, RelOptInfo *rel, const CustomPath *scan);
 
 #endif							/* NTS_SCAN_AGGREGATE_PATH_H */

@@ -117,7 +117,8 @@ add_only_table(Split *split)
 	split->grouping.relid = split->input->relid;
 	split->grouping.having = (List *) split->extra->havingQual;
 	if (scan == NULL ||
-		!nts_grouping_understand(root, &split->grouping, split->grouped->reltarget, split->extra->targetList))
+		!nts_grouping_understand(root, &split->grouping, split->grouped->reltarget, root->parse->groupClause,
+								 split->extra->targetList))
 		return;
 	grouping = translate_grouping(split, table);
 	path = nts_grouping_path(root, &grouping, table, translate_target(split, table, split->grouped->reltarget), scan);
@@ -385,7 +386,7 @@ nts_agg_add_split_paths(PlannerInfo *root, RelOptInfo *input, RelOptInfo *groupe
 	memset(&split.grouping, 0, sizeof(NtsGrouping));
 	split.grouping.relid = input->relid;
 	split.grouping.partial = true;
-	if (!nts_grouping_understand(root, &split.grouping, split.target, extra->targetList))
+	if (!nts_grouping_understand(root, &split.grouping, split.target, root->parse->groupClause, extra->targetList))
 		return;
 	find_costs(root, extra);
 	if (several)

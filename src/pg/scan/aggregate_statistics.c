@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "port/pg_bitutils.h"
 
 #include "pg/scan/aggregate.h"
 #include "pg/scan/custom_scan.h"
@@ -64,7 +65,7 @@ nts_agg_statistics_suffice(const NtsAggregate *aggregates, int count, const NtsA
 	for (int a = 0; a < count; a++)
 		if (!is_answered(&aggregates[a], vectors))
 			return false;
-	return count > 0;
+	return true;
 }
 
 /* Does it say what the aggregate needs? */
@@ -151,6 +152,22 @@ constant_bytes(const NtsAggVectors *vectors, const NtsAggVector *vector, const N
 	SET_VARSIZE(copy, bounds->first_length + VARHDRSZ);
 	memcpy(VARDATA(copy), bounds->first, bounds->first_length);
 	*value = PointerGetDatum(copy);
+	return true;
+}
+
+/* Another column: the only value that is listed. */
+static bool
+listed_constant(const NtsAggVector *vector, const NtsAggFacts *facts, Datum *value)
+{
+	NtsScanValues values;
+	uint64		members;
+
+	if (!facts->values(facts->scan, vector->column, &values) || values.some_null || values.count == 0)
+		return false;
+	members = values.members & (PG_UINT64_MAX >> (64 - values.count));
+	if (members == 0 || (members & (members - 1)) != 0)
+		return false;
+	*value = values.values[pg_rightmost_one_pos64(members)];
 	return true;
 }
 
@@ -264,7 +281,7 @@ constant_key(NtsAggVectors *vectors, NtsAggVector *vector, const NtsAggFacts *fa
 
 	*isnull = false;
 	if (!vector->typbyval && vector->bucket == NULL)
-		return constant_bytes(vectors, vector, facts, value);
+		return constant_bytes(vectors, vector, facts, value) || listed_constant(vector, facts, value);
 	s = facts->statistics(facts->scan, column);
 	if (s == NULL || !s->nulls_known || s->null_count > 0 || !s->has_range)
 		return false;

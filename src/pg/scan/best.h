@@ -41,7 +41,13 @@ extern void nts_best_plan_read(const CustomScan *scan, NtsBestPlan *plan);
 
 /* How many rows in the query's order are wanted, at most, of a relation that is all that it reads; -1: unknown. */
 extern double nts_known_limit(const PlannerInfo *root);
-/* A child's best rows, beside its scan. */
+/* The table's column that a sort clause orders by, or NULL. */
+extern Var *nts_sort_column(PlannerInfo *root, const RelOptInfo *rel, const SortGroupClause *clause);
+/* Is a row of the scan no more than a row of the result, whatever stands above? */
+extern bool nts_is_plain_query(const Query *parse);
+/* A partition, or another child, of the only thing that the query reads: `scan`, or fewer rows, may be all that it gives. */
+extern bool nts_is_only_child(const PlannerInfo *root, const RelOptInfo *rel, const CustomPath *scan);
+/* Its best rows. `scan` is not referred to: who adds paths may free it. */
 extern void nts_best_add_child_path(PlannerInfo *root, RelOptInfo *rel, const CustomPath *scan);
 
 extern const CustomScanMethods nts_best_methods;

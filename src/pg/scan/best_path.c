@@ -3,7 +3,7 @@
  *
  * ORDER BY column, ... LIMIT n over one table, and SELECT DISTINCT ON (key) ... ORDER BY key, column: the newest row of each
  * series. The first deciding column is one of words in its type's own order, the key one whose equal values have equal
- * bytes. Of a partitioned table each partition gives its best rows, for ORDER BY ... LIMIT.
+ * bytes. Of a partitioned table each partition gives its best rows.
  */
 #include "postgres.h"
 
@@ -99,9 +99,8 @@ static const CustomPathMethods path_methods = {
 	.PlanCustomPath = make_plan,
 };
 
-/* The table's column that a sort clause orders by, or NULL. */
-static Var *
-sort_column(PlannerInfo *root, RelOptInfo *rel, const SortGroupClause *clause)
+Var *
+nts_sort_column(PlannerInfo *root, const RelOptInfo *rel, const SortGroupClause *clause)
 {
 	Node	   *node = get_sortgroupclause_expr((SortGroupClause *) clause, root->processed_tlist);
 	Var		   *var;
@@ -149,9 +148,9 @@ read_distinct(PlannerInfo *root, RelOptInfo *rel, NtsBestPlan *plan)
 	second = lsecond(parse->sortClause);
 	if (distinct->tleSortGroupRef != first->tleSortGroupRef)
 		return false;
-	key = sort_column(root, rel, first);
+	key = nts_sort_column(root, rel, first);
 	if (key == NULL || !nts_is_image_equal(key->vartype, distinct->eqop, key->varcollid) ||
-		!read_order(second, sort_column(root, rel, second), plan))
+		!read_order(second, nts_sort_column(root, rel, second), plan))
 		return false;
 	plan->limit = 1;
 	plan->key = key->varattno - 1;
@@ -176,7 +175,7 @@ read_more(PlannerInfo *root, RelOptInfo *rel, NtsBestPlan *plan)
 	for_each_from(cell, root->parse->sortClause, 1)
 	{
 		const SortGroupClause *clause = lfirst_node(SortGroupClause, cell);
-		const Var  *var = sort_column(root, rel, clause);
+		const Var  *var = nts_sort_column(root, rel, clause);
 		NtsBestOrder *order;
 
 		if (var == NULL)
@@ -191,9 +190,8 @@ read_more(PlannerInfo *root, RelOptInfo *rel, NtsBestPlan *plan)
 	return true;
 }
 
-/* Is a row of the scan no more than a row of the result, whatever stands above? */
-static bool
-is_plain_query(const Query *parse)
+bool
+nts_is_plain_query(const Query *parse)
 {
 	return parse->rowMarks == NIL && !parse->hasTargetSRFs && !parse->hasAggs && !parse->hasWindowFuncs &&
 		parse->groupClause == NIL && parse->groupingSets == NIL && parse->havingQual == NULL;
@@ -207,7 +205,7 @@ nts_known_limit(const PlannerInfo *root)
 	/* limit_tuples may be an estimate of what is known at execution only */
 	if (parse->distinctClause != NIL || parse->sortClause == NIL || parse->limitOption == LIMIT_OPTION_WITH_TIES ||
 		!is_known_number(parse->limitCount) || (parse->limitOffset != NULL && !is_known_number(parse->limitOffset)) ||
-		!is_plain_query(parse) || root->limit_tuples < 1)
+		!nts_is_plain_query(parse) || root->limit_tuples < 1)
 		return -1;
 	return root->limit_tuples;
 }
@@ -220,7 +218,7 @@ read_limit(PlannerInfo *root, RelOptInfo *rel, NtsBestPlan *plan)
 	double		limit = nts_known_limit(root);
 
 	if (limit < 0 || limit > NTS_BEST_MAX_LIMIT ||
-		!read_order(linitial(order), sort_column(root, rel, linitial(order)), plan) || !read_more(root, rel, plan))
+		!read_order(linitial(order), nts_sort_column(root, rel, linitial(order)), plan) || !read_more(root, rel, plan))
 		return false;
 	plan->limit = (int) limit;
 	plan->key = -1;
@@ -288,7 +286,7 @@ add_best_path(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, Rel
 
 	if (previous_hook != NULL)
 		previous_hook(root, stage, input, output, extra);
-	if (!nts_enable_best || (stage != UPPERREL_DISTINCT && stage != UPPERREL_ORDERED) || !is_plain_query(root->parse) ||
+	if (!nts_enable_best || (stage != UPPERREL_DISTINCT && stage != UPPERREL_ORDERED) || !nts_is_plain_query(root->parse) ||
 		(scan = nts_scan_path_below(input)) == NULL)
 		return;
 	target = root->upper_targets[stage];
@@ -297,6 +295,20 @@ add_best_path(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, Rel
 		contain_subplans((Node *) target->exprs) || contain_volatile_functions((Node *) target->exprs))
 		return;
 	add_path(output, make_path(root, output, scan, target, &plan, rows));
+}
+
+bool
+nts_is_only_child(const PlannerInfo *root, const RelOptInfo *rel, const CustomPath *scan)
+{
+	ListCell   *cell;
+
+	if (!IS_OTHER_REL(rel) || !bms_equal(rel->top_parent_relids, root->all_baserels) || rel->lateral_relids != NULL ||
+		scan->path.param_info != NULL)
+		return false;
+	foreach(cell, rel->baserestrictinfo)
+		if (lfirst_node(RestrictInfo, cell)->pseudoconstant)
+			return false;
+	return true;
 }
 
 /*
@@ -308,17 +320,14 @@ nts_best_add_child_path(PlannerInfo *root, RelOptInfo *rel, const CustomPath *sc
 {
 	NtsBestPlan plan = {0};
 	CustomPath *child;
-	ListCell   *cell;
+	bool		found;
 	double		rows;
 
-	if (!nts_enable_best || !IS_OTHER_REL(rel) || root->parse->commandType != CMD_SELECT || !is_plain_query(root->parse) ||
-		root->sort_pathkeys == NIL || !bms_equal(rel->top_parent_relids, root->all_baserels) ||
-		rel->lateral_relids != NULL || scan->path.param_info != NULL)
+	if (!nts_enable_best || root->parse->commandType != CMD_SELECT || !nts_is_plain_query(root->parse) ||
+		root->sort_pathkeys == NIL || !nts_is_only_child(root, rel, scan))
 		return;
-	foreach(cell, rel->baserestrictinfo)
-		if (lfirst_node(RestrictInfo, cell)->pseudoconstant)
-			return;
-	if (!read_limit(root, rel, &plan) || !has_plain_columns(rel->reltarget) ||
+	found = root->parse->hasDistinctOn ? read_distinct(root, rel, &plan) : read_limit(root, rel, &plan);
+	if (!found || !has_plain_columns(rel->reltarget) ||
 		!estimate_rows(root, &scan->path, &plan, rel->reltarget, &rows))
 		return;
 	child = makeNode(CustomPath);

@@ -96,6 +96,7 @@ typedef struct NtsScanValues
 	const Datum *values;
 	uint32		count;			/* of a list, of which some may be of no row: */
 	uint64		members;		/* that has values[i] if bit i is set */
+	bool		some_null;		/* some row has none */
 } NtsScanValues;
 
 extern bool nts_scan_group_values(void *scan, int column, NtsScanValues *values);

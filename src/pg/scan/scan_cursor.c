@@ -114,6 +114,7 @@ nts_scan_group_values(void *scan, int column, NtsScanValues *values)
 		return false;
 	values->values = list->values;
 	values->count = list->count;
+	values->some_null = list->some_null;
 	values->members = list->is_dictionary ? 0 : PG_UINT64_MAX;
 	if (list->is_dictionary)
 		for (uint32 v = nts_reader_vectors(state->reader, state->entry, state->group); v-- > 0;)
@@ -135,6 +136,7 @@ nts_scan_vector_values(void *scan, int column, NtsScanValues *values)
 	values->values = list->values;
 	values->count = list->count;
 	values->members = list->is_dictionary ? list->members[state->vector] : PG_UINT64_MAX;
+	values->some_null = list->is_dictionary ? list->nulls[state->vector] : list->some_null;
 	return true;
 }
 

@@ -20,6 +20,7 @@
 #include "utils/spccache.h"
 
 #include "pg/guc.h"
+#include "pg/scan/aggregate_path.h"
 #include "pg/scan/best.h"
 #include "pg/scan/custom_scan.h"
 #include "pg/scan/join_path.h"
@@ -325,6 +326,7 @@ add_serial_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid, const ScanEstima
 	ListCell   *cell;
 
 	nts_best_add_child_path(root, rel, scan);
+	nts_distinct_add_child_path(root, rel, scan);
 	if (rel->pages == 0 || !(joins || ordered) || !nts_storage_order(relid, &order))
 	{
 		add_path(rel, (Path *) scan);
