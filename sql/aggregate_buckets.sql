@@ -91,6 +91,9 @@ INSERT INTO keys VALUES
   ('to_char(date_trunc(''month'', ts), ''YYYY-MM'')'), ('date_trunc(''hour'', ts) + interval ''30 min'''), ('coalesce(date_trunc(''day'', ts), ''1999-01-01'')'),
   ('nullif(date_trunc(''day'', ts), ''2024-03-10'')'), ('greatest(date_trunc(''day'', ts), date_bin(''5 h'', ts, ''2000-01-03''))'), ('date_trunc(''day'', time_bucket(''1 h'', ts))'),
   ('extract(hour from ts) * 100 + extract(minute from ts)'), ('CASE WHEN extract(dow from ts) IN (0, 6) THEN ''weekend'' ELSE ''week'' END'),
+  -- parts of another type than the key's
+  ('((date_part(''epoch'', ts) / 60)::bigint)::text'), ('(date_part(''epoch'', tsn)::bigint / 3600)::text'),
+  ('to_char(time_bucket(''6 hours'', ts, ''Europe/Berlin''), ''DD HH24'')'),
   -- integers
   ('i4/100*100'), ('i8/3000000000'), ('i2/7'), ('i4 - i4 % 60'), ('i8 - i8 % 86400000'), ('time_bucket(100, i4)'), ('time_bucket(1000000000000, i8, 17)'),
   ('time_bucket(50::int2, i2)'), ('i4/1000::int8*1000'), ('i8/60'), ('(i4/60)::text');

@@ -347,5 +347,8 @@ nts_agg_vector_evaluate(NtsAggVectors *vectors, NtsAggVector *vector, ExprState 
 	ExecStoreVirtualTuple(slot);
 	vectors->econtext->ecxt_scantuple = slot;
 	result = ExecEvalExprSwitchContext(state, vectors->econtext, isnull);
-	return *isnull ? (Datum) 0 : plain_result(vector, result);
+	if (*isnull)
+		return (Datum) 0;
+	/* parts of the expression are of types of their own */
+	return state == vector->state ? plain_result(vector, result) : result;
 }
