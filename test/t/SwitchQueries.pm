@@ -160,6 +160,17 @@ sub constant
 # A condition that is evaluated row by row.
 sub by_row { my ($p) = @_; return pick("${p}i4 % 3 = 0", "${p}i2 + 0 > -40000", "${p}i4 < ${p}i8", "length(${p}host) > 6"); }
 
+# A condition that is evaluated once a bucket of a time or an integer.
+sub on_bucket
+{
+	my ($p) = @_;
+	my $op = pick(qw(= <> < >=));
+	my $hour = "('2024-01-01 00:00'::timestamptz + " . int(rand(24)) . " * interval '1 hour')";
+	return pick("${p}ts::date $op " . pick("'2024-01-01'::date", "'2024-01-02'", "'infinity'"), "${p}i4 / 1000 $op " . int(rand(36)),
+		"date_trunc('" . pick(qw(minute hour day month)) . "', ${p}ts) $op $hour", "$hour $op date_bin('15 minutes', ${p}ts, '2000-01-01')",
+		'extract(' . pick(qw(hour minute dow month)) . " FROM ${p}ts) " . pick('', 'NOT ') . 'IN (0, 1, 3, 5)');
+}
+
 sub comparison
 {
 	my ($c, $p) = @_;
@@ -181,6 +192,7 @@ sub comparison
 		return "$p$t " . pick('~', '!~', '~*') . ' ' . pick("'^host 1'", "'st [0-9]\$'", "'^eu\$'");
 	}
 	return "$p" . pick('b', 'b IS TRUE', 'b IS NOT FALSE', 'b IS UNKNOWN') if $dice < 0.88;
+	return on_bucket($p) if $dice < 0.90;
 	return by_row($p) if $dice < 0.925;
 	return "${p}host = ${p}lk" if $dice < 0.93;
 	return "${p}$c = ANY (ARRAY[" . join(', ', map { constant($c) } 0 .. int(rand(4))) . '])' if $dice < 0.96 && $kind ne 'float' && $kind ne 'text' && $kind ne 'numeric';

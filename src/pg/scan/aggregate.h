@@ -72,7 +72,8 @@ extern void nts_agg_vectors_load(NtsAggVectors *vectors, const NtsSelection *sel
 extern void nts_agg_vector_make_room(NtsAggVectors *vectors, NtsAggVector *vector, uint32 count);
 /* An expression over the vector's columns, for nts_agg_vector_evaluate. */
 extern ExprState *nts_agg_vector_compile(NtsAggVectors *vectors, NtsAggVector *vector, Expr *expr);
-/* One value by the executor, for buckets: `state` with `value` in place of its only column. */
+/* One value by the executor, for buckets: `state` with `value` in place of its only column. What it gives lies in the per-tuple
+ * memory, if it is by reference. */
 extern Datum nts_agg_vector_evaluate(NtsAggVectors *vectors, NtsAggVector *vector, ExprState *state, Datum value,
 									 bool value_isnull, bool *isnull);
 
@@ -92,6 +93,8 @@ extern bool nts_bucket_is_ordered(const struct NtsBucket *bucket);
  * grow with the time. As the session's time zone is.
  */
 extern int64 nts_bucket_slack(const struct NtsBucket *bucket);
+/* Is the expression a single function of the column, one of those that are known? */
+extern bool nts_bucket_is_plain(const struct NtsBucket *bucket);
 /* The column's Var. */
 extern Var *nts_bucket_input(const struct NtsBucket *bucket);
 
@@ -104,6 +107,9 @@ extern void nts_bucket_fill(NtsAggVectors *vectors, NtsAggVector *vector, const 
 /* Do all inputs from min to max give the same, *value? */
 extern bool nts_bucket_constant(NtsAggVectors *vectors, NtsAggVector *vector, int64 min, int64 max, Datum *value,
 								bool *isnull);
+
+/* Inputs in [*begin, *end) give the same as `value`; empty: that is all that is known. */
+extern void nts_bucket_stretch(NtsAggVectors *vectors, NtsAggVector *vector, int64 value, int64 *begin, int64 *end);
 
 /* ---- aggregate_state.c: one aggregate ---- */
 

@@ -637,9 +637,15 @@ nts_bucket_width(const struct NtsBucket *bucket)
 }
 
 bool
+nts_bucket_is_plain(const struct NtsBucket *bucket)
+{
+	return bucket->step_count == 1 && bucket->steps[0].expr == bucket->expr;
+}
+
+bool
 nts_bucket_is_ordered(const struct NtsBucket *bucket)
 {
-	return bucket->step_count == 1 && bucket->steps[0].expr == bucket->expr && bucket->steps[0].ordered;
+	return nts_bucket_is_plain(bucket) && bucket->steps[0].ordered;
 }
 
 int64

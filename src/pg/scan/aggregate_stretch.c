@@ -215,15 +215,13 @@ step_stretch(NtsAggVectors *vectors, NtsAggVector *vector, const NtsStep *step, 
 	return none;
 }
 
-/* Evaluates the expression and sets the stretch. */
-static void
-evaluate(NtsAggVectors *vectors, NtsAggVector *vector, int64 value)
+/* Of the expression: where all steps give the same as for `value`; empty: that is all that is known. */
+static Stretch
+find_stretch(NtsAggVectors *vectors, NtsAggVector *vector, int64 value)
 {
-	NtsBucket  *bucket = vector->bucket;
+	const NtsBucket *bucket = vector->bucket;
 	Stretch		all = {PG_INT64_MIN, PG_INT64_MAX};
 
-	bucket->begin = bucket->end = value;
-	bucket->value = nts_agg_vector_evaluate(vectors, vector, vector->state, (Datum) value, false, &bucket->isnull);
 	for (int i = 0; i < bucket->step_count && all.begin < all.end; i++)
 	{
 		Stretch		stretch = step_stretch(vectors, vector, &bucket->steps[i], value);
@@ -231,8 +229,22 @@ evaluate(NtsAggVectors *vectors, NtsAggVector *vector, int64 value)
 		all.begin = Max(all.begin, stretch.begin);
 		all.end = Min(all.end, stretch.end);
 	}
-	bucket->begin = all.begin;
-	bucket->end = all.end;
+	return all;
+}
+
+/* Evaluates the expression and sets the stretch. */
+static void
+evaluate(NtsAggVectors *vectors, NtsAggVector *vector, int64 value)
+{
+	NtsBucket  *bucket = vector->bucket;
+	Stretch		stretch;
+
+	/* nothing, if it fails */
+	bucket->begin = bucket->end = value;
+	bucket->value = nts_agg_vector_evaluate(vectors, vector, vector->state, (Datum) value, false, &bucket->isnull);
+	stretch = find_stretch(vectors, vector, value);
+	bucket->begin = stretch.begin;
+	bucket->end = stretch.end;
 }
 
 void
@@ -391,4 +403,13 @@ nts_bucket_constant(NtsAggVectors *vectors, NtsAggVector *vector, int64 min, int
 	*value = bucket->value;
 	*isnull = bucket->isnull;
 	return min == max || (min >= bucket->begin && max < bucket->end);
+}
+
+void
+nts_bucket_stretch(NtsAggVectors *vectors, NtsAggVector *vector, int64 value, int64 *begin, int64 *end)
+{
+	Stretch		stretch = find_stretch(vectors, vector, value);
+
+	*begin = stretch.begin;
+	*end = stretch.end;
 }

@@ -69,6 +69,7 @@ filter_rank(const NtsFilter *filter)
 	{
 		case NTS_FILTER_BYTES:
 			return 0;
+		case NTS_FILTER_BUCKET:
 		case NTS_FILTER_EXPRESSION:
 			return 3;
 		case NTS_FILTER_AND:

@@ -13,6 +13,7 @@
 
 #include "nodedb_ts/core.h"
 #include "pg/scan/filter.h"
+#include "pg/scan/filter_bucket.h"
 
 /* ---- constants ---- */
 
@@ -257,6 +258,8 @@ nts_filter_set_constants(NtsFilter *filter, ExprContext *econtext, MemoryContext
 
 	for (int i = 0; i < filter->count; i++)
 		nts_filter_set_constants(filter->args[i], econtext, context);
+	if (filter->kind == NTS_FILTER_BUCKET)
+		nts_filter_bucket_forget(filter->bucket);
 	if (filter->constant == NULL || filter->kind == NTS_FILTER_EXPRESSION)
 		return;
 	old = MemoryContextSwitchTo(context);
@@ -281,6 +284,20 @@ nts_filter_set_constants(NtsFilter *filter, ExprContext *econtext, MemoryContext
 /* ---- verdicts ---- */
 
 static bool passes(NtsFilter *filter, Datum value, bool isnull, ExprContext *econtext, TupleTableSlot *slot);
+
+static NtsVerdict
+judge_bucket(const NtsFilter *filter, const NtsStatistics *s)
+{
+	bool		passes;
+
+	if (s == NULL || !s->nulls_known)
+		return NTS_VERDICT_SOME;
+	if (s->null_count == s->rows)
+		return NTS_VERDICT_NONE;
+	if (!s->has_range || !nts_filter_bucket_constant(filter->bucket, (int64) s->min, (int64) s->max, &passes))
+		return NTS_VERDICT_SOME;
+	return !passes ? NTS_VERDICT_NONE : s->null_count == 0 ? NTS_VERDICT_ALL : NTS_VERDICT_SOME;
+}
 
 static NtsVerdict
 judge_range(int32 order, int32 compare, const NtsStatistics *s, uint64 constant)
@@ -547,6 +564,8 @@ nts_filter_judge(NtsFilter *filter, const NtsFilterFacts *facts)
 			if (s != NULL)
 				verdict = judge_words(filter, s);
 			break;
+		case NTS_FILTER_BUCKET:
+			return judge_bucket(filter, facts->statistics(facts->scan, filter->column));
 		case NTS_FILTER_BYTES:
 			if (filter->never)
 				return NTS_VERDICT_NONE;
@@ -666,6 +685,15 @@ apply_by_address(NtsFilter *filter, NtsVectorSet *set, uint8 *keep, ExprContext 
 	}
 }
 
+/* Rows that are left out already may not be looked at: some functions fail for times that are far away. */
+static void
+apply_bucket(const NtsFilter *filter, const NtsColumnData *data, uint32 rows, uint8 *keep)
+{
+	for (uint32 i = 0; i < rows; i++)
+		if (keep[i])
+			keep[i] = !data->nulls[i] && nts_filter_bucket_passes(filter->bucket, (int64) data->values[i]);
+}
+
 static void
 apply_or(NtsFilter *filter, NtsVectorSet *set, uint8 *keep, ExprContext *econtext, TupleTableSlot *slot)
 {
@@ -720,6 +748,9 @@ nts_filter_apply(NtsFilter *filter, NtsVectorSet *set, uint8 *keep, ExprContext 
 		case NTS_FILTER_IN:
 			nts_filter_in(filter->order, (const uint64 *) data->values, data->nulls, set->rows, filter->words,
 						  filter->constants, keep);
+			break;
+		case NTS_FILTER_BUCKET:
+			apply_bucket(filter, data, set->rows, keep);
 			break;
 		case NTS_FILTER_NULL:
 			for (uint32 i = 0; i < set->rows; i++)

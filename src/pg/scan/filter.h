@@ -20,6 +20,7 @@ typedef enum NtsFilterKind
 	NTS_FILTER_COMPARE,			/* word column, constant */
 	NTS_FILTER_IN,				/* word column, some constants */
 	NTS_FILTER_NULL,			/* IS [NOT] NULL */
+	NTS_FILTER_BUCKET,			/* a bucket of a word column, compared: once a bucket */
 	NTS_FILTER_BYTES,			/* byte string column equal to one of some constants */
 	NTS_FILTER_EXPRESSION		/* any expression of one by-reference column: once for each distinct value met */
 } NtsFilterKind;
@@ -60,6 +61,7 @@ typedef struct NtsFilter
 	Oid			type;			/* of the constant, or of the array's elements */
 	ExprState  *constant;		/* NULL at planning */
 	Expr	   *expression;		/* of the constant; of EXPRESSION the whole */
+	struct NtsFilterBucket *bucket; /* BUCKET, not at planning */
 	bool		never;			/* no row passes: the constant is NULL, or nothing compares so */
 	uint64		word;
 	uint64	   *words;			/* sorted, distinct */

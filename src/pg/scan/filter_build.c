@@ -8,6 +8,7 @@
 
 #include "access/nbtree.h"
 #include "access/stratnum.h"
+#include "access/transam.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_operator_d.h"
 #include "catalog/pg_proc.h"
@@ -22,6 +23,7 @@
 #include "utils/typcache.h"
 
 #include "pg/scan/filter.h"
+#include "pg/scan/filter_bucket.h"
 
 /* Does the expression depend on the relation's row? */
 static bool
@@ -467,6 +469,50 @@ build_array_comparison(ScalarArrayOpExpr *clause, Index relid, PlanState *parent
 	return filter;
 }
 
+/*
+ * A bucket of a time or integer column, compared by an operator of PostgreSQL with a constant: ts::date = '2026-01-01',
+ * extract(dow from ts) IN (0, 6). What the operator compares with the column's own value is a better filter.
+ */
+static NtsFilter *
+build_bucket(Expr *clause, Oid operator, Node *left, Node *right, Index relid, PlanState *parent)
+{
+	NtsFilter  *filter;
+	Var		   *var;
+
+	if (column_of(left, relid) != NULL || !is_constant(right, relid) || get_opcode(operator) >= FirstNormalObjectId ||
+		get_op_btree_interpretation(operator) == NIL)
+		return NULL;
+	var = nts_filter_bucket_column(left);
+	if (var == NULL || column_of((Node *) var, relid) == NULL)
+		return NULL;
+	filter = make_filter(NTS_FILTER_BUCKET, var);
+	filter->expression = clause;
+	if (parent != NULL)
+		filter->bucket = nts_filter_bucket_make(clause, (Expr *) left, (ScanState *) parent);
+	return filter;
+}
+
+static NtsFilter *
+build_operation(OpExpr *clause, Index relid, PlanState *parent)
+{
+	NtsFilter  *filter = build_comparison(clause, relid, parent);
+
+	if (filter != NULL || list_length(clause->args) != 2 || clause->opretset)
+		return filter;
+	filter = build_bucket((Expr *) clause, clause->opno, linitial(clause->args), lsecond(clause->args), relid, parent);
+	return filter != NULL ? filter :
+		build_bucket((Expr *) clause, clause->opno, lsecond(clause->args), linitial(clause->args), relid, parent);
+}
+
+static NtsFilter *
+build_array_operation(ScalarArrayOpExpr *clause, Index relid, PlanState *parent)
+{
+	NtsFilter  *filter = build_array_comparison(clause, relid, parent);
+
+	return filter != NULL ? filter :
+		build_bucket((Expr *) clause, clause->opno, linitial(clause->args), lsecond(clause->args), relid, parent);
+}
+
 static NtsFilter *
 build_list(BoolExpr *clause, Index relid, PlanState *parent)
 {
@@ -507,9 +553,9 @@ nts_filter_build(Expr *clause, Index relid, PlanState *parent)
 	switch (nodeTag(clause))
 	{
 		case T_OpExpr:
-			return build_comparison((OpExpr *) clause, relid, parent);
+			return build_operation((OpExpr *) clause, relid, parent);
 		case T_ScalarArrayOpExpr:
-			return build_array_comparison((ScalarArrayOpExpr *) clause, relid, parent);
+			return build_array_operation((ScalarArrayOpExpr *) clause, relid, parent);
 		case T_NullTest:
 			{
 				NullTest   *test = (NullTest *) clause;

@@ -1,0 +1,24 @@
+/*
+ * filter_bucket.h - inside of this room: conditions on buckets of a column, such as ts::date = '2026-01-01'.
+ */
+#ifndef NTS_SCAN_FILTER_BUCKET_H
+#define NTS_SCAN_FILTER_BUCKET_H
+
+#include "postgres.h"
+
+#include "nodes/execnodes.h"
+
+typedef struct NtsFilterBucket NtsFilterBucket;
+
+/* The column of which an expression is a bucket and nothing more, so that it can hardly fail; or NULL. */
+extern Var *nts_filter_bucket_column(Node *expr);
+/* clause: a strict comparison of the bucket with a constant; lives in the current memory context. */
+extern NtsFilterBucket *nts_filter_bucket_make(Expr *clause, Expr *bucket, ScanState *parent);
+/* Constants have changed. */
+extern void nts_filter_bucket_forget(NtsFilterBucket *filter);
+/* Of a value that is not NULL. */
+extern bool nts_filter_bucket_passes(NtsFilterBucket *filter, int64 value);
+/* Is it known that all values from min to max pass, or that none does? Sets *passes. */
+extern bool nts_filter_bucket_constant(NtsFilterBucket *filter, int64 min, int64 max, bool *passes);
+
+#endif							/* NTS_SCAN_FILTER_BUCKET_H */
