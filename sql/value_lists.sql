@@ -46,6 +46,9 @@ SELECT c, r.* FROM unnest(ARRAY[
 	'region IS NULL', 'team = ''team 0''', 'team IN (''team 8'', ''team 9'')', 'dev = md5(''3'')::uuid', 'dev = md5(''9999'')::uuid',
 	'dev > md5(''3'')::uuid', 'code = 1000000007', 'code IN (2000000015, 5)', 'code = 1000000008 OR region = ''region 0''',
 	'region = ''region 0'' AND team = ''team 8''', '(region = ''region 0'' OR team = ''team 8'') AND (region LIKE ''%1'' OR code = 2)',
+	'lower(region) = ''region 5''', 'upper(region) IN (''REGION 0'', ''X'')', 'left(region, 6) <> ''region''', 'length(team) > 6',
+	'starts_with(host, ''host 1'')', 'lower(team) LIKE ''team 8%''', 'upper(region) = ''REGION 0'' OR length(host) < 2', 'btrim(region, ''r0'') < ''egion''',
+	'substr(region, 2) = ''egion 0''', 'lower(region) = team',
 	'f = ''NaN''', 'f = 0', 'u = ''ä''', 'u > ''b''', 'host LIKE ''host 1%''', 'host LIKE ''host 1%'' AND region LIKE ''%1'' AND ts < ''2024-01-02''']) c,
 	LATERAL tried(c) r;
 

@@ -171,6 +171,15 @@ sub on_bucket
 		'extract(' . pick(qw(hour minute dow month)) . " FROM ${p}ts) " . pick('', 'NOT ') . 'IN (0, 1, 3, 5)');
 }
 
+# A condition that is evaluated once a value of a text.
+sub on_text
+{
+	my ($p) = @_;
+	my $t = "$p" . of_kind('text');
+	return pick("upper($t) = 'HOST " . int(rand(20)) . "'", "lower($t) " . pick('IN', 'NOT IN') . " ('eu', 'host 3', 'us-east')", "left($t, 6) " . pick(qw(= <> <)) . " 'host 1'",
+		"length($t) " . pick(qw(= > <)) . ' ' . int(rand(9)), "starts_with($t, 'host 1')", "btrim($t, 'h1') = 'ost '", "lower($t) LIKE '%e%'");
+}
+
 sub comparison
 {
 	my ($c, $p) = @_;
@@ -192,7 +201,8 @@ sub comparison
 		return "$p$t " . pick('~', '!~', '~*') . ' ' . pick("'^host 1'", "'st [0-9]\$'", "'^eu\$'");
 	}
 	return "$p" . pick('b', 'b IS TRUE', 'b IS NOT FALSE', 'b IS UNKNOWN') if $dice < 0.88;
-	return on_bucket($p) if $dice < 0.90;
+	return on_bucket($p) if $dice < 0.895;
+	return on_text($p) if $dice < 0.91;
 	return by_row($p) if $dice < 0.925;
 	return "${p}host = ${p}lk" if $dice < 0.93;
 	return "${p}$c = ANY (ARRAY[" . join(', ', map { constant($c) } 0 .. int(rand(4))) . '])' if $dice < 0.96 && $kind ne 'float' && $kind ne 'text' && $kind ne 'numeric';

@@ -492,16 +492,101 @@ build_bucket(Expr *clause, Oid operator, Node *left, Node *right, Index relid, P
 	return filter;
 }
 
+/* Functions of text that fail for no text. */
+static bool
+is_total(Oid function, Oid collation)
+{
+	switch (function)
+	{
+		case F_LOWER_TEXT:
+		case F_UPPER_TEXT:
+			return OidIsValid(collation);
+		case F_BTRIM_TEXT:
+		case F_LTRIM_TEXT:
+		case F_RTRIM_TEXT:
+		case F_LENGTH_TEXT:
+		case F_CHAR_LENGTH_TEXT:
+		case F_CHARACTER_LENGTH_TEXT:
+		case F_OCTET_LENGTH_TEXT:
+		case F_LEFT:
+		case F_RIGHT:
+		case F_STRPOS:
+		case F_STARTS_WITH:
+			return true;
+		default:
+			return get_func_leakproof(function);
+	}
+}
+
+typedef struct OneColumn
+{
+	Index		relid;
+	Var		   *var;			/* or NULL: none was met */
+} OneColumn;
+
+/* Does an expression use more than one column of values by reference, functions that are total, and constants? */
+static bool
+is_too_much(Node *node, OneColumn *one)
+{
+	if (node == NULL)
+		return false;
+	if (!mentions_walker(node, &one->relid))
+		return !IsA(node, List) && !is_constant(node, one->relid);
+	switch (nodeTag(node))
+	{
+		case T_Var:
+			if (((Var *) node)->varattno <= 0 || get_typbyval(((Var *) node)->vartype) ||
+				(one->var != NULL && one->var->varattno != ((Var *) node)->varattno))
+				return true;
+			one->var = (Var *) node;
+			return false;
+		case T_List:
+		case T_RelabelType:
+			break;
+		case T_FuncExpr:
+			if (((FuncExpr *) node)->funcretset || !is_total(((FuncExpr *) node)->funcid, ((FuncExpr *) node)->inputcollid))
+				return true;
+			break;
+		case T_OpExpr:
+			if (((OpExpr *) node)->opretset ||
+				!(is_total(get_opcode(((OpExpr *) node)->opno), ((OpExpr *) node)->inputcollid) ||
+				  cannot_fail(get_opcode(((OpExpr *) node)->opno), llast(((OpExpr *) node)->args))))
+				return true;
+			break;
+		case T_ScalarArrayOpExpr:
+			if (!get_func_leakproof(get_opcode(((ScalarArrayOpExpr *) node)->opno)))
+				return true;
+			break;
+		default:
+			return true;
+	}
+	return expression_tree_walker(node, is_too_much, one);
+}
+
+/* A function of one column of text, as in lower(host) = 'a': once for each distinct value, too. */
+static NtsFilter *
+build_total(Expr *clause, Index relid, PlanState *parent)
+{
+	OneColumn	one = {.relid = relid};
+	NtsFilter  *filter;
+
+	if (is_too_much((Node *) clause, &one) || one.var == NULL || contain_volatile_functions((Node *) clause))
+		return NULL;
+	filter = make_filter(NTS_FILTER_EXPRESSION, one.var);
+	set_constant(filter, clause, BOOLOID, parent);
+	return filter;
+}
+
 static NtsFilter *
 build_operation(OpExpr *clause, Index relid, PlanState *parent)
 {
 	NtsFilter  *filter = build_comparison(clause, relid, parent);
 
-	if (filter != NULL || list_length(clause->args) != 2 || clause->opretset)
-		return filter;
-	filter = build_bucket((Expr *) clause, clause->opno, linitial(clause->args), lsecond(clause->args), relid, parent);
-	return filter != NULL ? filter :
-		build_bucket((Expr *) clause, clause->opno, lsecond(clause->args), linitial(clause->args), relid, parent);
+	if (filter == NULL && list_length(clause->args) == 2 && !clause->opretset)
+		filter = build_bucket((Expr *) clause, clause->opno, linitial(clause->args), lsecond(clause->args), relid, parent);
+	if (filter == NULL && list_length(clause->args) == 2 && !clause->opretset)
+		filter = build_bucket((Expr *) clause, clause->opno, lsecond(clause->args), linitial(clause->args), relid, parent);
+	return filter != NULL ? filter : build_total((Expr *) clause, relid, parent);
 }
 
 static NtsFilter *
@@ -509,8 +594,9 @@ build_array_operation(ScalarArrayOpExpr *clause, Index relid, PlanState *parent)
 {
 	NtsFilter  *filter = build_array_comparison(clause, relid, parent);
 
-	return filter != NULL ? filter :
-		build_bucket((Expr *) clause, clause->opno, linitial(clause->args), lsecond(clause->args), relid, parent);
+	if (filter == NULL)
+		filter = build_bucket((Expr *) clause, clause->opno, linitial(clause->args), lsecond(clause->args), relid, parent);
+	return filter != NULL ? filter : build_total((Expr *) clause, relid, parent);
 }
 
 static NtsFilter *
@@ -570,6 +656,8 @@ nts_filter_build(Expr *clause, Index relid, PlanState *parent)
 			}
 		case T_Var:
 			return build_truth(column_of((Node *) clause, relid), true);
+		case T_FuncExpr:
+			return build_total(clause, relid, parent);
 		case T_BoolExpr:
 			if (((BoolExpr *) clause)->boolop == NOT_EXPR)
 				return build_truth(column_of(linitial(((BoolExpr *) clause)->args), relid), false);
