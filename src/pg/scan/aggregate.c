@@ -36,6 +36,7 @@
 #include "pg/scan/custom_scan.h"
 
 #define LEAST_ROOM (32 * 1024)	/* for groups */
+#define SHOWN_AT_ONCE 64		/* groups with results of a few bytes, before their memory is given back */
 
 typedef struct NtsAggregateNode
 {
@@ -76,6 +77,8 @@ typedef struct NtsAggregateNode
 	bool		in_order;		/* those in the table, in the order wanted */
 	NtsEarlyStop *stop;			/* groups come in the order of a bucket, or NULL */
 	uint64		shown;			/* of its groups */
+	bool		small_results;	/* nothing that a group shows takes more than some bytes */
+	uint32		unreset;		/* groups shown since the per-tuple memory was reset */
 	uint64		answered;		/* row groups and vectors that they sufficed for, */
 	uint64		unanswered;		/* and not */
 } NtsAggregateNode;
@@ -617,6 +620,7 @@ next_group(ScanState *ss)
 static TupleTableSlot *
 exec_aggregate(CustomScanState *css)
 {
+	NtsAggregateNode *node = (NtsAggregateNode *) css;
 	ScanState  *ss = &css->ss;
 	ExprContext *econtext = ss->ps.ps_ExprContext;
 
@@ -625,7 +629,11 @@ exec_aggregate(CustomScanState *css)
 		TupleTableSlot *slot;
 
 		CHECK_FOR_INTERRUPTS();
-		ResetExprContext(econtext);
+		if (!node->small_results || ++node->unreset == SHOWN_AT_ONCE)
+		{
+			ResetExprContext(econtext);
+			node->unreset = 0;
+		}
 		slot = next_group(ss);
 		if (TupIsNull(slot))
 			return ss->ps.ps_ProjInfo != NULL ? ExecClearTuple(ss->ps.ps_ProjInfo->pi_state.resultslot) : slot;
@@ -694,6 +702,16 @@ find_spilled(NtsAggregateNode *node)
 	}
 }
 
+/* Sums and the like of what is stored, as they are. */
+static bool
+has_small_results(const NtsAggregateNode *node)
+{
+	for (int a = 0; a < node->aggregate_count; a++)
+		if (node->aggregates[a].kind == NTS_AGG_CALL)
+			return false;
+	return !node->partial && node->css.ss.ps.ps_ProjInfo == NULL && node->css.ss.ps.qual == NULL;
+}
+
 static void
 begin_aggregate(CustomScanState *css, EState *estate, int eflags)
 {
@@ -735,6 +753,7 @@ begin_aggregate(CustomScanState *css, EState *estate, int eflags)
 	node->partial = node->aggregate_count > 0 && nts_agg_is_partial(node->aggregates[0].aggref);
 	if (nts_enable_statistics_aggregate)
 		choose(node);
+	node->small_results = has_small_results(node);
 	node->orders = palloc(sizeof(int) * Max(list_length(lsecond(plan->custom_private)), 1));
 	foreach(cell, (List *) lsecond(plan->custom_private))
 		node->orders[node->order_count++] = lfirst_int(cell);
