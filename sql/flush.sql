@@ -206,6 +206,22 @@ SELECT count(*), count(ts), count(v), sum(length(v)) FROM b;
 SELECT sum(rows) FROM ts_segments('b') WHERE level > 0;
 SELECT ts_flush('b');
 
+-- the planner knows what an undone flush has left in L0
+CREATE TABLE undone (i int) USING nodedb_ts;
+INSERT INTO undone SELECT i FROM generate_series(1, 3000) i;
+INSERT INTO undone SELECT i FROM generate_series(1, 200) i;
+CREATE FUNCTION estimated() RETURNS float8 LANGUAGE plpgsql AS $$
+DECLARE plan json;
+BEGIN
+  EXECUTE 'EXPLAIN (FORMAT json) SELECT * FROM undone' INTO plan;
+  RETURN plan->0->'Plan'->'Plan Rows';
+END $$;
+CREATE TABLE before AS SELECT estimated() AS rows;
+BEGIN;
+SELECT ts_flush('undone') > 0 AS flushed;
+ROLLBACK;
+SELECT b.rows > 1000 AS some, estimated() = b.rows AS same FROM before b;
+
 SET client_min_messages = warning;
 -- every table is sound
 SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v

@@ -65,11 +65,16 @@ uint32
 nts_delta_waiting_rows(Relation rel, BlockNumber block, uint64 generation)
 {
 	NtsDeltaSpecial special;
+	TransactionId xid;
 
-	/* the page's checksum is not looked at, so its ids are not looked up */
-	if (!read_special(rel, block, generation, &special) || TransactionIdIsValid(special.move_xid))
+	if (!read_special(rel, block, generation, &special))
 		return 0;
-	return special.rows;
+	xid = special.move_xid;
+	/* the page's checksum is not looked at, so an id without a status in the commit log is not looked up */
+	if (TransactionIdIsNormal(xid) && (TransactionIdPrecedes(xid, rel->rd_rel->relfrozenxid) ||
+									   !TransactionIdPrecedes(xid, XidFromFullTransactionId(ReadNextFullTransactionId()))))
+		return 0;
+	return is_moved(xid) ? 0 : special.rows;
 }
 
 static int
