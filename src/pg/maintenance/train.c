@@ -141,7 +141,7 @@ can_read(Train *train, const NtsDirectory *directory, const NtsVectorSet *set, L
 		return false;
 	/* one that is not there is an error, as for every reader */
 	ref = nts_dictionaries_place(directory, id);
-	if (ref == NULL || nts_dictionary_cache_try(train->rel, &ref->entry, false) != NULL)
+	if (ref == NULL || nts_dictionary_cache_try(train->rel, &ref->entry, true) != NULL)
 		return true;
 	old = MemoryContextSwitchTo(context);
 	*damaged = lappend_oid(*damaged, id);
