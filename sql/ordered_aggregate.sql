@@ -93,7 +93,19 @@ SELECT count(*), count(*) FILTER (WHERE i < before) AS disordered
 SELECT count(*), count(*) FILTER (WHERE (k, i) > (k_before, i_before)) AS disordered
   FROM (SELECT k, i, lag(k) OVER () AS k_before, lag(i) OVER () AS i_before
           FROM (SELECT k, i, count(*) FROM many_ts GROUP BY k, i ORDER BY k DESC, i DESC) g) x;
+-- no more of them are kept than a LIMIT asks for, unless something decides later
+SELECT i, count(*) FROM many_ts GROUP BY i ORDER BY i DESC LIMIT 3;
+SELECT i, k, count(*) FROM many_ts GROUP BY k, i ORDER BY k, i LIMIT 2 OFFSET 42856;
+SELECT DISTINCT i FROM many_ts ORDER BY i OFFSET 150000 LIMIT 2;
+SELECT i, count(*) FROM many_ts GROUP BY i HAVING i % 100000 = 7 ORDER BY i LIMIT 2;
+SELECT i, count(*) FROM many_ts GROUP BY i ORDER BY i FETCH FIRST 2 ROWS WITH TIES;
+SELECT i, count(*) OVER (ORDER BY i DESC) FROM many_ts GROUP BY i ORDER BY i LIMIT 2;
+SELECT DISTINCT count(*) FROM many_ts GROUP BY i ORDER BY 1 LIMIT 3;
+SELECT i, generate_series(1, i % 2) FROM many_ts GROUP BY i ORDER BY i LIMIT 2;
+PREPARE first_groups(int) AS SELECT i FROM many_ts GROUP BY i ORDER BY i LIMIT $1;
+EXECUTE first_groups(2);
 RESET work_mem;
+DEALLOCATE first_groups;
 DROP TABLE many_ts;
 
 -- rescans, cursors both ways, windows, merge joins, generic plans

@@ -75,6 +75,7 @@ typedef struct NtsAggregateNode
 	int			order_count;
 	bool		ordered;		/* nothing above sorts them */
 	bool		in_order;		/* those in the table, in the order wanted */
+	int			wanted;			/* nobody asks for more groups than these, if it is not 0 */
 	NtsEarlyStop *stop;			/* groups come in the order of a bucket, or NULL */
 	uint64		shown;			/* of its groups */
 	bool		small_results;	/* nothing that a group shows takes more than some bytes */
@@ -525,7 +526,8 @@ sort_all(NtsAggregateNode *node)
 {
 	MemoryContext old = MemoryContextSwitchTo(node->vectors.context);
 
-	node->sort = nts_agg_begin_sort(node->css.ss.ss_ScanTupleSlot->tts_tupleDescriptor, node->orders, node->order_count, NULL);
+	node->sort = nts_agg_begin_sort(node->css.ss.ss_ScanTupleSlot->tts_tupleDescriptor, node->orders, node->order_count, NULL,
+									node->wanted);
 	MemoryContextSwitchTo(old);
 	do
 		sort_groups(node, true);
@@ -758,6 +760,7 @@ begin_aggregate(CustomScanState *css, EState *estate, int eflags)
 	foreach(cell, (List *) lsecond(plan->custom_private))
 		node->orders[node->order_count++] = lfirst_int(cell);
 	node->ordered = intVal(lthird(plan->custom_private)) != 0;
+	node->wanted = intVal(list_nth(plan->custom_private, 4));
 	if (lfourth(plan->custom_private) != NIL)
 	{
 		NtsEarlyPlan early;

@@ -311,8 +311,9 @@ extern bool nts_agg_table_order(NtsAggTable *table, const NtsAggVectors *vectors
 extern bool nts_agg_sort_groups(NtsAggGroup **groups, uint32 count, const NtsAggVectors *vectors, const int *keys,
 								const int *orders, int order_count);
 /* Begins PostgreSQL's sort of tuples that have the group keys first, in the current memory context. nulls_first NULL: as
- * there. */
-extern struct Tuplesortstate *nts_agg_begin_sort(TupleDesc desc, const int *orders, int order_count, const bool *nulls_first);
+ * there. wanted: the first of them; 0: all. */
+extern struct Tuplesortstate *nts_agg_begin_sort(TupleDesc desc, const int *orders, int order_count, const bool *nulls_first,
+												 int wanted);
 extern uint64 nts_agg_table_count(const NtsAggTable *table);
 extern Size nts_agg_group_size(int key_count, int state_count);
 

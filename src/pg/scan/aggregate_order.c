@@ -249,12 +249,13 @@ nts_agg_sort_groups(NtsAggGroup **groups, uint32 count, const NtsAggVectors *vec
 }
 
 Tuplesortstate *
-nts_agg_begin_sort(TupleDesc desc, const int *orders, int order_count, const bool *nulls_first)
+nts_agg_begin_sort(TupleDesc desc, const int *orders, int order_count, const bool *nulls_first, int wanted)
 {
 	AttrNumber *columns = palloc(sizeof(AttrNumber) * order_count);
 	Oid		   *operators = palloc(sizeof(Oid) * order_count);
 	Oid		   *collations = palloc(sizeof(Oid) * order_count);
 	bool	   *first = palloc(sizeof(bool) * order_count);
+	Tuplesortstate *sort;
 
 	for (int o = 0; o < order_count; o++)
 	{
@@ -267,5 +268,9 @@ nts_agg_begin_sort(TupleDesc desc, const int *orders, int order_count, const boo
 		collations[o] = att->attcollation;
 		first[o] = nulls_first != NULL ? nulls_first[o] : descending;
 	}
-	return tuplesort_begin_heap(desc, order_count, columns, operators, collations, first, work_mem, NULL, TUPLESORT_NONE);
+	sort = tuplesort_begin_heap(desc, order_count, columns, operators, collations, first, work_mem, NULL,
+								wanted > 0 ? TUPLESORT_ALLOWBOUNDED : TUPLESORT_NONE);
+	if (wanted > 0)
+		tuplesort_set_bound(sort, wanted);
+	return sort;
 }

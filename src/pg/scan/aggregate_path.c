@@ -42,6 +42,7 @@
 #include "pg/scan/aggregate.h"
 #include "pg/scan/aggregate_path.h"
 #include "pg/scan/aggregate_spill.h"
+#include "pg/scan/best.h"
 #include "pg/scan/early_stop.h"
 #include "pg/scan/filter.h"
 
@@ -534,9 +535,22 @@ whole_order(PlannerInfo *root, List *keys)
 	return orders;
 }
 
+/* How many groups of this stage a LIMIT asks for, at most; 0: unknown. */
+static int
+wanted_groups(const PlannerInfo *root, UpperRelationKind stage, const CustomPath *path)
+{
+	const Query *parse = root->parse;
+	double		limit = nts_constant_limit(root);
+
+	if (limit < 1 || limit > INT_MAX || parse->hasWindowFuncs || parse->hasTargetSRFs || lthird(path->custom_private) != NIL ||
+		(stage != UPPERREL_DISTINCT && parse->distinctClause != NIL))
+		return 0;
+	return (int) limit;
+}
+
 /* The same path with the groups in the order that the query asks for. A sort above would move and compare tuples. */
 static void
-add_sorted_path(PlannerInfo *root, RelOptInfo *grouped, const CustomPath *path)
+add_sorted_path(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *grouped, const CustomPath *path)
 {
 	List	   *orders = nts_enable_ordered_aggregate ? whole_order(root, linitial(path->custom_private)) : NIL;
 	CustomPath *sorted;
@@ -551,11 +565,13 @@ add_sorted_path(PlannerInfo *root, RelOptInfo *grouped, const CustomPath *path)
 	sorted->path.total_cost += cost;
 	sorted->path.pathkeys = root->sort_pathkeys;
 	sorted->custom_private = lappend(lappend(list_copy(path->custom_private), NIL), orders);
+	sorted->custom_private = lappend(sorted->custom_private, makeInteger(wanted_groups(root, stage, path)));
 	add_path(grouped, &sorted->path);
 }
 
 void
-nts_grouping_add_paths(PlannerInfo *root, const NtsGrouping *grouping, RelOptInfo *grouped, PathTarget *target, Path *scan)
+nts_grouping_add_paths(PlannerInfo *root, const NtsGrouping *grouping, UpperRelationKind stage, RelOptInfo *grouped,
+					   PathTarget *target, Path *scan)
 {
 	Path	   *path = nts_grouping_path(root, grouping, grouped, target, scan);
 
@@ -563,7 +579,7 @@ nts_grouping_add_paths(PlannerInfo *root, const NtsGrouping *grouping, RelOptInf
 		return;
 	/* the others first: add_path may free what it refuses */
 	nts_early_stop_add_path(root, grouped, (CustomPath *) path, grouping->keys, scan->rows);
-	add_sorted_path(root, grouped, (CustomPath *) path);
+	add_sorted_path(root, stage, grouped, (CustomPath *) path);
 	add_path(grouped, path);
 }
 
@@ -578,7 +594,7 @@ add_aggregate_path(PlannerInfo *root, RelOptInfo *input, RelOptInfo *grouped, Gr
 	grouping.relid = input->relid;
 	grouping.having = (List *) extra->havingQual;
 	if (nts_grouping_understand(root, &grouping, grouped->reltarget, root->parse->groupClause, extra->targetList))
-		nts_grouping_add_paths(root, &grouping, grouped, grouped->reltarget, scan);
+		nts_grouping_add_paths(root, &grouping, UPPERREL_GROUP_AGG, grouped, grouped->reltarget, scan);
 }
 
 static void
@@ -653,9 +669,10 @@ plan_aggregate(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist
 	/* found in custom_scan_tlist too, but there nobody looks for parameters */
 	collect_params((Node *) outputs, &plan->custom_exprs);
 	orders = list_length(path->custom_private) > 4 ? list_nth(path->custom_private, 4) : NIL;
-	plan->custom_private = list_make4(makeInteger(list_length(keys)), orders != NIL ? orders : order_of_groups(root, keys),
+	plan->custom_private = list_make5(makeInteger(list_length(keys)), orders != NIL ? orders : order_of_groups(root, keys),
 									  makeInteger(orders != NIL),
-									  list_length(path->custom_private) > 3 ? lfourth(path->custom_private) : NIL);
+									  list_length(path->custom_private) > 3 ? lfourth(path->custom_private) : NIL,
+									  list_length(path->custom_private) > 5 ? list_nth(path->custom_private, 5) : makeInteger(0));
 	plan->methods = scan_methods;
 	return &plan->scan.plan;
 }

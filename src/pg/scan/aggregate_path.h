@@ -34,9 +34,9 @@ extern bool nts_agg_is_groupable(const Expr *expr, Oid equality);
 /* A path of `parent` that makes the target of what the scan gives; NULL: states of so many groups do not fit into memory. */
 extern Path *nts_grouping_path(PlannerInfo *root, const NtsGrouping *grouping, RelOptInfo *parent,
 							   PathTarget *target, Path *scan);
-/* Adds what there is of such paths: in no order, and in the query's. */
-extern void nts_grouping_add_paths(PlannerInfo *root, const NtsGrouping *grouping, RelOptInfo *grouped, PathTarget *target,
-								   Path *scan);
+/* Adds what there is of such paths, for a stage of planning and its relation: in no order, and in the query's. */
+extern void nts_grouping_add_paths(PlannerInfo *root, const NtsGrouping *grouping, UpperRelationKind stage, RelOptInfo *grouped,
+								   PathTarget *target, Path *scan);
 /* How many groups `rows` rows make by these keys. */
 extern double nts_agg_estimate_groups(PlannerInfo *root, List *keys, double rows);
 

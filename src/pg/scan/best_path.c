@@ -198,16 +198,24 @@ nts_is_plain_query(const Query *parse)
 }
 
 double
-nts_known_limit(const PlannerInfo *root)
+nts_constant_limit(const PlannerInfo *root)
 {
 	const Query *parse = root->parse;
 
 	/* limit_tuples may be an estimate of what is known at execution only */
-	if (parse->distinctClause != NIL || parse->sortClause == NIL || parse->limitOption == LIMIT_OPTION_WITH_TIES ||
-		!is_known_number(parse->limitCount) || (parse->limitOffset != NULL && !is_known_number(parse->limitOffset)) ||
-		!nts_is_plain_query(parse) || root->limit_tuples < 1)
+	if (parse->limitOption == LIMIT_OPTION_WITH_TIES || !is_known_number(parse->limitCount) ||
+		(parse->limitOffset != NULL && !is_known_number(parse->limitOffset)) || root->limit_tuples < 1)
 		return -1;
 	return root->limit_tuples;
+}
+
+double
+nts_known_limit(const PlannerInfo *root)
+{
+	const Query *parse = root->parse;
+
+	return parse->distinctClause != NIL || parse->sortClause == NIL || !nts_is_plain_query(parse) ? -1 :
+		nts_constant_limit(root);
 }
 
 /* ORDER BY column, ... LIMIT n */

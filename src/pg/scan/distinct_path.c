@@ -49,7 +49,7 @@ nts_distinct_add_path(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output)
 	clauses = varying_clauses(root);
 	grouping.relid = input->relid;
 	if (clauses != NIL && nts_grouping_understand(root, &grouping, target, clauses, root->processed_tlist))
-		nts_grouping_add_paths(root, &grouping, output, target, scan);
+		nts_grouping_add_paths(root, &grouping, UPPERREL_DISTINCT, output, target, scan);
 }
 
 /* Finds the keys: columns of the child, and nothing else is asked of it. */

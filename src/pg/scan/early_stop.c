@@ -402,7 +402,7 @@ nts_early_stop_begin_sort(const NtsEarlyStop *stop, TupleDesc desc)
 {
 	int			order = stop->plan.descending ? -(stop->plan.key + 1) : stop->plan.key + 1;
 
-	return nts_agg_begin_sort(desc, &order, 1, &stop->plan.nulls_first);
+	return nts_agg_begin_sort(desc, &order, 1, &stop->plan.nulls_first, 0);
 }
 
 NtsAggGroup *
