@@ -94,6 +94,18 @@ SELECT count(*), count(*) FILTER (WHERE (k, i) > (k_before, i_before)) AS disord
   FROM (SELECT k, i, lag(k) OVER () AS k_before, lag(i) OVER () AS i_before
           FROM (SELECT k, i, count(*) FROM many_ts GROUP BY k, i ORDER BY k DESC, i DESC) g) x;
 -- no more of them are kept than a LIMIT asks for, unless something decides later
+CREATE FUNCTION sort_method(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE line text; found text;
+BEGIN
+  FOR line IN EXECUTE 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) ' || query LOOP
+    found := coalesce(found, substring(line FROM 'Sort Method: (.*)'));
+  END LOOP;
+  RETURN found;
+END $$;
+SELECT q, sort_method('SELECT ' || q) FROM unnest(ARRAY['i FROM many_ts GROUP BY i ORDER BY i LIMIT 3', 'i FROM many_ts GROUP BY i ORDER BY i',
+  'DISTINCT i FROM many_ts ORDER BY i LIMIT 3', 'i FROM many_ts GROUP BY i HAVING i > 9 ORDER BY i LIMIT 3',
+  'i FROM many_ts GROUP BY i ORDER BY i FETCH FIRST 3 ROWS WITH TIES', 'i FROM many_ts WHERE i < 9 GROUP BY i ORDER BY i LIMIT 3',
+  'k || i FROM many_ts WHERE i < 9000 GROUP BY 1 ORDER BY 1 LIMIT 3', 'k || i FROM many_ts WHERE i < 9000 GROUP BY 1 ORDER BY 1']) q;
 SELECT i, count(*) FROM many_ts GROUP BY i ORDER BY i DESC LIMIT 3;
 SELECT i, k, count(*) FROM many_ts GROUP BY k, i ORDER BY k, i LIMIT 2 OFFSET 42856;
 SELECT DISTINCT i FROM many_ts ORDER BY i OFFSET 150000 LIMIT 2;
@@ -105,6 +117,25 @@ SELECT i, generate_series(1, i % 2) FROM many_ts GROUP BY i ORDER BY i LIMIT 2;
 PREPARE first_groups(int) AS SELECT i FROM many_ts GROUP BY i ORDER BY i LIMIT $1;
 EXECUTE first_groups(2);
 RESET work_mem;
+-- the same groups again; of a partition's sorted groups all may be asked for
+SET enable_material = off;
+SET enable_memoize = off;
+SELECT count(*), sum(s.i) FROM generate_series(1, 3) a(n) LEFT JOIN (SELECT i, count(*) c FROM many_ts GROUP BY i ORDER BY i LIMIT 3) s ON s.c < a.n;
+RESET enable_material;
+RESET enable_memoize;
+CREATE TABLE parts_ts (i int, k text) PARTITION BY LIST (k);
+CREATE TABLE parts_ts_0 PARTITION OF parts_ts FOR VALUES IN ('k0') USING nodedb_ts;
+CREATE TABLE parts_ts_1 PARTITION OF parts_ts DEFAULT;
+INSERT INTO parts_ts SELECT * FROM many_ts WHERE i < 50000;
+ANALYZE parts_ts;
+SET enable_partitionwise_aggregate = on;
+SELECT i, k, count(*) FROM parts_ts GROUP BY i, k ORDER BY i DESC, k LIMIT 3;
+SELECT k, i || 'x' AS x, count(*) FROM parts_ts GROUP BY x, k ORDER BY x DESC, k LIMIT 3;
+SET enable_sort = off;
+SELECT i, k, count(*) FROM parts_ts GROUP BY i, k ORDER BY i DESC, k LIMIT 3;
+RESET enable_sort;
+RESET enable_partitionwise_aggregate;
+DROP TABLE parts_ts;
 DEALLOCATE first_groups;
 DROP TABLE many_ts;
 

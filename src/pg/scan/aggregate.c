@@ -392,8 +392,10 @@ end_pass(NtsAggregateNode *node)
 		if (distinct_of(node, a) != NULL)
 			nts_agg_distinct_finish(&node->aggregates[a], &node->vectors);
 	nts_spill_end_pass(&node->rows);
-	if (node->order_count > 0 && node->stop == NULL)
-		node->in_order = nts_agg_table_order(node->table, &node->vectors, node->orders, node->order_count);
+	/* what PostgreSQL's sort does above a hint it would do for a promise; of many it keeps a few more quickly */
+	if (node->order_count > 0 && node->stop == NULL && node->sort == NULL)
+		node->in_order = nts_agg_table_order(node->table, &node->vectors, node->orders, node->order_count,
+											 node->ordered && node->wanted == 0);
 	node->next = nts_agg_table_first(node->table);
 }
 
@@ -487,6 +489,19 @@ show_group(NtsAggregateNode *node, NtsAggGroup *group)
 	ExecStoreVirtualTuple(slot);
 }
 
+static bool
+is_shown(NtsAggregateNode *node)
+{
+	ExprContext *econtext = node->css.ss.ps.ps_ExprContext;
+
+	econtext->ecxt_scantuple = node->css.ss.ss_ScanTupleSlot;
+	if (ExecQual(node->css.ss.ps.qual, econtext))
+		return true;
+	InstrCountFiltered1(&node->css, 1);
+	return false;
+}
+
+/* Where an order is promised, those alone that HAVING lets through. */
 static void
 sort_groups(NtsAggregateNode *node, bool all)
 {
@@ -497,7 +512,8 @@ sort_groups(NtsAggregateNode *node, bool all)
 			continue;
 		ResetExprContext(node->css.ss.ps.ps_ExprContext);
 		show_group(node, group);
-		tuplesort_puttupleslot(node->sort, node->css.ss.ss_ScanTupleSlot);
+		if (!node->ordered || is_shown(node))
+			tuplesort_puttupleslot(node->sort, node->css.ss.ss_ScanTupleSlot);
 	}
 }
 
@@ -586,9 +602,10 @@ show_next(NtsAggregateNode *node)
 {
 	NtsAggGroup *group;
 
-	if (node->ordered && node->table == NULL)
+	if (node->ordered && node->sort == NULL)
 	{
-		read_all(node);
+		if (node->table == NULL)
+			read_all(node);
 		if (!node->in_order || node->spill->used)
 			sort_all(node);
 	}
@@ -640,9 +657,9 @@ exec_aggregate(CustomScanState *css)
 		if (TupIsNull(slot))
 			return ss->ps.ps_ProjInfo != NULL ? ExecClearTuple(ss->ps.ps_ProjInfo->pi_state.resultslot) : slot;
 		econtext->ecxt_scantuple = slot;
-		if (ExecQual(ss->ps.qual, econtext))
+		/* the sort has no others */
+		if ((node->ordered && node->sort != NULL) || is_shown(node))
 			return ss->ps.ps_ProjInfo != NULL ? ExecProject(ss->ps.ps_ProjInfo) : slot;
-		InstrCountFiltered1(ss, 1);
 	}
 }
 
@@ -773,13 +790,19 @@ begin_aggregate(CustomScanState *css, EState *estate, int eflags)
 }
 
 static void
+end_sort(NtsAggregateNode *node)
+{
+	if (node->sort != NULL)
+		tuplesort_end(node->sort);
+	node->sort = NULL;
+}
+
+static void
 end_aggregate(CustomScanState *css)
 {
 	NtsAggregateNode *node = (NtsAggregateNode *) css;
 
-	if (node->sort != NULL)
-		tuplesort_end(node->sort);
-	node->sort = NULL;
+	end_sort(node);
 	nts_spill_drop(node->spill);
 	ExecEndNode(&node->child->ss.ps);
 }
@@ -788,9 +811,7 @@ end_aggregate(CustomScanState *css)
 static void
 forget_all(NtsAggregateNode *node)
 {
-	if (node->sort != NULL)
-		tuplesort_end(node->sort);
-	node->sort = NULL;
+	end_sort(node);
 	forget_groups(node);
 	nts_spill_drop(node->spill);
 	node->forgotten = false;
@@ -821,13 +842,14 @@ rescan_aggregate(CustomScanState *css)
 		return;
 	}
 	/* of several passes the groups of the last one are left */
-	if (changed || node->forgotten || node->interrupted || node->spill->used || node->sort != NULL)
+	if (changed || node->forgotten || node->interrupted || node->spill->used)
 	{
 		forget_all(node);
 		ExecReScan(child);
+		return;
 	}
-	else
-		node->next = nts_agg_table_first(node->table);
+	end_sort(node);
+	node->next = nts_agg_table_first(node->table);
 }
 
 /* ---- EXPLAIN ---- */
@@ -875,6 +897,13 @@ explain_aggregate(CustomScanState *css, List *ancestors, ExplainState *es)
 	{
 		ExplainPropertyUInteger("Vectors", NULL, node->selections, es);
 		ExplainPropertyUInteger("Rows Aggregated", NULL, node->rows_read, es);
+	}
+	if (node->sort != NULL)
+	{
+		TuplesortInstrumentation stats;
+
+		tuplesort_get_stats(node->sort, &stats);
+		ExplainPropertyText("Sort Method", tuplesort_method_name(stats.sortMethod), es);
 	}
 	if (node->table != NULL && (node->key_count > 0 || distinct_count(node) > 0))
 	{

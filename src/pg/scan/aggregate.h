@@ -303,13 +303,14 @@ extern NtsAggGroup *nts_agg_table_first(NtsAggTable *table);
 /*
  * Puts the groups that there are in order: orders[] are k + 1 for key k, -(k + 1) for the same with the greatest first, the
  * first of them the one that matters most; NULLs are the greatest. false: they are not quite in order, for there are very
- * many groups, or very many values of a key that a collation compares. (PostgreSQL's sort of groups that are in order
- * already only looks through them.)
+ * many groups, or, without all_ranks, very many values of a key that a collation compares. (PostgreSQL's sort of groups
+ * that are in order already only looks through them.)
  */
-extern bool nts_agg_table_order(NtsAggTable *table, const NtsAggVectors *vectors, const int *orders, int order_count);
+extern bool nts_agg_table_order(NtsAggTable *table, const NtsAggVectors *vectors, const int *orders, int order_count,
+								bool all_ranks);
 /* aggregate_order.c: the same with an array of them; keys[] are the vectors of their keys. */
 extern bool nts_agg_sort_groups(NtsAggGroup **groups, uint32 count, const NtsAggVectors *vectors, const int *keys,
-								const int *orders, int order_count);
+								const int *orders, int order_count, bool all_ranks);
 /* Begins PostgreSQL's sort of tuples that have the group keys first, in the current memory context. nulls_first NULL: as
  * there. wanted: the first of them; 0: all. */
 extern struct Tuplesortstate *nts_agg_begin_sort(TupleDesc desc, const int *orders, int order_count, const bool *nulls_first,

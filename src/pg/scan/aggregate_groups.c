@@ -296,7 +296,7 @@ nts_agg_table_group(NtsAggTable *table, const NtsAggVectors *vectors, uint32 row
 }
 
 bool
-nts_agg_table_order(NtsAggTable *table, const NtsAggVectors *vectors, const int *orders, int order_count)
+nts_agg_table_order(NtsAggTable *table, const NtsAggVectors *vectors, const int *orders, int order_count, bool all_ranks)
 {
 	uint32		count = (uint32) table->count;
 	NtsAggGroup **groups;
@@ -310,7 +310,7 @@ nts_agg_table_order(NtsAggTable *table, const NtsAggVectors *vectors, const int 
 	groups = palloc(sizeof(NtsAggGroup *) * count);
 	for (NtsAggGroup *group = table->first; group != NULL; group = group->next)
 		groups[i++] = group;
-	complete = nts_agg_sort_groups(groups, count, vectors, table->keys, orders, order_count);
+	complete = nts_agg_sort_groups(groups, count, vectors, table->keys, orders, order_count, all_ranks);
 	for (i = 0; i < count; i++)
 		groups[i]->next = i + 1 < count ? groups[i + 1] : NULL;
 	table->first = groups[0];

@@ -20,7 +20,8 @@
 #include "pg/scan/aggregate_intern.h"
 #include "pg/scan/ordered.h"
 
-/* A value of a key that is compared by its collation must stand in so many groups on average. */
+/* A value of a key that is compared by its collation must stand in so many groups on average where it is a question of
+ * what pays, and the groups are not few. */
 #define LEAST_GROUPS 4
 /* Bits by which groups are distributed at once: a byte where there are few. */
 #define MOST_DIGIT_BITS 12
@@ -126,14 +127,13 @@ compare_values(const void *a, const void *b, void *support)
 	return ApplySortComparator(*(const Datum *) a, false, *(const Datum *) b, false, (SortSupport) support);
 }
 
-/* Words of a key of values by reference: equal ones have one address. false: too many are different. */
+/* Words of a key of values by reference: equal ones have one address. false: more than `most` are different. */
 static bool
-rank_values(Ordered *groups, uint32 count, const NtsAggVector *vector, int key)
+rank_values(Ordered *groups, uint32 count, const NtsAggVector *vector, int key, uint32 most)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "nodedb_ts ranks", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	SortSupportData support = {0};
-	uint32		most = count / LEAST_GROUPS;
 	uint32		mask = pg_nextpower2_32(2 * (most + 1)) - 1;
 	Ranked	   *slots = palloc0(sizeof(Ranked) * ((Size) mask + 1));
 	Datum	   *values = palloc(sizeof(Datum) * (most + 1));
@@ -183,10 +183,10 @@ rank_values(Ordered *groups, uint32 count, const NtsAggVector *vector, int key)
 
 /* false: it would not pay. Sets *any_null; NULLs have one word, of no meaning. */
 static bool
-take_words(Ordered *groups, uint32 count, const NtsAggVector *vector, int key, bool descending, bool *any_null)
+take_words(Ordered *groups, uint32 count, const NtsAggVector *vector, int key, bool descending, uint32 most, bool *any_null)
 {
 	*any_null = false;
-	if (!vector->typbyval && !rank_values(groups, count, vector, key))
+	if (!vector->typbyval && !rank_values(groups, count, vector, key, most))
 		return false;
 	for (uint32 i = 0; i < count; i++)
 	{
@@ -213,8 +213,9 @@ take_nulls(Ordered *groups, uint32 count, int key, bool descending)
 
 bool
 nts_agg_sort_groups(NtsAggGroup **groups, uint32 count, const NtsAggVectors *vectors, const int *keys, const int *orders,
-					int order_count)
+					int order_count, bool all_ranks)
 {
+	uint32		most = all_ranks || count < FEW_GROUPS ? count : count / LEAST_GROUPS;
 	Ordered    *ordered = palloc(sizeof(Ordered) * 2 * (Size) count);
 	Ordered    *now = ordered;
 	bool		complete = true;
@@ -226,7 +227,7 @@ nts_agg_sort_groups(NtsAggGroup **groups, uint32 count, const NtsAggVectors *vec
 		int			key = abs(orders[o]) - 1;
 		bool		any_null;
 
-		if (!take_words(now, count, &vectors->vectors[keys[key]], key, orders[o] < 0, &any_null))
+		if (!take_words(now, count, &vectors->vectors[keys[key]], key, orders[o] < 0, most, &any_null))
 		{
 			/* keys before it may be ordered all the same, from where the groups were */
 			complete = false;
@@ -272,5 +273,9 @@ nts_agg_begin_sort(TupleDesc desc, const int *orders, int order_count, const boo
 								wanted > 0 ? TUPLESORT_ALLOWBOUNDED : TUPLESORT_NONE);
 	if (wanted > 0)
 		tuplesort_set_bound(sort, wanted);
+	pfree(columns);
+	pfree(operators);
+	pfree(collations);
+	pfree(first);
 	return sort;
 }

@@ -535,14 +535,13 @@ whole_order(PlannerInfo *root, List *keys)
 	return orders;
 }
 
-/* How many groups of this stage a LIMIT asks for, at most; 0: unknown. */
+/* How many groups of this stage a LIMIT asks for, at most; 0: unknown. Of a partition's groups all may be. */
 static int
-wanted_groups(const PlannerInfo *root, UpperRelationKind stage, const CustomPath *path)
+wanted_groups(const Query *parse, UpperRelationKind stage, const RelOptInfo *grouped)
 {
-	const Query *parse = root->parse;
-	double		limit = nts_constant_limit(root);
+	double		limit = nts_constant_limit(parse);
 
-	if (limit < 1 || limit > INT_MAX || parse->hasWindowFuncs || parse->hasTargetSRFs || lthird(path->custom_private) != NIL ||
+	if (limit < 1 || limit > INT_MAX || IS_OTHER_REL(grouped) || parse->hasWindowFuncs || parse->hasTargetSRFs ||
 		(stage != UPPERREL_DISTINCT && parse->distinctClause != NIL))
 		return 0;
 	return (int) limit;
@@ -565,7 +564,7 @@ add_sorted_path(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *grouped,
 	sorted->path.total_cost += cost;
 	sorted->path.pathkeys = root->sort_pathkeys;
 	sorted->custom_private = lappend(lappend(list_copy(path->custom_private), NIL), orders);
-	sorted->custom_private = lappend(sorted->custom_private, makeInteger(wanted_groups(root, stage, path)));
+	sorted->custom_private = lappend(sorted->custom_private, makeInteger(wanted_groups(root->parse, stage, grouped)));
 	add_path(grouped, &sorted->path);
 }
 
@@ -633,9 +632,10 @@ order_of_groups(PlannerInfo *root, List *keys)
 {
 	List	   *orders = NIL;
 	ListCell   *cell;
+	double		limit = nts_constant_limit(root->parse);
 
 	/* a sort that keeps a few is quick */
-	if (root->limit_tuples > 0 && root->limit_tuples < 1000)
+	if (limit >= 0 && limit < 1000)
 		return NIL;
 	foreach(cell, root->sort_pathkeys)
 	{

@@ -39,8 +39,8 @@ typedef struct NtsBestPlan
 extern List *nts_best_plan_list(const NtsBestPlan *plan);
 extern void nts_best_plan_read(const CustomScan *scan, NtsBestPlan *plan);
 
-/* How many rows of the query's result a LIMIT asks for, at most; -1: unknown. */
-extern double nts_constant_limit(const PlannerInfo *root);
+/* How many rows a LIMIT needs, with those that an OFFSET skips; -1: unknown. */
+extern double nts_constant_limit(const Query *parse);
 /* How many rows in the query's order are wanted, at most, of a relation that is all that it reads; -1: unknown. */
 extern double nts_known_limit(const PlannerInfo *root);
 /* The table's column that a sort clause orders by, or NULL. */

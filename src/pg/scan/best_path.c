@@ -103,6 +103,7 @@ Var *
 nts_sort_column(PlannerInfo *root, const RelOptInfo *rel, const SortGroupClause *clause)
 {
 	Node	   *node = get_sortgroupclause_expr((SortGroupClause *) clause, root->processed_tlist);
+	Oid			collation = exprCollation(node);
 	Var		   *var;
 
 	if (IS_OTHER_REL(rel))
@@ -110,6 +111,9 @@ nts_sort_column(PlannerInfo *root, const RelOptInfo *rel, const SortGroupClause 
 											  find_base_rel(root, bms_singleton_member(rel->top_parent_relids)));
 	var = (Var *) node;
 	if (!IsA(node, Var) || var->varlevelsup != 0 || var->varattno <= 0 || !bms_is_member(var->varno, rel->relids))
+		return NULL;
+	/* arms of UNION ALL may have others than the whole */
+	if (var->varcollid != collation)
 		return NULL;
 	return var;
 }
@@ -198,24 +202,25 @@ nts_is_plain_query(const Query *parse)
 }
 
 double
-nts_constant_limit(const PlannerInfo *root)
+nts_constant_limit(const Query *parse)
 {
-	const Query *parse = root->parse;
+	double		offset = 0;
 
-	/* limit_tuples may be an estimate of what is known at execution only */
 	if (parse->limitOption == LIMIT_OPTION_WITH_TIES || !is_known_number(parse->limitCount) ||
-		(parse->limitOffset != NULL && !is_known_number(parse->limitOffset)) || root->limit_tuples < 1)
+		(parse->limitOffset != NULL && !is_known_number(parse->limitOffset)))
 		return -1;
-	return root->limit_tuples;
+	if (parse->limitOffset != NULL)
+		offset = (double) DatumGetInt64(((const Const *) parse->limitOffset)->constvalue);
+	return Max(offset, 0) + (double) DatumGetInt64(((const Const *) parse->limitCount)->constvalue);
 }
 
 double
 nts_known_limit(const PlannerInfo *root)
 {
 	const Query *parse = root->parse;
+	double		limit = nts_constant_limit(parse);
 
-	return parse->distinctClause != NIL || parse->sortClause == NIL || !nts_is_plain_query(parse) ? -1 :
-		nts_constant_limit(root);
+	return parse->distinctClause != NIL || parse->sortClause == NIL || !nts_is_plain_query(parse) || limit < 1 ? -1 : limit;
 }
 
 /* ORDER BY column, ... LIMIT n */
