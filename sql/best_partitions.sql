@@ -71,5 +71,18 @@ FETCH ALL c;
 COMMIT;
 SELECT h, x.n FROM unnest('{h1,h2}'::text[]) h, LATERAL (SELECT n FROM p_ts WHERE host = h ORDER BY n DESC LIMIT 2) x ORDER BY 1, 2;
 SELECT ts_verify('p_ts_1') UNION ALL SELECT ts_verify('p_ts_2') UNION ALL SELECT ts_verify('p_ts_3a');
+-- arms of UNION ALL that have other collations than the whole
+CREATE TABLE arm_a (host text, ts timestamptz, v int) USING nodedb_ts WITH (nodedb_ts.series_columns = 'host', nodedb_ts.time_column = 'ts');
+CREATE TABLE arm_b (host text COLLATE "C", ts timestamptz, v int) USING nodedb_ts WITH (nodedb_ts.series_columns = 'host', nodedb_ts.time_column = 'ts');
+INSERT INTO arm_a SELECT h, '2026-01-01'::timestamptz + i * interval '1 s', i FROM generate_series(1, 5000) i, unnest('{a,B,c,D}'::text[]) h;
+INSERT INTO arm_b SELECT * FROM arm_a;
+SELECT ts_flush('arm_a') >= 0 AND ts_flush('arm_b') >= 0 AS flushed;
+ANALYZE arm_a, arm_b;
+SET enable_sort = off;
+SELECT DISTINCT ON (host) host, v FROM (SELECT host COLLATE "en-x-icu" AS host, ts, v FROM arm_a UNION ALL SELECT host, ts, v FROM arm_b) s
+  ORDER BY host, ts DESC;
+SELECT ts, host FROM (SELECT host COLLATE "en-x-icu" AS host, ts, v FROM arm_a UNION ALL SELECT host, ts, v FROM arm_b) s
+  ORDER BY ts, host LIMIT 8;
+RESET enable_sort;
 SET client_min_messages = warning;
 DROP SCHEMA parts CASCADE;

@@ -110,6 +110,16 @@ SELECT compared, different, used FROM differences(ARRAY[
   'SELECT n FROM {} WHERE ts < ''2011-01-01'' AND date_bin(''100000 days'', ts, ''2000-01-01'') = ''2000-01-01'' AND n = 3',
   'SELECT n FROM {} WHERE host = ''h3'' AND date_trunc(''day'', ts, ''Asia/Tokyo'') = ''2010-11-06 15:00''',
   'SELECT count(*) FROM {} WHERE ts::date > ''2010-11-07''']);
+SELECT compared, different FROM differences(ARRAY['SELECT n FROM {} WHERE lt::date <> ALL (ARRAY[]::date[]) AND n % 500 = 3',
+  'SELECT n FROM {} WHERE NOT (n / 10 = ANY (ARRAY[]::int[])) AND lt IS NULL', 'SELECT n FROM {} WHERE lt::date = ANY (ARRAY[]::date[])']);
+CREATE TABLE least_ts (ts timestamp, n int) USING nodedb_ts WITH (nodedb_ts.time_column = 'ts');
+INSERT INTO least_ts VALUES ('-infinity', -2147483648), ('1970-01-02', 25), ('2026-01-01', 90), (NULL, NULL);
+SELECT ts_flush('least_ts') > 0 AS flushed;
+SELECT n FROM least_ts WHERE ts > '-infinity' AND extract(epoch FROM ts)::int = 86400;
+SELECT n FROM least_ts WHERE ts = '-infinity' OR extract(epoch FROM ts)::int = 86400;
+SELECT n FROM least_ts WHERE n >= 0 AND time_bucket(10, n) = 20;
+SELECT n FROM least_ts WHERE n < 0 OR time_bucket(10, n) = 20;
+SELECT n FROM least_ts WHERE time_bucket(10, n) = 20;
 -- below a security barrier only what leaks nothing
 CREATE VIEW barred WITH (security_barrier) AS SELECT * FROM t_ts WHERE n <> 4;
 EXPLAIN (COSTS OFF) SELECT count(*) FROM barred WHERE ts::date = '2010-11-07';

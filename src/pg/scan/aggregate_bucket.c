@@ -503,6 +503,12 @@ understand_division(NtsStep *step, Oid function, List *args)
 		int_const(lsecond(inner), &step->width) && step->width > 0;
 }
 
+static int64
+least_of(Oid type)
+{
+	return type == INT2OID ? PG_INT16_MIN : type == INT4OID ? PG_INT32_MIN : PG_INT64_MIN;
+}
+
 static bool
 understand_int_bucket(NtsStep *step, List *args)
 {
@@ -510,7 +516,10 @@ understand_int_bucket(NtsStep *step, List *args)
 		(list_length(args) > 2 && !int_const(lthird(args), &step->origin)))
 		return false;
 	step->gives_start = true;
-	step->from = PG_INT64_MIN;
+	/* below may begin before the least of the type */
+	step->from = least_of(exprType(lsecond(args)));
+	if (pg_add_s64_overflow(step->from, step->width, &step->from))
+		return false;
 	step->to = PG_INT64_MAX;
 	step->input = lsecond(args);
 	return true;

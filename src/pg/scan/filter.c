@@ -290,13 +290,15 @@ judge_bucket(const NtsFilter *filter, const NtsStatistics *s)
 {
 	bool		passes;
 
-	if (s == NULL || !s->nulls_known)
+	if (s == NULL)
 		return NTS_VERDICT_SOME;
-	if (s->null_count == s->rows)
+	if (s->nulls_known && s->null_count == s->rows)
 		return NTS_VERDICT_NONE;
 	if (!s->has_range || !nts_filter_bucket_constant(filter->bucket, (int64) s->min, (int64) s->max, &passes))
 		return NTS_VERDICT_SOME;
-	return !passes ? NTS_VERDICT_NONE : s->null_count == 0 ? NTS_VERDICT_ALL : NTS_VERDICT_SOME;
+	if (!passes)
+		return NTS_VERDICT_NONE;
+	return s->nulls_known && s->null_count == 0 ? NTS_VERDICT_ALL : NTS_VERDICT_SOME;
 }
 
 static NtsVerdict

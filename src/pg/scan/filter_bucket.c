@@ -48,27 +48,60 @@ nts_filter_bucket_forget(NtsFilterBucket *filter)
 	filter->begin = filter->end = 0;
 }
 
+static bool
+holds(const NtsFilterBucket *filter, int64 value)
+{
+	return value >= filter->begin && value < filter->end;
+}
+
+static bool
+evaluate(NtsFilterBucket *filter, int64 value)
+{
+	bool		isnull;
+	Datum		result = nts_agg_vector_evaluate(&filter->vectors, &filter->vectors.vectors[filter->vector], filter->clause,
+												 (Datum) value, false, &isnull);
+
+	return !isnull && DatumGetBool(result);
+}
+
+/* Empty before a call that may fail. */
+static void
+find_stretch(NtsFilterBucket *filter, int64 value)
+{
+	filter->begin = filter->end = 0;
+	ResetExprContext(filter->vectors.econtext);
+	nts_bucket_stretch(&filter->vectors, &filter->vectors.vectors[filter->vector], value, &filter->begin, &filter->end);
+}
+
 bool
 nts_filter_bucket_passes(NtsFilterBucket *filter, int64 value)
 {
-	NtsAggVectors *vectors = &filter->vectors;
-	NtsAggVector *vector = &vectors->vectors[filter->vector];
-	Datum		result;
-	bool		isnull;
+	int64		end;
 
-	if (value >= filter->begin && value < filter->end)
+	if (holds(filter, value))
 		return filter->passes;
-	ResetExprContext(vectors->econtext);
-	/* first: it may fail */
-	filter->begin = filter->end = value;
-	result = nts_agg_vector_evaluate(vectors, vector, filter->clause, (Datum) value, false, &isnull);
-	nts_bucket_stretch(vectors, vector, value, &filter->begin, &filter->end);
-	return filter->passes = !isnull && DatumGetBool(result);
+	find_stretch(filter, value);
+	end = filter->end;
+	filter->end = filter->begin;
+	filter->passes = evaluate(filter, value);
+	filter->end = end;
+	return filter->passes;
 }
 
 bool
 nts_filter_bucket_constant(NtsFilterBucket *filter, int64 min, int64 max, bool *passes)
 {
+	if (!holds(filter, min))
+	{
+		find_stretch(filter, min);
+		if (!holds(filter, min) || !holds(filter, max))
+		{
+			/* rows with the least value may be left out before anybody looks at them */
+			filter->end = filter->begin;
+			return false;
+		}
+		filter->end = filter->begin;
+	}
 	*passes = nts_filter_bucket_passes(filter, min);
-	return min == max || (min >= filter->begin && max < filter->end);
+	return holds(filter, max);
 }

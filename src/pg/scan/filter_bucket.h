@@ -12,13 +12,14 @@ typedef struct NtsFilterBucket NtsFilterBucket;
 
 /* The column of which an expression is a bucket and nothing more, so that it can hardly fail; or NULL. */
 extern Var *nts_filter_bucket_column(Node *expr);
-/* clause: a strict comparison of the bucket with a constant; lives in the current memory context. */
+/* clause: a comparison of the bucket with a constant, NULL of NULL; lives in the current memory context. */
 extern NtsFilterBucket *nts_filter_bucket_make(Expr *clause, Expr *bucket, ScanState *parent);
 /* Constants have changed. */
 extern void nts_filter_bucket_forget(NtsFilterBucket *filter);
 /* Of a value that is not NULL. */
 extern bool nts_filter_bucket_passes(NtsFilterBucket *filter, int64 value);
-/* Is it known that all values from min to max pass, or that none does? Sets *passes. */
+/* Is it known that all values from min to max pass, or that none does? Sets *passes. Evaluates nothing where a value may be one
+ * that the functions fail for. */
 extern bool nts_filter_bucket_constant(NtsFilterBucket *filter, int64 min, int64 max, bool *passes);
 
 #endif							/* NTS_SCAN_FILTER_BUCKET_H */

@@ -594,7 +594,8 @@ build_array_operation(ScalarArrayOpExpr *clause, Index relid, PlanState *parent)
 {
 	NtsFilter  *filter = build_array_comparison(clause, relid, parent);
 
-	if (filter == NULL)
+	/* <> ALL of no values is true of NULL, too */
+	if (filter == NULL && clause->useOr)
 		filter = build_bucket((Expr *) clause, clause->opno, linitial(clause->args), lsecond(clause->args), relid, parent);
 	return filter != NULL ? filter : build_total((Expr *) clause, relid, parent);
 }
