@@ -291,6 +291,13 @@ constant_key(NtsAggVectors *vectors, NtsAggVector *vector, const NtsAggFacts *fa
 	return s->min == s->max;
 }
 
+/* Lists of values are asked last: they may have to be read. */
+static inline bool
+is_asked_last(const NtsAggVector *vector)
+{
+	return !vector->typbyval && vector->bucket == NULL;
+}
+
 bool
 nts_agg_constant_keys(NtsAggVectors *vectors, const int *keys, int key_count, const NtsAggFacts *facts, Datum *values,
 					  uint64 *nulls)
@@ -298,14 +305,18 @@ nts_agg_constant_keys(NtsAggVectors *vectors, const int *keys, int key_count, co
 	*nulls = 0;
 	/* no selection is looked at now */
 	ResetExprContext(vectors->econtext);
-	for (int k = 0; k < key_count; k++)
-	{
-		bool		isnull;
+	for (int last = 0; last < 2; last++)
+		for (int k = 0; k < key_count; k++)
+		{
+			NtsAggVector *vector = &vectors->vectors[keys[k]];
+			bool		isnull;
 
-		if (!constant_key(vectors, &vectors->vectors[keys[k]], facts, &values[k], &isnull))
-			return false;
-		if (isnull)
-			*nulls |= UINT64CONST(1) << k;
-	}
+			if (is_asked_last(vector) != (last == 1))
+				continue;
+			if (!constant_key(vectors, vector, facts, &values[k], &isnull))
+				return false;
+			if (isnull)
+				*nulls |= UINT64CONST(1) << k;
+		}
 	return true;
 }
