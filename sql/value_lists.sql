@@ -74,5 +74,10 @@ SELECT x.r, (SELECT count(*) FROM t WHERE region LIKE x.r) = (SELECT count(*) FR
 -- counts of whole vectors come from statistics when all their rows pass
 EXPLAIN (ANALYZE, COSTS off, TIMING off, SUMMARY off) SELECT count(*) FROM t WHERE region = 'region 5';
 
+-- a pattern that comes from the row may be no pattern
+EXPLAIN (COSTS off) SELECT count(*) FROM t WHERE 'x' ~ host;
+EXPLAIN (COSTS off) SELECT count(*) FROM t WHERE host ~ '1$' AND lower(host) ~ ANY ('{1$,2$}');
+SELECT c, r.same, r.rows FROM unnest(ARRAY['host ~ ANY (''{1$,2$}'')', 'NOT host ~ ALL (''{1$,t}'')', '''host 1'' ~ host']) c, LATERAL tried(c) r;
+
 SELECT * FROM ts_verify('t');
 DROP SCHEMA value_lists CASCADE;

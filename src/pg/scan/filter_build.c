@@ -181,42 +181,6 @@ is_sound_pattern(Node *pattern)
 	return escapes % 2 == 0;
 }
 
-/* Functions that fail only for what does not depend on the row. */
-static bool
-cannot_fail(Oid function, Node *constant)
-{
-	switch (function)
-	{
-		case F_TEXTLIKE:
-		case F_TEXTNLIKE:
-		case F_TEXTICLIKE:
-		case F_TEXTICNLIKE:
-			return is_sound_pattern(constant);
-		case F_TEXTREGEXEQ:
-		case F_TEXTREGEXNE:
-		case F_TEXTICREGEXEQ:
-		case F_TEXTICREGEXNE:
-			return true;
-		default:
-			return get_func_leakproof(function);
-	}
-}
-
-/* The last resort: one column of values by reference, compared with constants. */
-static NtsFilter *
-build_expression(Expr *clause, Node *left, Node *right, Oid operator, Index relid, PlanState *parent)
-{
-	Var		   *var = column_of(left, relid);
-	NtsFilter  *filter;
-
-	if (var == NULL || get_typbyval(var->vartype) || !is_constant(right, relid) || !cannot_fail(get_opcode(operator), right) ||
-		func_volatile(get_opcode(operator)) == PROVOLATILE_VOLATILE)
-		return NULL;
-	filter = make_filter(NTS_FILTER_EXPRESSION, var);
-	set_constant(filter, clause, BOOLOID, parent);
-	return filter;
-}
-
 /*
  * An integer column that is cast to numeric or a float, as in `n > 90.5`; or NULL. The casts never fail, and keep the order
  * (floats: equal ones may be of different integers).
@@ -376,10 +340,7 @@ build_comparison(OpExpr *clause, Index relid, PlanState *parent)
 	}
 	compare = IsA(left, Var) ? comparison(operator, var->vartype, exprType(right)) : 0;
 	if (compare == 0)
-	{
-		filter = IsA(left, Var) ? build_time_comparison(var, right, operator, parent) : NULL;
-		return filter != NULL ? filter : build_expression((Expr *) clause, left, right, operator, relid, parent);
-	}
+		return IsA(left, Var) ? build_time_comparison(var, right, operator, parent) : NULL;
 	filter = make_filter(NTS_FILTER_COMPARE, var);
 	filter->order = nts_filter_word_order(var->vartype);
 	filter->compare = compare;
@@ -462,7 +423,7 @@ build_array_comparison(ScalarArrayOpExpr *clause, Index relid, PlanState *parent
 	}
 	if (!clause->useOr || !IsA(left, Var) ||
 		comparison(clause->opno, var->vartype, element) != NTS_COMPARE_EQ)
-		return build_expression((Expr *) clause, left, right, clause->opno, relid, parent);
+		return NULL;
 	filter = make_filter(NTS_FILTER_IN, var);
 	filter->order = nts_filter_word_order(var->vartype);
 	set_constant(filter, (Expr *) right, element, parent);
@@ -492,12 +453,22 @@ build_bucket(Expr *clause, Oid operator, Node *left, Node *right, Index relid, P
 	return filter;
 }
 
-/* Functions of text that fail for no text. */
+/* Functions that fail for no value of a column. Patterns must not come from one. */
 static bool
-is_total(Oid function, Oid collation)
+cannot_fail(Oid function, Oid collation, List *args, Index relid)
 {
 	switch (function)
 	{
+		case F_TEXTLIKE:
+		case F_TEXTNLIKE:
+		case F_TEXTICLIKE:
+		case F_TEXTICNLIKE:
+			return is_sound_pattern(llast(args));
+		case F_TEXTREGEXEQ:
+		case F_TEXTREGEXNE:
+		case F_TEXTICREGEXEQ:
+		case F_TEXTICREGEXNE:
+			return is_constant(llast(args), relid);
 		case F_LOWER_TEXT:
 		case F_UPPER_TEXT:
 			return OidIsValid(collation);
@@ -524,7 +495,7 @@ typedef struct OneColumn
 	Var		   *var;			/* or NULL: none was met */
 } OneColumn;
 
-/* Does an expression use more than one column of values by reference, functions that are total, and constants? */
+/* Does an expression use more than one column of values by reference, functions that cannot fail, and constants? */
 static bool
 is_too_much(Node *node, OneColumn *one)
 {
@@ -544,28 +515,38 @@ is_too_much(Node *node, OneColumn *one)
 		case T_RelabelType:
 			break;
 		case T_FuncExpr:
-			if (((FuncExpr *) node)->funcretset || !is_total(((FuncExpr *) node)->funcid, ((FuncExpr *) node)->inputcollid))
-				return true;
-			break;
+			{
+				const FuncExpr *call = (FuncExpr *) node;
+
+				if (call->funcretset || !cannot_fail(call->funcid, call->inputcollid, call->args, one->relid))
+					return true;
+				break;
+			}
 		case T_OpExpr:
-			if (((OpExpr *) node)->opretset ||
-				!(is_total(get_opcode(((OpExpr *) node)->opno), ((OpExpr *) node)->inputcollid) ||
-				  cannot_fail(get_opcode(((OpExpr *) node)->opno), llast(((OpExpr *) node)->args))))
-				return true;
-			break;
+			{
+				const OpExpr *call = (OpExpr *) node;
+
+				if (call->opretset || !cannot_fail(get_opcode(call->opno), call->inputcollid, call->args, one->relid))
+					return true;
+				break;
+			}
 		case T_ScalarArrayOpExpr:
-			if (!get_func_leakproof(get_opcode(((ScalarArrayOpExpr *) node)->opno)))
-				return true;
-			break;
+			{
+				const ScalarArrayOpExpr *call = (ScalarArrayOpExpr *) node;
+
+				if (!cannot_fail(get_opcode(call->opno), call->inputcollid, call->args, one->relid))
+					return true;
+				break;
+			}
 		default:
 			return true;
 	}
 	return expression_tree_walker(node, is_too_much, one);
 }
 
-/* A function of one column of text, as in lower(host) = 'a': once for each distinct value, too. */
+/* The last resort: something about one column of values by reference, as lower(host) = 'a': once for each of them. */
 static NtsFilter *
-build_total(Expr *clause, Index relid, PlanState *parent)
+build_expression(Expr *clause, Index relid, PlanState *parent)
 {
 	OneColumn	one = {.relid = relid};
 	NtsFilter  *filter;
@@ -586,7 +567,7 @@ build_operation(OpExpr *clause, Index relid, PlanState *parent)
 		filter = build_bucket((Expr *) clause, clause->opno, linitial(clause->args), lsecond(clause->args), relid, parent);
 	if (filter == NULL && list_length(clause->args) == 2 && !clause->opretset)
 		filter = build_bucket((Expr *) clause, clause->opno, lsecond(clause->args), linitial(clause->args), relid, parent);
-	return filter != NULL ? filter : build_total((Expr *) clause, relid, parent);
+	return filter != NULL ? filter : build_expression((Expr *) clause, relid, parent);
 }
 
 static NtsFilter *
@@ -597,7 +578,7 @@ build_array_operation(ScalarArrayOpExpr *clause, Index relid, PlanState *parent)
 	/* <> ALL of no values is true of NULL, too */
 	if (filter == NULL && clause->useOr)
 		filter = build_bucket((Expr *) clause, clause->opno, linitial(clause->args), lsecond(clause->args), relid, parent);
-	return filter != NULL ? filter : build_total((Expr *) clause, relid, parent);
+	return filter != NULL ? filter : build_expression((Expr *) clause, relid, parent);
 }
 
 static NtsFilter *
@@ -658,7 +639,7 @@ nts_filter_build(Expr *clause, Index relid, PlanState *parent)
 		case T_Var:
 			return build_truth(column_of((Node *) clause, relid), true);
 		case T_FuncExpr:
-			return build_total(clause, relid, parent);
+			return build_expression(clause, relid, parent);
 		case T_BoolExpr:
 			if (((BoolExpr *) clause)->boolop == NOT_EXPR)
 				return build_truth(column_of(linitial(((BoolExpr *) clause)->args), relid), false);
