@@ -54,54 +54,57 @@ holds(const NtsFilterBucket *filter, int64 value)
 	return value >= filter->begin && value < filter->end;
 }
 
-static bool
-evaluate(NtsFilterBucket *filter, int64 value)
+static void
+find_stretch(NtsFilterBucket *filter, int64 value, int64 *begin, int64 *end)
 {
-	bool		isnull;
-	Datum		result = nts_agg_vector_evaluate(&filter->vectors, &filter->vectors.vectors[filter->vector], filter->clause,
-												 (Datum) value, false, &isnull);
-
-	return !isnull && DatumGetBool(result);
+	ResetExprContext(filter->vectors.econtext);
+	nts_bucket_stretch(&filter->vectors, &filter->vectors.vectors[filter->vector], value, begin, end);
 }
 
-/* Empty before a call that may fail. */
+/* Evaluates the clause for a value, and so for the stretch that it lies in. */
 static void
-find_stretch(NtsFilterBucket *filter, int64 value)
+evaluate(NtsFilterBucket *filter, int64 value, int64 begin, int64 end)
 {
-	filter->begin = filter->end = 0;
-	ResetExprContext(filter->vectors.econtext);
-	nts_bucket_stretch(&filter->vectors, &filter->vectors.vectors[filter->vector], value, &filter->begin, &filter->end);
+	bool		isnull;
+	Datum		result;
+
+	/* nothing is known, if it fails */
+	nts_filter_bucket_forget(filter);
+	result = nts_agg_vector_evaluate(&filter->vectors, &filter->vectors.vectors[filter->vector], filter->clause,
+									 (Datum) value, false, &isnull);
+	filter->passes = !isnull && DatumGetBool(result);
+	filter->begin = begin;
+	filter->end = end;
 }
 
 bool
 nts_filter_bucket_passes(NtsFilterBucket *filter, int64 value)
 {
+	int64		begin;
 	int64		end;
 
-	if (holds(filter, value))
-		return filter->passes;
-	find_stretch(filter, value);
-	end = filter->end;
-	filter->end = filter->begin;
-	filter->passes = evaluate(filter, value);
-	filter->end = end;
+	if (!holds(filter, value))
+	{
+		find_stretch(filter, value, &begin, &end);
+		evaluate(filter, value, begin, end);
+	}
 	return filter->passes;
 }
 
 bool
 nts_filter_bucket_constant(NtsFilterBucket *filter, int64 min, int64 max, bool *passes)
 {
+	int64		begin;
+	int64		end;
+
 	if (!holds(filter, min))
 	{
-		find_stretch(filter, min);
-		if (!holds(filter, min) || !holds(filter, max))
-		{
-			/* rows with the least value may be left out before anybody looks at them */
-			filter->end = filter->begin;
+		find_stretch(filter, min, &begin, &end);
+		/* rows with the least value may be left out before anybody looks at them */
+		if (min < begin || max >= end)
 			return false;
-		}
-		filter->end = filter->begin;
+		evaluate(filter, min, begin, end);
 	}
-	*passes = nts_filter_bucket_passes(filter, min);
+	*passes = filter->passes;
 	return holds(filter, max);
 }
