@@ -165,7 +165,6 @@ extern MemoryContext nts_segment_cache_context(NtsCachedSegment *segment);
 typedef struct NtsCachedChunk
 {
 	int			references;
-	bool		has_parsed;		/* what was parsed of chunks may be there */
 	bool		is_cached;		/* false: goes with its last reference */
 	dlist_node	use;
 	Oid			relid;

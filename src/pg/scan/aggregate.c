@@ -392,7 +392,7 @@ end_pass(NtsAggregateNode *node)
 		if (distinct_of(node, a) != NULL)
 			nts_agg_distinct_finish(&node->aggregates[a], &node->vectors);
 	nts_spill_end_pass(&node->rows);
-	/* what PostgreSQL's sort does above a hint it would do for a promise; of many it keeps a few more quickly */
+	/* ranks of very many names pay only where all groups are wanted, and PostgreSQL would have to sort them here */
 	if (node->order_count > 0 && node->stop == NULL && node->sort == NULL)
 		node->in_order = nts_agg_table_order(node->table, &node->vectors, node->orders, node->order_count,
 											 node->ordered && node->wanted == 0);

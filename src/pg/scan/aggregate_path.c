@@ -464,7 +464,8 @@ nts_grouping_path(PlannerInfo *root, const NtsGrouping *grouping, RelOptInfo *pa
 	path->path.total_cost += target->cost.startup + path->path.rows * target->cost.per_tuple;
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
 	path->custom_paths = list_make1(scan);
-	path->custom_private = list_make3(grouping->keys, grouping->aggregates, grouping->having);
+	/* then what ordered twins say: list of an early stop, orders of sorted groups, how many of those are wanted */
+	path->custom_private = lappend(list_make5(grouping->keys, grouping->aggregates, grouping->having, NIL, NIL), makeInteger(0));
 	path->methods = &path_methods;
 	return &path->path;
 }
@@ -563,8 +564,9 @@ add_sorted_path(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *grouped,
 	sorted->path.startup_cost += cost;
 	sorted->path.total_cost += cost;
 	sorted->path.pathkeys = root->sort_pathkeys;
-	sorted->custom_private = lappend(lappend(list_copy(path->custom_private), NIL), orders);
-	sorted->custom_private = lappend(sorted->custom_private, makeInteger(wanted_groups(root->parse, stage, grouped)));
+	sorted->custom_private = list_copy(path->custom_private);
+	lfirst(list_nth_cell(sorted->custom_private, 4)) = orders;
+	lfirst(list_nth_cell(sorted->custom_private, 5)) = makeInteger(wanted_groups(root->parse, stage, grouped));
 	add_path(grouped, &sorted->path);
 }
 
@@ -668,11 +670,10 @@ plan_aggregate(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist
 	plan->custom_plans = custom_plans;
 	/* found in custom_scan_tlist too, but there nobody looks for parameters */
 	collect_params((Node *) outputs, &plan->custom_exprs);
-	orders = list_length(path->custom_private) > 4 ? list_nth(path->custom_private, 4) : NIL;
+	orders = list_nth(path->custom_private, 4);
 	plan->custom_private = list_make5(makeInteger(list_length(keys)), orders != NIL ? orders : order_of_groups(root, keys),
-									  makeInteger(orders != NIL),
-									  list_length(path->custom_private) > 3 ? lfourth(path->custom_private) : NIL,
-									  list_length(path->custom_private) > 5 ? list_nth(path->custom_private, 5) : makeInteger(0));
+									  makeInteger(orders != NIL), lfourth(path->custom_private),
+									  list_nth(path->custom_private, 5));
 	plan->methods = scan_methods;
 	return &plan->scan.plan;
 }

@@ -22,8 +22,8 @@ typedef struct NtsEarlyPlan
 /* ---- early_stop_path.c ---- */
 
 /*
- * Adds the ordered twin of an aggregate path to the relation, if the query asks for the order of a bucket first. Its
- * custom_private has one entry more: the list below. keys: expressions. rows: that the scan gives.
+ * Adds the ordered twin of an aggregate path to the relation, if the query asks for the order of a bucket first. The
+ * fourth entry of its custom_private is the list below. keys: expressions. rows: that the scan gives.
  */
 extern void nts_early_stop_add_path(PlannerInfo *root, RelOptInfo *grouped, const CustomPath *path, List *keys,
 									double rows);

@@ -116,6 +116,7 @@ nts_early_stop_add_path(PlannerInfo *root, RelOptInfo *grouped, const CustomPath
 	first = Min(1.0, FIRST_WINDOW + plan.buckets / buckets);
 	ordered->path.startup_cost = scan->startup_cost + first * run_cost;
 	ordered->path.total_cost += (ALL_WINDOWS - 1) * run_cost;
-	ordered->custom_private = lappend(list_copy(path->custom_private), plan_list(&plan));
+	ordered->custom_private = list_copy(path->custom_private);
+	lfourth(ordered->custom_private) = plan_list(&plan);
 	add_path(grouped, &ordered->path);
 }

@@ -165,8 +165,7 @@ looks_at(const NtsFilter *filter, AttrNumber attribute)
 				return true;
 		return false;
 	}
-	return filter->kind != NTS_FILTER_OR && filter->kind != NTS_FILTER_EXPRESSION && filter->kind != NTS_FILTER_BUCKET &&
-		filter->kind != NTS_FILTER_NULL &&
+	return (filter->kind == NTS_FILTER_COMPARE || filter->kind == NTS_FILTER_IN || filter->kind == NTS_FILTER_BYTES) &&
 		filter->column == attribute - 1;
 }
 
