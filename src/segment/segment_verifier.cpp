@@ -16,7 +16,7 @@ using std::to_string;
 
 constexpr uint32_t kNoGroup = UINT32_MAX;
 constexpr int32_t kNoColumn = INT32_MIN;
-constexpr uint64_t kRowIdLimit = uint64_t{1} << 40;
+constexpr uint64_t kRowIdLimit = uint64_t{255} << 40;
 // More ids than this are not compared with each other.
 constexpr size_t kMaxComparedIds = size_t{1} << 24;
 

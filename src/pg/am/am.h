@@ -23,10 +23,19 @@
 
 /* ---- row ids and tuple ids ---- */
 
+/*
+ * 2^40 ids, a lap, have offsets 1 to 256, which index scans by bitmap accept; the next lap
+ * has the same blocks and offsets 257 to 512, and so on. So ids do not lie in the order of
+ * their tuple ids once there is a second lap.
+ */
+#define NTS_LAP_BITS 40
+
 static inline void
 nts_row_id_to_tid(uint64 row_id, ItemPointer tid)
 {
-	ItemPointerSet(tid, (BlockNumber) (row_id >> 8), (OffsetNumber) (row_id & 0xff) + 1);
+	uint64		lap = row_id >> NTS_LAP_BITS;
+
+	ItemPointerSet(tid, (BlockNumber) (row_id >> 8), (OffsetNumber) (lap << 8 | (row_id & 0xff)) + 1);
 }
 
 /* NTS_NO_ROW_ID for a tuple id that no row can have. */
@@ -35,9 +44,37 @@ nts_tid_to_row_id(ItemPointer tid)
 {
 	OffsetNumber offset = ItemPointerGetOffsetNumberNoCheck(tid);
 
-	if (offset < 1 || offset > 256)
+	if (offset < 1 || offset > NTS_ROW_ID_LIMIT >> (NTS_LAP_BITS - 8))
 		return NTS_NO_ROW_ID;
-	return ((uint64) ItemPointerGetBlockNumberNoCheck(tid) << 8) | (offset - 1);
+	return (uint64) ((offset - 1) >> 8) << NTS_LAP_BITS |
+		(uint64) ItemPointerGetBlockNumberNoCheck(tid) << 8 | ((offset - 1) & 0xff);
+}
+
+/* Both bounds belong to it, and may be tuple ids that no row can have. */
+typedef struct NtsTidRange
+{
+	ItemPointerData first;
+	ItemPointerData last;
+} NtsTidRange;
+
+static inline bool
+nts_tid_range_holds(const NtsTidRange *range, uint64 row_id)
+{
+	ItemPointerData tid;
+
+	nts_row_id_to_tid(row_id, &tid);
+	return ItemPointerCompare(&tid, unconstify(ItemPointerData *, &range->first)) >= 0 &&
+		ItemPointerCompare(&tid, unconstify(ItemPointerData *, &range->last)) <= 0;
+}
+
+/* False only if none of the ids first_id to last_id is in the range. */
+static inline bool
+nts_tid_range_may_hold(const NtsTidRange *range, uint64 first_id, uint64 last_id)
+{
+	if (first_id >> NTS_LAP_BITS != last_id >> NTS_LAP_BITS)
+		return true;
+	return (BlockNumber) (last_id >> 8) >= ItemPointerGetBlockNumberNoCheck(&range->first) &&
+		(BlockNumber) (first_id >> 8) <= ItemPointerGetBlockNumberNoCheck(&range->last);
 }
 
 /* ---- schema.c ---- */
@@ -348,8 +385,8 @@ extern NtsVectorSet *nts_reader_row_id(NtsReader *reader, uint64 row_id, uint32 
 /* A reader that is kept over calls follows the caller's relation pointer. */
 extern void nts_reader_set_relation(NtsReader *reader, Relation rel);
 extern bool nts_reader_same_row_type(NtsReader *reader, TupleDesc desc);
-/* Leaves out segments that hold no row id in [begin, end). Before the first unit. */
-extern void nts_reader_restrict(NtsReader *reader, uint64 begin, uint64 end);
+/* Leaves out segments that hold no row of the range. Before the first unit. */
+extern void nts_reader_restrict(NtsReader *reader, const NtsTidRange *range);
 /* Units by number, for samples. nts_reader_unit: NULL when it has no visible row. */
 extern uint64 nts_reader_unit_count(NtsReader *reader);
 extern NtsVectorSet *nts_reader_unit(NtsReader *reader, uint64 unit);
@@ -443,6 +480,7 @@ typedef struct NtsAnalyzeState
 {
 	NtsReader  *reader;
 	uint64		step;			/* every step-th row is offered */
+	uint64		offered;		/* rows so far: ANALYZE sorts its sample by tuple id, to have it as it is stored */
 	NtsVectorSet *page;			/* delta page being read, or NULL */
 	uint32		next_in_page;
 	int			entry;
@@ -514,9 +552,8 @@ typedef struct NtsScan
 	NtsAnalyzeState analyze;
 	uint64		sample_unit;
 	uint32		sample_first;	/* in the set: of the rows that the method counts now */
-	bool		has_range;		/* only rows with an id in [begin_id, end_id) */
-	uint64		begin_id;
-	uint64		end_id;
+	bool		has_range;		/* only rows of tid_range */
+	NtsTidRange tid_range;
 } NtsScan;
 
 #endif							/* NTS_AM_AM_H */

@@ -103,6 +103,7 @@ nts_am_analyze_next_tuple(TableScanDesc sscan, TransactionId oldest_xmin, double
 	{
 		*live += 1;
 		nts_slot_store(slot, state->page, state->next_in_page++, RelationGetRelid(sscan->rs_rd));
+		nts_row_id_to_tid(state->offered++, &slot->tts_tid);
 		return true;
 	}
 	ExecClearTuple(slot);
@@ -121,6 +122,7 @@ nts_am_analyze_next_tuple(TableScanDesc sscan, TransactionId oldest_xmin, double
 	set = nts_reader_segment_row(state->reader, state->entry, state->next_row, &offset);
 	state->next_row += state->step;
 	nts_slot_store(slot, set, offset, RelationGetRelid(sscan->rs_rd));
+	nts_row_id_to_tid(state->offered++, &slot->tts_tid);
 	return true;
 }
 

@@ -1668,7 +1668,7 @@ nts_reader_same_row_type(NtsReader *reader, TupleDesc desc)
 }
 
 void
-nts_reader_restrict(NtsReader *reader, uint64 begin, uint64 end)
+nts_reader_restrict(NtsReader *reader, const NtsTidRange *range)
 {
 	int			count = nts_reader_entry_count(reader);
 	int32	   *kept = MemoryContextAllocHuge(reader->context, sizeof(int32) * Max(count, 1));
@@ -1680,7 +1680,7 @@ nts_reader_restrict(NtsReader *reader, uint64 begin, uint64 end)
 		const NtsEntry *e = nts_reader_entry(reader, i);
 
 		/* what a delta page holds is known only when it is read */
-		if (!nts_reader_is_delta(reader, i) && (e->first_row_id >= end || e->last_row_id < begin))
+		if (!nts_reader_is_delta(reader, i) && !nts_tid_range_may_hold(range, e->first_row_id, e->last_row_id))
 			continue;
 		kept[live + own] = i < reader->live_count ? reader->live[i] : reader->own[i - reader->live_count];
 		if (i < reader->live_count)

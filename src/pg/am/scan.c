@@ -62,7 +62,7 @@ reader_of(NtsScan *scan, TupleDesc desc)
 		scan->reader = nts_reader_open(scan->base.rs_rd, desc, scan->base.rs_snapshot, scan->context,
 									   scan->strategy);
 		if (scan->has_range)
-			nts_reader_restrict(scan->reader, scan->begin_id, scan->end_id);
+			nts_reader_restrict(scan->reader, &scan->tid_range);
 	}
 	return scan->reader;
 }
@@ -163,13 +163,8 @@ skips_row(const NtsScan *scan, const NtsVectorSet *set, int64 row)
 {
 	if (set->hidden != NULL && set->hidden[row])
 		return true;
-	if (scan->has_range)
-	{
-		uint64		id = set->row_ids != NULL ? set->row_ids[row] : set->first_row_id + row;
-
-		return id < scan->begin_id || id >= scan->end_id;
-	}
-	return false;
+	return scan->has_range &&
+		!nts_tid_range_holds(&scan->tid_range, set->row_ids != NULL ? set->row_ids[row] : set->first_row_id + row);
 }
 
 /*
@@ -232,18 +227,10 @@ void
 nts_am_scan_set_tidrange(TableScanDesc sscan, ItemPointer first, ItemPointer last)
 {
 	NtsScan    *scan = (NtsScan *) sscan;
-	uint64		begin = (uint64) ItemPointerGetBlockNumberNoCheck(first) << 8;
-	uint64		end = (uint64) ItemPointerGetBlockNumberNoCheck(last) << 8;
-	OffsetNumber offset;
 
-	/* offsets of rows are 1..256 */
-	offset = ItemPointerGetOffsetNumberNoCheck(first);
-	begin += offset == 0 ? 0 : Min(offset - 1, 256);
-	offset = ItemPointerGetOffsetNumberNoCheck(last);
-	end += Min(offset, 256);
 	scan->has_range = true;
-	scan->begin_id = begin;
-	scan->end_id = end;
+	scan->tid_range.first = *first;
+	scan->tid_range.last = *last;
 	/* the reader is that of the range before */
 	if (scan->reader != NULL)
 	{

@@ -40,7 +40,7 @@ PG_FUNCTION_INFO_V1(ts_verify);
 #define MAX_LAYOUT_READS 50
 #define LAYOUT_PAUSE_US 10000L
 
-#define RUN_BITS 23
+#define RUN_BITS 15				/* ids have 48 bits */
 #define MAX_RUN (UINT64CONST(1) << RUN_BITS)
 
 /* ---- problems ---- */

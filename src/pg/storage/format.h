@@ -218,8 +218,8 @@ StaticAssertDecl(sizeof(NtsEntry) == 120, "directory entry");
 #define NTS_MAX_BATCH_ROWS 1024
 #define NTS_MAX_DELTA_ROWS 32768	/* on a page: TABLESAMPLE counts them in 16 bits */
 
-/* row ids: 40 bits, as (block, offset 1..256) in a tuple id */
-#define NTS_ROW_ID_LIMIT (UINT64CONST(1) << 40)
+/* as tuple ids: offsets above 65 280 are PostgreSQL's own */
+#define NTS_ROW_ID_LIMIT (UINT64CONST(255) << 40)
 
 static inline NtsPageSpecial *
 nts_page_special(Page page)

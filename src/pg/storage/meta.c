@@ -244,7 +244,7 @@ nts_meta_reserve_row_ids(Relation rel, uint64 count)
 	if (count > NTS_ROW_ID_LIMIT - first)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("table \"%s\" has used up its 2^40 row ids",
+				 errmsg("table \"%s\" has used up its 2^48 - 2^40 row ids",
 						RelationGetRelationName(rel)),
 				 errhint("Copy the rows into a new table.")));
 	changed = *meta;

@@ -45,7 +45,7 @@ extern bool nts_meta_read(Relation rel, NtsMeta *meta);
 /* Makes metapage and directory when there are none. */
 extern void nts_meta_ensure(Relation rel);
 /* Reserves `count` row ids that nobody had before; returns the first. 54000 when
- * the 2^40 ids of a table are used up. */
+ * the 2^48 - 2^40 ids of a table are used up. */
 extern uint64 nts_meta_reserve_row_ids(Relation rel, uint64 count);
 /* The next id of the backend's range. */
 extern uint64 nts_storage_next_row_id(Relation rel, NtsStorage *storage);
