@@ -166,6 +166,32 @@ TRUNCATE o;
 COPY o TO stdout;
 COPY (SELECT 'done') TO :'file';
 
+-- slots of COPY share one reference to the row type: errors, new columns, other row types between them
+CREATE TABLE many (ts timestamptz, host text, v int) USING nodedb_ts;
+CREATE TABLE parted (ts timestamptz, host text, v int) PARTITION BY LIST (host);
+CREATE TABLE parted_a PARTITION OF parted FOR VALUES IN ('h0') USING nodedb_ts;
+CREATE TABLE parted_b PARTITION OF parted FOR VALUES IN ('h1') USING nodedb_ts;
+CREATE TABLE source AS SELECT '2024-01-01'::timestamptz + g * interval '1 s' AS ts, 'h' || g % 2 AS host, g AS v FROM generate_series(1, 2500) g;
+COPY source TO :'file';
+BEGIN;
+COPY many FROM :'file';
+SAVEPOINT a;
+COPY many FROM :'file' WHERE v < 900 OR 1 / (v - 900) >= 0;
+ROLLBACK TO a;
+ALTER TABLE many ADD COLUMN w int DEFAULT 7;
+COPY many (ts, host, v) FROM :'file';
+COPY parted FROM :'file';
+ALTER TABLE parted ADD COLUMN x text DEFAULT 'x';
+COPY parted (ts, host, v) FROM :'file';
+COMMIT;
+SELECT count(*), sum(v), sum(w) FROM many;
+SELECT tableoid::regclass, count(*), sum(v), max(x) FROM parted GROUP BY 1 ORDER BY 1;
+COPY many (ts, host, v) FROM :'file' WHERE v < 900 OR 1 / (v - 900) >= 0;
+ALTER TABLE many DROP COLUMN w;
+COPY many FROM :'file';
+SELECT count(*), sum(v) FROM many;
+COPY (SELECT 'done') TO :'file';
+
 SET client_min_messages = warning;
 -- every table is sound
 SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v

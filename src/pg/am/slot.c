@@ -30,6 +30,7 @@ typedef struct NtsSlot
 	TransactionId xmin;
 	CommandId	cid;
 	bool		owned;			/* by-reference values lie in `buffer`: the row's image */
+	bool		shares_desc;	/* the row type is not pinned for this slot */
 	char	   *buffer;			/* in the slot's context */
 	Size		buffer_size;
 	Size		buffer_used;
@@ -49,11 +50,75 @@ typedef struct RefColumn
 #define FIRST_BUFFER 128
 #define IMAGE_COLUMNS 64		/* that the buffer's first word has a bit for */
 
+/*
+ * PostgreSQL pins the row type for each slot, and the resource owner adds and finds equal pins in time that grows with their
+ * number: of COPY with 1 000 rows, for each of which there is a slot, that is more than half. So from the 17th
+ * slot on that are made one after the other in the same memory context, one reference serves for all; it goes with the context.
+ */
+#define PINNED_SLOTS 16
+
+typedef struct DescHold
+{
+	MemoryContextCallback callback;
+	MemoryContext context;
+	TupleDesc	desc;
+} DescHold;
+
+static DescHold *newest_hold;	/* NULL if its context is gone */
+
+static void
+give_back_desc(void *arg)
+{
+	DescHold   *hold = arg;
+
+	if (newest_hold == hold)
+		newest_hold = NULL;
+	/* as DecrTupleDescRefCount, for no resource owner */
+	if (--hold->desc->tdrefcount == 0)
+		FreeTupleDesc(hold->desc);
+}
+
+static bool
+share_desc(const TupleTableSlot *slot)
+{
+	/* compared only; a row type or context that is gone, and another in its place, go on in the count */
+	static const void *counted_desc;
+	static const void *counted_context;
+	static int	count;
+	TupleDesc	desc = slot->tts_tupleDescriptor;
+
+	if (desc == NULL || desc->tdrefcount < 0)
+		return false;
+	if (newest_hold == NULL || newest_hold->desc != desc || newest_hold->context != slot->tts_mcxt)
+	{
+		DescHold   *hold;
+
+		if (counted_desc != desc || counted_context != slot->tts_mcxt)
+			count = 0;
+		counted_desc = desc;
+		counted_context = slot->tts_mcxt;
+		if (count++ < PINNED_SLOTS)
+			return false;
+		hold = MemoryContextAlloc(slot->tts_mcxt, sizeof(DescHold));
+		hold->callback.func = give_back_desc;
+		hold->callback.arg = hold;
+		hold->context = slot->tts_mcxt;
+		hold->desc = desc;
+		desc->tdrefcount++;
+		MemoryContextRegisterResetCallback(slot->tts_mcxt, &hold->callback);
+		newest_hold = hold;
+	}
+	/* the newest pin, that of MakeTupleTableSlot, is found at once */
+	ReleaseTupleDesc(desc);
+	return true;
+}
+
 static void
 slot_init(TupleTableSlot *slot)
 {
 	NtsSlot    *self = (NtsSlot *) slot;
 
+	self->shares_desc = share_desc(slot);
 	self->set = NULL;
 	self->has_system = false;
 	self->owned = false;
@@ -117,6 +182,9 @@ slot_release(TupleTableSlot *slot)
 	leave_lazy((NtsSlot *) slot);
 	free_buffer((NtsSlot *) slot);
 	free_refs((NtsSlot *) slot);
+	/* else PostgreSQL would unpin it */
+	if (((NtsSlot *) slot)->shares_desc)
+		slot->tts_tupleDescriptor = NULL;
 }
 
 static void
