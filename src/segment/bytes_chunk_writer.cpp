@@ -60,12 +60,15 @@ uint8_t ChunkWriter::WriteBytesVector(uint32_t fixed_width, const std::string_vi
   const size_t null_count = CountNulls(nulls, count);
   const size_t head = WriteVectorHead(nulls, count, null_count, out);
   if (null_count == count) return codec::kNone;
-  std::string_view dense[kMaxVectorRows];
-  size_t n = 0;
-  for (size_t i = 0; i < count; i++) {
-    if (!nulls[i]) dense[n++] = values[i];
+  std::span<const std::string_view> dense(values, count);
+  if (null_count > 0) {
+    dense_.clear();
+    for (size_t i = 0; i < count; i++) {
+      if (!nulls[i]) dense_.push_back(values[i]);
+    }
+    dense = dense_;
   }
-  const uint8_t number = bytes_encoder_.Encode(fixed_width, {dense, n}, out);
+  const uint8_t number = bytes_encoder_.Encode(fixed_width, dense, out);
   (*out->vector())[head] |= number;
   return number;
 }

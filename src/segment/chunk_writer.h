@@ -166,6 +166,7 @@ class ChunkWriter {
   codec::FsstEncoder symbols_;
   std::vector<uint8_t> symbols_table_;
   std::vector<uint8_t> scratch_;
+  std::vector<std::string_view> dense_;  // of one vector: those that are not NULL
   std::vector<uint8_t> shared_;       // packed dictionary, token model, zstd dictionary or symbols
   std::vector<uint8_t> token_bytes_;  // vectors coded with the model, one after the other
   std::vector<size_t> token_ends_;
