@@ -337,7 +337,7 @@ TEST(SegmentVerifier, RowIdsTwiceOrTooLarge) {
   ASSERT_EQ(1u, found.size());
   EXPECT_EQ(NTS_PROBLEM_ROW_IDS, found[0].problem);
   Sorted large(3000);
-  large.source.row_ids[2000] = uint64_t{1} << 40;
+  large.source.row_ids[2000] = uint64_t{255} << 40;
   EXPECT_EQ(1, Count(Verify(large), NTS_PROBLEM_ROW_IDS));
 }
 
