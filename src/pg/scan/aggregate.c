@@ -431,6 +431,16 @@ read_all(NtsAggregateNode *node)
 	end_pass(node);
 }
 
+/* In the order of a bucket: all windows that are left; false: interrupted. */
+static bool
+read_windows(NtsAggregateNode *node)
+{
+	while (nts_early_stop_enter(node->stop))
+		if (!read_selections(node))
+			return false;
+	return true;
+}
+
 /* Partial: goes on with a new table where there was no room for a row. */
 static void
 resume(NtsAggregateNode *node)
@@ -438,8 +448,8 @@ resume(NtsAggregateNode *node)
 	forget_groups(node);
 	make_table(node);
 	node->interrupted = false;
-	if (take_rows(node, node->loaded, node->resume))
-		read_selections(node);
+	if (take_rows(node, node->loaded, node->resume) && read_selections(node) && node->stop != NULL)
+		read_windows(node);
 	end_pass(node);
 }
 
@@ -517,20 +527,28 @@ sort_groups(NtsAggregateNode *node, bool all)
 	}
 }
 
-/* In the order of a bucket, but some rows wait: which groups are complete is known at the end only. */
+/*
+ * In the order of a bucket, but some rows wait, or found no room: which groups are complete is known at the end only.
+ * States of one group may come several times, next to each other.
+ */
 static void
 read_rest_sorted(NtsAggregateNode *node)
 {
 	MemoryContext old;
 
 	nts_early_stop_take_rest(node->stop);
-	while (nts_early_stop_enter(node->stop))
-		read_selections(node);
+	if (!node->interrupted)
+		read_windows(node);
 	end_pass(node);
 	old = MemoryContextSwitchTo(node->vectors.context);
 	node->sort = nts_early_stop_begin_sort(node->stop, node->css.ss.ss_ScanTupleSlot->tts_tupleDescriptor);
 	MemoryContextSwitchTo(old);
 	sort_groups(node, false);
+	while (node->interrupted)
+	{
+		resume(node);
+		sort_groups(node, true);
+	}
 	while (next_pass(node))
 		sort_groups(node, true);
 	tuplesort_performsort(node->sort);
@@ -584,7 +602,7 @@ show_in_order(NtsAggregateNode *node)
 		if (!nts_early_stop_enter(node->stop))
 			return false;
 		read_selections(node);
-		if (node->spill->used)
+		if (node->spill->used || node->interrupted)
 		{
 			read_rest_sorted(node);
 			return show_sorted(node);

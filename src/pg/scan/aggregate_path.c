@@ -548,16 +548,16 @@ wanted_groups(const Query *parse, UpperRelationKind stage, const RelOptInfo *gro
 	return (int) limit;
 }
 
-/* The same path with the groups in the order that the query asks for. A sort above would move and compare tuples. */
-static void
-add_sorted_path(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *grouped, const CustomPath *path)
+/* The same path with the groups in the order that the query asks for, or NULL. A sort above would move and compare tuples. */
+static Path *
+sorted_path(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *grouped, const CustomPath *path, List *keys)
 {
-	List	   *orders = nts_enable_ordered_aggregate ? whole_order(root, linitial(path->custom_private)) : NIL;
+	List	   *orders = nts_enable_ordered_aggregate ? whole_order(root, keys) : NIL;
 	CustomPath *sorted;
 	Cost		cost;
 
 	if (orders == NIL)
-		return;
+		return NULL;
 	sorted = makeNode(CustomPath);
 	*sorted = *path;
 	cost = 0.2 * cpu_operator_cost * path->path.rows * log2(Max(path->path.rows, 2.0));
@@ -567,21 +567,38 @@ add_sorted_path(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *grouped,
 	sorted->custom_private = list_copy(path->custom_private);
 	lfirst(list_nth_cell(sorted->custom_private, 4)) = orders;
 	lfirst(list_nth_cell(sorted->custom_private, 5)) = makeInteger(wanted_groups(root->parse, stage, grouped));
-	add_path(grouped, &sorted->path);
+	return &sorted->path;
+}
+
+List *
+nts_grouping_paths(PlannerInfo *root, const NtsGrouping *grouping, List *keys, UpperRelationKind stage, RelOptInfo *parent,
+				   PathTarget *target, Path *scan)
+{
+	Path	   *path = nts_grouping_path(root, grouping, parent, target, scan);
+	Path	   *early;
+	Path	   *sorted;
+	List	   *paths;
+
+	if (path == NULL)
+		return NIL;
+	paths = list_make1(path);
+	early = nts_early_stop_path(root, (CustomPath *) path, keys);
+	if (early != NULL)
+		paths = lappend(paths, early);
+	sorted = sorted_path(root, stage, parent, (CustomPath *) path, keys);
+	if (sorted != NULL)
+		paths = lappend(paths, sorted);
+	return paths;
 }
 
 void
 nts_grouping_add_paths(PlannerInfo *root, const NtsGrouping *grouping, UpperRelationKind stage, RelOptInfo *grouped,
 					   PathTarget *target, Path *scan)
 {
-	Path	   *path = nts_grouping_path(root, grouping, grouped, target, scan);
+	ListCell   *cell;
 
-	if (path == NULL)
-		return;
-	/* the others first: add_path may free what it refuses */
-	nts_early_stop_add_path(root, grouped, (CustomPath *) path, grouping->keys, scan->rows);
-	add_sorted_path(root, stage, grouped, (CustomPath *) path);
-	add_path(grouped, path);
+	foreach(cell, nts_grouping_paths(root, grouping, grouping->keys, stage, grouped, target, scan))
+		add_path(grouped, lfirst(cell));
 }
 
 static void

@@ -34,7 +34,13 @@ extern bool nts_agg_is_groupable(const Expr *expr, Oid equality);
 /* A path of `parent` that makes the target of what the scan gives; NULL: states of so many groups do not fit into memory. */
 extern Path *nts_grouping_path(PlannerInfo *root, const NtsGrouping *grouping, RelOptInfo *parent,
 							   PathTarget *target, Path *scan);
-/* Adds what there is of such paths, for a stage of planning and its relation: in no order, and in the query's. */
+/*
+ * All there are of such paths, for a stage of planning: in no order, in the query's, and in that of a bucket. keys: the
+ * group keys as the query has them, where grouping may have those of a partition.
+ */
+extern List *nts_grouping_paths(PlannerInfo *root, const NtsGrouping *grouping, List *keys, UpperRelationKind stage,
+								RelOptInfo *parent, PathTarget *target, Path *scan);
+/* Adds them to the stage's relation. */
 extern void nts_grouping_add_paths(PlannerInfo *root, const NtsGrouping *grouping, UpperRelationKind stage, RelOptInfo *grouped,
 								   PathTarget *target, Path *scan);
 /* How many groups `rows` rows make by these keys. */

@@ -24,6 +24,7 @@
 #include "pg/guc.h"
 #include "pg/scan/aggregate.h"
 #include "pg/scan/aggregate_path.h"
+#include "pg/scan/early_stop.h"
 
 /*
  * Queries that cost less than so many times starting workers run in one process. A worker loads this library, parses the
@@ -112,7 +113,7 @@ add_only_table(Split *split)
 	RelOptInfo *table = linitial(split->tables);
 	Path	   *scan = nts_scan_path_below(table);
 	NtsGrouping grouping;
-	Path	   *path;
+	ListCell   *cell;
 
 	split->grouping.relid = split->input->relid;
 	split->grouping.having = (List *) split->extra->havingQual;
@@ -121,11 +122,11 @@ add_only_table(Split *split)
 								 split->extra->targetList))
 		return;
 	grouping = translate_grouping(split, table);
-	path = nts_grouping_path(root, &grouping, table, translate_target(split, table, split->grouped->reltarget), scan);
-	/* an Append of one plan goes away, but has the parent's columns for what stands above */
-	if (path != NULL)
-		add_path(split->grouped, (Path *) create_append_path(root, split->grouped, list_make1(path), NIL, NIL, NULL, 0,
-															 false, -1));
+	/* an Append of one plan goes away, but has the parent's columns for what stands above; it takes over the order */
+	foreach(cell, nts_grouping_paths(root, &grouping, split->grouping.keys, UPPERREL_GROUP_AGG, table,
+									 translate_target(split, table, split->grouped->reltarget), scan))
+		add_path(split->grouped, (Path *) create_append_path(root, split->grouped, list_make1(lfirst(cell)), NIL, NIL,
+															 NULL, 0, false, -1));
 }
 
 /* ---- states ---- */
@@ -280,23 +281,58 @@ make_append(const Split *split, List *whole, List *shared, int workers, bool par
 	return &path->path;
 }
 
+/*
+ * Each table gives its states in the order of a bucket and is read as far as the query goes: its groups are merged, and
+ * sorted by the other keys within a bucket. `order` is that of paths that have one.
+ */
+static void
+add_merged(const Split *split, List *paths, List *order)
+{
+	PlannerInfo *root = split->root;
+	MergeAppendPath *merged = create_merge_append_path(root, split->input, paths, order, NULL);
+	Path	   *states = &merged->path;
+	int			presorted;
+
+	states->pathtarget = split->target;
+	if (!pathkeys_count_contained_in(root->group_pathkeys, order, &presorted))
+	{
+		if (presorted == 0)
+			return;
+		states = (Path *) create_incremental_sort_path(root, split->grouped, states, root->group_pathkeys, presorted, -1.0);
+	}
+	add_final_path(split, states, AGG_SORTED);
+}
+
 static void
 add_serial(const Split *split)
 {
 	List	   *paths = NIL;
-	bool		ours = false;
+	List	   *ordered_paths = NIL;
+	List	   *order = NIL;
 	ListCell   *cell;
+	bool		any_ours = false;
 
 	foreach(cell, split->tables)
 	{
+		bool		ours = false;
 		Path	   *path = make_states(split, lfirst(cell), false, &ours);
+		Path	   *ordered = NULL;
 
 		if (path == NULL)
 			return;
+		any_ours |= ours;
+		if (ours)
+			ordered = nts_early_stop_path(split->root, (CustomPath *) path, split->grouping.keys);
+		if (ordered != NULL)
+			order = ordered->pathkeys;
 		paths = lappend(paths, path);
+		ordered_paths = lappend(ordered_paths, ordered != NULL ? ordered : path);
 	}
-	if (ours)
-		add_final_paths(split, make_append(split, paths, NIL, 0, false), false);
+	if (!any_ours)
+		return;
+	if (order != NIL && (split->extra->flags & GROUPING_CAN_USE_SORT) != 0)
+		add_merged(split, ordered_paths, order);
+	add_final_paths(split, make_append(split, paths, NIL, 0, false), false);
 }
 
 /*

@@ -22,11 +22,11 @@ typedef struct NtsEarlyPlan
 /* ---- early_stop_path.c ---- */
 
 /*
- * Adds the ordered twin of an aggregate path to the relation, if the query asks for the order of a bucket first. The
- * fourth entry of its custom_private is the list below. keys: expressions. rows: that the scan gives.
+ * The ordered twin of an aggregate path, if the query asks for the order of a bucket first; else NULL. Its one pathkey is
+ * that bucket, the fourth entry of its custom_private the list below. keys: the group keys as the query has them, where
+ * the path may have those of a partition.
  */
-extern void nts_early_stop_add_path(PlannerInfo *root, RelOptInfo *grouped, const CustomPath *path, List *keys,
-									double rows);
+extern Path *nts_early_stop_path(PlannerInfo *root, const CustomPath *path, List *keys);
 extern void nts_early_plan_read(List *list, NtsEarlyPlan *plan);
 
 /* ---- early_stop.c ---- */

@@ -87,10 +87,11 @@ wanted_buckets(PlannerInfo *root, double groups, double buckets)
 	return (int) Max(1, Min(wanted, MAX_BUCKETS));
 }
 
-void
-nts_early_stop_add_path(PlannerInfo *root, RelOptInfo *grouped, const CustomPath *path, List *keys, double rows)
+Path *
+nts_early_stop_path(PlannerInfo *root, const CustomPath *path, List *keys)
 {
 	const Path *scan = linitial(path->custom_paths);
+	List	   *own_keys = linitial(path->custom_private);
 	NtsEarlyPlan plan;
 	PathKey    *pathkey;
 	CustomPath *ordered;
@@ -99,15 +100,15 @@ nts_early_stop_add_path(PlannerInfo *root, RelOptInfo *grouped, const CustomPath
 	double		first;
 
 	if (!nts_enable_early_stop || root->sort_pathkeys == NIL)
-		return;
+		return NULL;
 	pathkey = linitial_node(PathKey, root->sort_pathkeys);
 	plan.key = ordered_key(pathkey, keys);
 	/* rows are looked at in more than one window */
 	if (plan.key < 0 || nts_has_volatile_condition(scan->parent))
-		return;
+		return NULL;
 	plan.descending = pathkey->pk_strategy == BTGreaterStrategyNumber;
 	plan.nulls_first = pathkey->pk_nulls_first;
-	buckets = nts_agg_estimate_groups(root, list_make1(list_nth(keys, plan.key)), rows);
+	buckets = nts_agg_estimate_groups(root, list_make1(list_nth(own_keys, plan.key)), scan->rows);
 	plan.buckets = wanted_buckets(root, Max(path->path.rows, buckets), buckets);
 	ordered = makeNode(CustomPath);
 	*ordered = *path;
@@ -118,5 +119,5 @@ nts_early_stop_add_path(PlannerInfo *root, RelOptInfo *grouped, const CustomPath
 	ordered->path.total_cost += (ALL_WINDOWS - 1) * run_cost;
 	ordered->custom_private = list_copy(path->custom_private);
 	lfourth(ordered->custom_private) = plan_list(&plan);
-	add_path(grouped, &ordered->path);
+	return &ordered->path;
 }
