@@ -89,10 +89,17 @@ extern int64 nts_bucket_width(const struct NtsBucket *bucket);
  */
 extern bool nts_bucket_is_ordered(const struct NtsBucket *bucket);
 /*
- * REQUIRES nts_bucket_is_ordered. What is to be added to a time so that the bucket of the sum is at least that of every time before it: 0 where buckets
- * grow with the time. As the session's time zone is.
+ * REQUIRES nts_bucket_is_ordered or _rising. What is to be added to a time so that the bucket of the sum is at least that of
+ * every time before it: 0 where buckets grow with the time. As the session's time zone is.
  */
 extern int64 nts_bucket_slack(const struct NtsBucket *bucket);
+/* May it be asked where a range of the column's values lies in the order of the bucket's? */
+extern bool nts_bucket_is_rising(const struct NtsBucket *bucket);
+/*
+ * REQUIRES nts_bucket_is_rising. No value from min to max is in a bucket before that of *low, or behind that of *high, of both of
+ * which the functions give one; false: they might fail.
+ */
+extern bool nts_bucket_rising_range(const struct NtsBucket *bucket, int64 min, int64 max, int64 *low, int64 *high);
 /* Is the expression a single function of the column, one of those that are known? */
 extern bool nts_bucket_is_plain(const struct NtsBucket *bucket);
 /* The column's Var. */

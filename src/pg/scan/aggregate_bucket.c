@@ -305,6 +305,7 @@ understand_date(NtsStep *step, Node *time, bool with_zone)
 {
 	step->zoned = with_zone;
 	step->width = USECS_PER_DAY;
+	step->rising = true;
 	return with_zone ? understand_column(step, time) : understand_time(step, time);
 }
 
@@ -493,6 +494,7 @@ understand_division(NtsStep *step, Oid function, List *args)
 	if (list_length(args) != 2 || !is_int_column(linitial(args)))
 		return false;
 	step->kind = NTS_STEP_DIVIDE;
+	step->rising = true;
 	step->from = PG_INT64_MIN;
 	step->to = PG_INT64_MAX;
 	step->input = linitial(args);
@@ -516,6 +518,7 @@ understand_int_bucket(NtsStep *step, List *args)
 		(list_length(args) > 2 && !int_const(lthird(args), &step->origin)))
 		return false;
 	step->gives_start = true;
+	step->rising = true;
 	/* below may begin before the least of the type */
 	step->from = least_of(exprType(lsecond(args)));
 	if (pg_add_s64_overflow(step->from, step->width, &step->from))
@@ -657,6 +660,21 @@ nts_bucket_is_ordered(const struct NtsBucket *bucket)
 	return nts_bucket_is_plain(bucket) && bucket->steps[0].ordered;
 }
 
+bool
+nts_bucket_is_rising(const struct NtsBucket *bucket)
+{
+	return nts_bucket_is_plain(bucket) && (bucket->steps[0].ordered || bucket->steps[0].rising);
+}
+
+bool
+nts_bucket_rising_range(const struct NtsBucket *bucket, int64 min, int64 max, int64 *low, int64 *high)
+{
+	int64		slack = nts_bucket_slack(bucket);
+
+	return !pg_sub_s64_overflow(min, slack, low) && !pg_add_s64_overflow(max, slack, high) &&
+		*low >= bucket->steps[0].from && *high < bucket->steps[0].to;
+}
+
 int64
 nts_bucket_slack(const struct NtsBucket *bucket)
 {
@@ -669,7 +687,7 @@ nts_bucket_slack(const struct NtsBucket *bucket)
 		return step->width;
 	/* starts of local days: a clock may have been set back by a day, no zone lies further than that from another; a zone
 	 * made up by its rule (it has digits) by a week each way */
-	return strpbrk(pg_get_timezone_name(session_timezone), "0123456789") == NULL ? 2 * USECS_PER_DAY : 15 * USECS_PER_DAY;
+	return strpbrk(pg_get_timezone_name(step->zone != NULL ? step->zone : session_timezone), "0123456789") == NULL ? 2 * USECS_PER_DAY : 15 * USECS_PER_DAY;
 }
 
 Var *

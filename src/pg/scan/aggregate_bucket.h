@@ -32,6 +32,7 @@ typedef struct NtsStep
 	pg_tz	   *zone;			/* NULL: that of the session */
 	bool		gives_start;	/* its value is the start of the interval, from the origin on */
 	bool		ordered;		/* the values are starts of buckets, ordered as times are but for changes of clocks */
+	bool		rising;			/* the values never fall, as those that are ordered */
 	bool		border_unsure;	/* before the origin, versions differ in what the start itself belongs to */
 	bool		check_ends;		/* monotone, but rounded: an interval counts if both ends give the same */
 	ExprState  *state;			/* check_ends */

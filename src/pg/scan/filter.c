@@ -288,17 +288,16 @@ static bool passes(NtsFilter *filter, Datum value, bool isnull, ExprContext *eco
 static NtsVerdict
 judge_bucket(const NtsFilter *filter, const NtsStatistics *s)
 {
-	bool		passes;
+	NtsVerdict	verdict;
 
 	if (s == NULL)
 		return NTS_VERDICT_SOME;
 	if (s->nulls_known && s->null_count == s->rows)
 		return NTS_VERDICT_NONE;
-	if (!s->has_range || !nts_filter_bucket_constant(filter->bucket, (int64) s->min, (int64) s->max, &passes))
+	if (!s->has_range)
 		return NTS_VERDICT_SOME;
-	if (!passes)
-		return NTS_VERDICT_NONE;
-	return s->nulls_known && s->null_count == 0 ? NTS_VERDICT_ALL : NTS_VERDICT_SOME;
+	verdict = nts_filter_bucket_judge(filter->bucket, (int64) s->min, (int64) s->max);
+	return verdict != NTS_VERDICT_ALL || (s->nulls_known && s->null_count == 0) ? verdict : NTS_VERDICT_SOME;
 }
 
 static NtsVerdict

@@ -3,17 +3,34 @@
  */
 #include "postgres.h"
 
+#include "access/stratnum.h"
+#include "access/transam.h"
 #include "executor/executor.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 #include "pg/scan/aggregate.h"
 #include "pg/scan/filter_bucket.h"
+
+/* Of buckets whose values rise with the column's: which pass. */
+typedef enum PassingPart
+{
+	PART_UNKNOWN,
+	PART_LOWER,
+	PART_MIDDLE,
+	PART_UPPER
+} PassingPart;
 
 struct NtsFilterBucket
 {
 	NtsAggVectors vectors;		/* the bucket's, for its stretches */
 	int			vector;
 	ExprState  *clause;
+	PassingPart part;
+	/* of PART_MIDDLE: is the bucket before, behind all that pass? */
+	ExprState  *below;
+	ExprState  *above;
 	/* values in [begin, end) pass or not; empty at first */
 	int64		begin;
 	int64		end;
@@ -28,6 +45,73 @@ nts_filter_bucket_column(Node *expr)
 	return bucket == NULL || !nts_bucket_is_plain(bucket) ? NULL : nts_bucket_input(bucket);
 }
 
+/* PostgreSQL's own order of the operator; NULL: it has none, or is <>. The caller frees nothing. */
+static const OpBtreeInterpretation *
+order_of_operator(Oid operator)
+{
+	ListCell   *cell;
+
+	foreach(cell, get_op_btree_interpretation(operator))
+	{
+		const OpBtreeInterpretation *order = lfirst(cell);
+
+		if (order->opfamily_id < FirstNormalObjectId && order->strategy <= BTMaxStrategyNumber)
+			return order;
+	}
+	return NULL;
+}
+
+/* The clause with another operator of that order; an array must have it of all elements. NULL: there is none. */
+static ExprState *
+compile_variant(NtsFilterBucket *filter, const Expr *clause, const OpBtreeInterpretation *order, int strategy)
+{
+	Oid			operator = get_opfamily_member(order->opfamily_id, order->oplefttype, order->oprighttype, strategy);
+	Expr	   *variant = copyObjectImpl(clause);
+
+	if (!OidIsValid(operator))
+		return NULL;
+	if (IsA(variant, OpExpr))
+	{
+		((OpExpr *) variant)->opno = operator;
+		((OpExpr *) variant)->opfuncid = get_opcode(operator);
+	}
+	else
+	{
+		ScalarArrayOpExpr *array = castNode(ScalarArrayOpExpr, variant);
+
+		array->opno = operator;
+		array->opfuncid = get_opcode(operator);
+		array->useOr = false;
+		array->hashfuncid = array->negfuncid = InvalidOid;
+	}
+	return nts_agg_vector_compile(&filter->vectors, &filter->vectors.vectors[filter->vector], variant);
+}
+
+static void
+find_part(NtsFilterBucket *filter, Expr *clause, Expr *bucket)
+{
+	bool		is_array = IsA(clause, ScalarArrayOpExpr);
+	const OpBtreeInterpretation *order = order_of_operator(is_array ? ((ScalarArrayOpExpr *) clause)->opno :
+														   castNode(OpExpr, clause)->opno);
+	bool		turned;			/* the constant stands first */
+	int			less;
+
+	if (order == NULL || !nts_bucket_is_rising(filter->vectors.vectors[filter->vector].bucket) ||
+		(is_array && order->strategy != BTEqualStrategyNumber))
+		return;
+	turned = !is_array && !equal(linitial(((OpExpr *) clause)->args), bucket);
+	if (order->strategy != BTEqualStrategyNumber)
+	{
+		filter->part = (order->strategy < BTEqualStrategyNumber) != turned ? PART_LOWER : PART_UPPER;
+		return;
+	}
+	less = turned ? BTGreaterStrategyNumber : BTLessStrategyNumber;
+	filter->below = compile_variant(filter, clause, order, less);
+	filter->above = compile_variant(filter, clause, order, BTMaxStrategyNumber + 1 - less);
+	if (filter->below != NULL && filter->above != NULL)
+		filter->part = PART_MIDDLE;
+}
+
 NtsFilterBucket *
 nts_filter_bucket_make(Expr *clause, Expr *bucket, ScanState *parent)
 {
@@ -39,6 +123,7 @@ nts_filter_bucket_make(Expr *clause, Expr *bucket, ScanState *parent)
 	filter->vectors.context = CurrentMemoryContext;
 	filter->vector = nts_agg_vectors_add(&filter->vectors, bucket, -1);
 	filter->clause = nts_agg_vector_compile(&filter->vectors, &filter->vectors.vectors[filter->vector], clause);
+	find_part(filter, clause, bucket);
 	return filter;
 }
 
@@ -61,18 +146,23 @@ find_stretch(NtsFilterBucket *filter, int64 value, int64 *begin, int64 *end)
 	nts_bucket_stretch(&filter->vectors, &filter->vectors.vectors[filter->vector], value, begin, end);
 }
 
+static bool
+is_true(NtsFilterBucket *filter, ExprState *clause, int64 value)
+{
+	bool		isnull;
+	Datum		result = nts_agg_vector_evaluate(&filter->vectors, &filter->vectors.vectors[filter->vector], clause,
+												 (Datum) value, false, &isnull);
+
+	return !isnull && DatumGetBool(result);
+}
+
 /* Evaluates the clause for a value, and so for the stretch that it lies in. */
 static void
 evaluate(NtsFilterBucket *filter, int64 value, int64 begin, int64 end)
 {
-	bool		isnull;
-	Datum		result;
-
 	/* nothing is known, if it fails */
 	nts_filter_bucket_forget(filter);
-	result = nts_agg_vector_evaluate(&filter->vectors, &filter->vectors.vectors[filter->vector], filter->clause,
-									 (Datum) value, false, &isnull);
-	filter->passes = !isnull && DatumGetBool(result);
+	filter->passes = is_true(filter, filter->clause, value);
 	filter->begin = begin;
 	filter->end = end;
 }
@@ -91,8 +181,9 @@ nts_filter_bucket_passes(NtsFilterBucket *filter, int64 value)
 	return filter->passes;
 }
 
-bool
-nts_filter_bucket_constant(NtsFilterBucket *filter, int64 min, int64 max, bool *passes)
+/* Do values from min to max lie in one stretch? Then it is the one at hand. */
+static bool
+is_one_stretch(NtsFilterBucket *filter, int64 min, int64 max)
 {
 	int64		begin;
 	int64		end;
@@ -105,6 +196,25 @@ nts_filter_bucket_constant(NtsFilterBucket *filter, int64 min, int64 max, bool *
 			return false;
 		evaluate(filter, min, begin, end);
 	}
-	*passes = filter->passes;
 	return holds(filter, max);
+}
+
+NtsVerdict
+nts_filter_bucket_judge(NtsFilterBucket *filter, int64 min, int64 max)
+{
+	int64		low;
+	int64		high;
+
+	if (is_one_stretch(filter, min, max))
+		return filter->passes ? NTS_VERDICT_ALL : NTS_VERDICT_NONE;
+	if (filter->part == PART_UNKNOWN ||
+		!nts_bucket_rising_range(filter->vectors.vectors[filter->vector].bucket, min, max, &low, &high))
+		return NTS_VERDICT_SOME;
+	ResetExprContext(filter->vectors.econtext);
+	if (filter->part == PART_MIDDLE)
+		return is_true(filter, filter->below, high) || is_true(filter, filter->above, low) ? NTS_VERDICT_NONE :
+			NTS_VERDICT_SOME;
+	if (!is_true(filter, filter->clause, filter->part == PART_LOWER ? low : high))
+		return NTS_VERDICT_NONE;
+	return is_true(filter, filter->clause, filter->part == PART_LOWER ? high : low) ? NTS_VERDICT_ALL : NTS_VERDICT_SOME;
 }

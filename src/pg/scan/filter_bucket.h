@@ -8,6 +8,8 @@
 
 #include "nodes/execnodes.h"
 
+#include "pg/scan/filter.h"
+
 typedef struct NtsFilterBucket NtsFilterBucket;
 
 /* The column of which an expression is a bucket and nothing more, so that it can hardly fail; or NULL. */
@@ -18,8 +20,7 @@ extern NtsFilterBucket *nts_filter_bucket_make(Expr *clause, Expr *bucket, ScanS
 extern void nts_filter_bucket_forget(NtsFilterBucket *filter);
 /* Of a value that is not NULL. */
 extern bool nts_filter_bucket_passes(NtsFilterBucket *filter, int64 value);
-/* Is it known that all values from min to max pass, or that none does? Sets *passes. Evaluates nothing where a value may be one
- * that the functions fail for. */
-extern bool nts_filter_bucket_constant(NtsFilterBucket *filter, int64 min, int64 max, bool *passes);
+/* Of values from min to max, none of them NULL. Evaluates nothing where a value may be one that the functions fail for. */
+extern NtsVerdict nts_filter_bucket_judge(NtsFilterBucket *filter, int64 min, int64 max);
 
 #endif							/* NTS_SCAN_FILTER_BUCKET_H */
