@@ -108,6 +108,9 @@ extern void nts_bucket_fill(NtsAggVectors *vectors, NtsAggVector *vector, const 
 extern bool nts_bucket_constant(NtsAggVectors *vectors, NtsAggVector *vector, int64 min, int64 max, Datum *value,
 								bool *isnull);
 
+/* Do inputs from `input` on give the same, *value, until *end? false: not known. */
+extern bool nts_bucket_at(NtsAggVectors *vectors, NtsAggVector *vector, int64 input, Datum *value, bool *isnull, int64 *end);
+
 /* Inputs in [*begin, *end) give the same as `value`; empty: that is all that is known. */
 extern void nts_bucket_stretch(NtsAggVectors *vectors, NtsAggVector *vector, int64 value, int64 *begin, int64 *end);
 
@@ -342,6 +345,8 @@ extern bool nts_agg_statistics_known(const NtsAggregate *aggregates, int count, 
 /* Folds them into the states. REQUIRES nts_agg_statistics_known. */
 extern void nts_agg_fold_statistics(const NtsAggregate *aggregates, int count, const NtsAggVectors *vectors,
 									NtsAggState *states, const NtsAggFacts *facts);
+/* May rows with these statistics (NULL: nothing is known) change the state of a minimum or maximum without FILTER? */
+extern bool nts_agg_statistics_may_change(const NtsAggregate *aggregate, const NtsStatistics *s, const NtsAggState *state);
 /* May statistics tell that keys are the same in all rows? */
 extern bool nts_agg_keys_may_be_constant(const NtsAggVectors *vectors, const int *keys, int key_count);
 /* Do they? Sets values[key_count], good until the next selection, and bits of *nulls. */

@@ -405,6 +405,19 @@ nts_bucket_constant(NtsAggVectors *vectors, NtsAggVector *vector, int64 min, int
 	return min == max || (min >= bucket->begin && max < bucket->end);
 }
 
+bool
+nts_bucket_at(NtsAggVectors *vectors, NtsAggVector *vector, int64 input, Datum *value, bool *isnull, int64 *end)
+{
+	NtsBucket  *bucket = vector->bucket;
+
+	if (!enter_stretch(vectors, vector, &vectors->vectors[vector->input], input))
+		return false;
+	*value = bucket->value;
+	*isnull = bucket->isnull;
+	*end = bucket->end;
+	return true;
+}
+
 void
 nts_bucket_stretch(NtsAggVectors *vectors, NtsAggVector *vector, int64 value, int64 *begin, int64 *end)
 {

@@ -612,6 +612,40 @@ nts_filter_narrow_range(const NtsFilter *filter, const NtsColumnData *data, uint
 		*first += count_up_to(filter, data, *first, *end, compare == NTS_COMPARE_GT);
 }
 
+void
+nts_filter_bound_words(const NtsFilter *filter, int column, int64 *low, int64 *high)
+{
+	int64		word = (int64) filter->word;
+
+	if (filter->kind == NTS_FILTER_AND)
+		for (int i = 0; i < filter->count; i++)
+			nts_filter_bound_words(filter->args[i], column, low, high);
+	if (filter->kind != NTS_FILTER_COMPARE || filter->column != column || filter->order != NTS_ORDER_INT || filter->never)
+		return;
+	switch (filter->compare)
+	{
+		case NTS_COMPARE_LT:
+			/* nothing is less than the least */
+			*high = Min(*high, word == PG_INT64_MIN ? word : word - 1);
+			break;
+		case NTS_COMPARE_LE:
+			*high = Min(*high, word);
+			break;
+		case NTS_COMPARE_EQ:
+			*high = Min(*high, word);
+			*low = Max(*low, word);
+			break;
+		case NTS_COMPARE_GE:
+			*low = Max(*low, word);
+			break;
+		case NTS_COMPARE_GT:
+			*low = Max(*low, word == PG_INT64_MAX ? word : word + 1);
+			break;
+		default:
+			break;
+	}
+}
+
 /* ---- masks ---- */
 
 static bool

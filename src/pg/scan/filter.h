@@ -134,6 +134,8 @@ extern void nts_filter_apply(NtsFilter *filter, NtsVectorSet *set, uint8 *keep, 
 extern bool nts_filter_is_range(const NtsFilter *filter);
 /* Narrows rows [*first, *end) of such a column to those that pass. */
 extern void nts_filter_narrow_range(const NtsFilter *filter, const NtsColumnData *data, uint32 *first, uint32 *end);
+/* Narrows [*low, *high] to the words of a column, ordered as ints, that the filter may let pass. */
+extern void nts_filter_bound_words(const NtsFilter *filter, int column, int64 *low, int64 *high);
 /* Forgets results by address: another vector set follows. */
 extern void nts_filter_forget(NtsFilter *filter);
 
