@@ -328,6 +328,21 @@ bool DoubleBounds(const uint64_t* words, size_t count, uint64_t* min, uint64_t* 
 
 void DivideIntegers(uint64_t* words, size_t count, double divisor) { Best().quotients(words, count, divisor); }
 
+void FillProgression(uint64_t first, uint64_t step, size_t count, uint64_t* out) {
+  typedef uint64_t TwoWords __attribute__((vector_size(16)));
+  TwoWords low = {first, first + step};
+  TwoWords high = {first + 2 * step, first + 3 * step};
+  const TwoWords four = {4 * step, 4 * step};
+  size_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    std::memcpy(out + i, &low, sizeof(low));
+    std::memcpy(out + i + 2, &high, sizeof(high));
+    low += four;
+    high += four;
+  }
+  for (; i < count; i++) out[i] = first + i * step;
+}
+
 size_t CountFlags(const uint8_t* flags, size_t count) {
   size_t n = 0;
   size_t i = 0;

@@ -35,6 +35,8 @@ bool DoubleBounds(const uint64_t* words, size_t count, uint64_t* min, uint64_t* 
 // words[i] = bits of the double words[i] / divisor, of signed integers, which are rounded to doubles first. REQUIRES an
 // integral divisor of 1 to 10^15 that is no 2^53 - 2^n.
 void DivideIntegers(uint64_t* words, size_t count, double divisor);
+// out[i] = first + i * step, modulo 2^64.
+void FillProgression(uint64_t first, uint64_t step, size_t count, uint64_t* out);
 // How many bytes are 1. REQUIRES that all are 0 or 1.
 size_t CountFlags(const uint8_t* flags, size_t count);
 

@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type_d.h"
+#include "common/int.h"
 #include "datatype/timestamp.h"
 #include "utils/float.h"
 
@@ -29,6 +30,7 @@ struct NtsAggSettled
 	NtsAggVectors *vectors;
 	int			bucket;			/* the key's vector; -1: there is one group */
 	int			column;			/* of the bucket */
+	int64		longest;		/* stretch of times that is looked at */
 	/* of all groups with times in [first, last]: */
 	bool		known;
 	int64		first;
@@ -75,6 +77,8 @@ weaken_by_all(NtsAggSettled *settled, NtsAggTable *table, int64 first, int64 las
 {
 	NtsAggVectors *vectors = settled->vectors;
 
+	if ((uint64) last - (uint64) first > (uint64) settled->longest)
+		return false;
 	ResetExprContext(vectors->econtext);
 	for (int i = 0; i < MAX_BUCKETS; i++)
 	{
@@ -214,7 +218,15 @@ nts_agg_settled_make(const NtsAggregate *aggregates, int count, NtsAggVectors *v
 	settled->count = count;
 	settled->vectors = vectors;
 	settled->bucket = key_count == 0 ? -1 : keys[0];
-	settled->column = key_count == 0 ? -1 : nts_bucket_input(vectors->vectors[keys[0]].bucket)->varattno - 1;
+	settled->longest = PG_INT64_MAX;
+	if (key_count == 1)
+	{
+		const struct NtsBucket *bucket = vectors->vectors[keys[0]].bucket;
+
+		settled->column = nts_bucket_input(bucket)->varattno - 1;
+		if (pg_mul_s64_overflow(nts_bucket_width(bucket), MAX_BUCKETS, &settled->longest))
+			settled->longest = PG_INT64_MAX;
+	}
 	settled->weakest = palloc0(sizeof(NtsAggState) * count);
 	return settled;
 }

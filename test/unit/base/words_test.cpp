@@ -33,6 +33,17 @@ std::vector<std::vector<uint64_t>> Arrays() {
   return arrays;
 }
 
+TEST(Words, ProgressionAsOneByOne) {
+  for (const uint64_t step : {uint64_t{0}, uint64_t{10}, UINT64_MAX, uint64_t{1} << 62}) {
+    for (size_t n = 0; n <= 13; n++) {
+      std::vector<uint64_t> out(n + 1, 42);
+      FillProgression(INT64_MAX - 3, step, n, out.data());
+      for (size_t i = 0; i < n; i++) EXPECT_EQ(out[i], INT64_MAX - 3 + i * step);
+      EXPECT_EQ(out[n], 42u);
+    }
+  }
+}
+
 TEST(Words, IntegersAsOneByOne) {
   for (const std::vector<uint64_t>& words : Arrays()) {
     const size_t n = words.size();
