@@ -281,6 +281,31 @@ nts_filter_set_constants(NtsFilter *filter, ExprContext *econtext, MemoryContext
 	MemoryContextSwitchTo(old);
 }
 
+/* Is a value one of the constants? */
+static bool
+is_among(const NtsFilter *filter, Datum value)
+{
+	const uint8 *bytes = (const uint8 *) VARDATA_ANY(DatumGetPointer(value));
+	uint32		length = VARSIZE_ANY_EXHDR(DatumGetPointer(value));
+	int			low = 0;
+	int			high = filter->constants - 1;
+
+	while (low <= high)
+	{
+		int			middle = (low + high) / 2;
+		const NtsBytes *s = &filter->strings[middle];
+		int			order = compare_bytes(bytes, length, s->bytes, s->length);
+
+		if (order == 0)
+			return true;
+		if (order < 0)
+			high = middle - 1;
+		else
+			low = middle + 1;
+	}
+	return false;
+}
+
 /* ---- verdicts ---- */
 
 static bool passes(NtsFilter *filter, Datum value, bool isnull, ExprContext *econtext, TupleTableSlot *slot);
@@ -454,13 +479,12 @@ judge_list(const NtsFilter *filter, const NtsFilterFacts *facts)
 	return same ? otherwise : NTS_VERDICT_SOME;
 }
 
-/* Evaluates the filter for each value that the row group lists. */
+/* The same as of a vector's rows. */
 static void
-try_values(NtsFilter *filter, const NtsValueList *list, const NtsFilterFacts *facts)
+apply_to_values(NtsFilter *filter, const NtsValueList *list, const NtsFilterFacts *facts, uint8 *keep)
 {
 	NtsVectorSet *probe = facts->probe;
 	NtsColumnData *data = &probe->columns[filter->column];
-	uint8	   *keep = palloc(Max(list->count, 1));
 
 	memset(keep, 1, list->count);
 	data->values = list->values;
@@ -471,16 +495,29 @@ try_values(NtsFilter *filter, const NtsValueList *list, const NtsFilterFacts *fa
 	nts_filter_forget(filter);
 	if (list->count > 0)
 		nts_filter_apply(filter, probe, keep, facts->econtext, facts->slot);
+	nts_filter_forget(filter);
+	pfree(data->nulls);
+	memset(data, 0, sizeof(*data));
+}
+
+/* Evaluates the filter for each value that the row group lists. */
+static void
+try_values(NtsFilter *filter, const NtsValueList *list, const NtsFilterFacts *facts)
+{
+	uint8	   *keep = palloc(Max(list->count, 1));
+
+	if (filter->kind == NTS_FILTER_BYTES)
+		for (uint32 i = 0; i < list->count; i++)
+			keep[i] = is_among(filter, list->values[i]);
+	else
+		apply_to_values(filter, list, facts, keep);
 	filter->null_passes = filter->kind == NTS_FILTER_EXPRESSION && list->some_null &&
 		passes(filter, (Datum) 0, true, facts->econtext, facts->slot);
 	filter->passing = filter->failing = 0;
 	for (uint32 i = 0; i < list->count; i++)
 		*(keep[i] ? &filter->passing : &filter->failing) |= UINT64CONST(1) << (i % 64);
 	filter->listed = list;
-	nts_filter_forget(filter);
-	pfree(data->nulls);
 	pfree(keep);
-	memset(data, 0, sizeof(*data));
 }
 
 /* Of a filter that statistics leave undecided. */
@@ -647,30 +684,6 @@ nts_filter_bound_words(const NtsFilter *filter, int column, int64 *low, int64 *h
 }
 
 /* ---- masks ---- */
-
-static bool
-is_among(const NtsFilter *filter, Datum value)
-{
-	const uint8 *bytes = (const uint8 *) VARDATA_ANY(DatumGetPointer(value));
-	uint32		length = VARSIZE_ANY_EXHDR(DatumGetPointer(value));
-	int			low = 0;
-	int			high = filter->constants - 1;
-
-	while (low <= high)
-	{
-		int			middle = (low + high) / 2;
-		const NtsBytes *s = &filter->strings[middle];
-		int			order = compare_bytes(bytes, length, s->bytes, s->length);
-
-		if (order == 0)
-			return true;
-		if (order < 0)
-			high = middle - 1;
-		else
-			low = middle + 1;
-	}
-	return false;
-}
 
 static bool
 passes(NtsFilter *filter, Datum value, bool isnull, ExprContext *econtext, TupleTableSlot *slot)

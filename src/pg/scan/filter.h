@@ -116,7 +116,7 @@ typedef struct NtsFilterFacts
 extern NtsVerdict nts_filter_judge(NtsFilter *filter, const NtsFilterFacts *facts);
 /*
  * Of BYTES: the first vector from `vector` on that judging by bounds does not leave out; `count` if there is none. bounds:
- * of the row group's `count` vectors. REQUIRES: a constant.
+ * of the row group's `count` vectors. The same of a segment's row groups. REQUIRES: a constant.
  */
 extern uint32 nts_filter_next_vector(const NtsFilter *filter, const NtsKeyBounds *bounds, uint32 vector, uint32 count);
 /* If the last row, by time, of a series of the segment fails, do all of its rows? */

@@ -540,6 +540,25 @@ enter_group(NtsScanState *state)
 	state->vectors_done = 0;
 }
 
+/* Behind a row group that a condition on the series key excludes: to the next one in which it may hold. */
+static void
+leap_groups(NtsScanState *state)
+{
+	const NtsFilter *filter = state->excluder;
+	const NtsKeyBounds *bounds;
+	uint32		next;
+
+	if (filter->kind != NTS_FILTER_BYTES || filter->never || (state->chooser != NULL && state->chooser->backward))
+		return;
+	bounds = group_bounds(state, filter->column);
+	if (bounds == NULL)
+		return;
+	next = nts_filter_next_vector(filter, bounds - state->group, state->group + 1, state->group_end);
+	state->counts.groups += next - state->group - 1;
+	state->counts.groups_pruned += next - state->group - 1;
+	state->groups_done += next - state->group - 1;
+}
+
 /* Passes over vectors up to the next one in which a condition on the series key may hold: their bounds ascend. */
 static void
 leap_vectors(NtsScanState *state)
@@ -610,6 +629,7 @@ next_set(NtsScanState *state)
 			{
 				state->counts.groups_pruned++;
 				state->groups_done++;
+				leap_groups(state);
 				continue;
 			}
 			if (skips_group(state))
