@@ -37,6 +37,7 @@
 #include "pg/scan/custom_scan.h"
 
 #define LEAST_ROOM (32 * 1024)	/* for groups */
+#define FEW_ROWS 16				/* of a run: they need no loop of the core */
 #define SHOWN_AT_ONCE 64		/* groups with results of a few bytes, before their memory is given back */
 
 typedef struct NtsAggregateNode
@@ -140,6 +141,7 @@ take_rows(NtsAggregateNode *node, uint32 count, uint32 from)
 	for (int r = 0; r < runs; r++)
 	{
 		NtsAggGroup *group;
+		uint32		rows = starts[r + 1] - starts[r];
 
 		if (starts[r] < from)
 			continue;
@@ -153,13 +155,14 @@ take_rows(NtsAggregateNode *node, uint32 count, uint32 from)
 		}
 		if (group == NULL)
 		{
-			let_wait(node, starts[r], starts[r + 1] - starts[r]);
+			let_wait(node, starts[r], rows);
 			continue;
 		}
 		for (int a = 0; a < node->aggregate_count; a++)
-			if (node->aggregates[a].state == a)
-				nts_agg_advance(&node->aggregates[a], &node->vectors, &group->states[a], starts[r],
-								starts[r + 1] - starts[r]);
+			if (node->aggregates[a].state == a &&
+				(rows > FEW_ROWS ||
+				 !nts_agg_advance_few(&node->aggregates[a], &node->vectors, &group->states[a], starts[r], rows)))
+				nts_agg_advance(&node->aggregates[a], &node->vectors, &group->states[a], starts[r], rows);
 	}
 	return true;
 }

@@ -207,7 +207,26 @@ extern void nts_agg_load(NtsAggregate *aggregate, const NtsAggVectors *vectors, 
 /* Rows [first, first + count) of the selection. */
 extern void nts_agg_advance(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state, uint32 first,
 							uint32 count);
-/* The same without a look at DISTINCT. */
+/* The same of few rows, where calls cost more than what they do. false: not done, the aggregate is no minimum or maximum of
+ * integers that all count. */
+static inline bool
+nts_agg_advance_few(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state, uint32 first, uint32 count)
+{
+	bool		is_greatest = aggregate->kind == NTS_AGG_MAX_INT;
+	int64		extreme = state->extreme;
+	const int64 *words;
+
+	if ((!is_greatest && aggregate->kind != NTS_AGG_MIN_INT) || aggregate->skip != NULL || aggregate->distinct != NULL)
+		return false;
+	words = (const int64 *) vectors->vectors[aggregate->args[0]].values + first;
+	for (uint32 i = 0; i < count; i++)
+		extreme = (words[i] > extreme) == is_greatest ? words[i] : extreme;
+	state->extreme = extreme;
+	state->count += count;
+	return true;
+}
+
+/* As nts_agg_advance, without a look at DISTINCT. */
 extern void nts_agg_advance_rows(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state,
 								 uint32 first, uint32 count);
 /* The result, in the current memory context or the group's memory. */

@@ -77,8 +77,6 @@ weaken_by_all(NtsAggSettled *settled, NtsAggTable *table, int64 first, int64 las
 {
 	NtsAggVectors *vectors = settled->vectors;
 
-	if ((uint64) last - (uint64) first > (uint64) settled->longest)
-		return false;
 	ResetExprContext(vectors->econtext);
 	for (int i = 0; i < MAX_BUCKETS; i++)
 	{
@@ -113,7 +111,7 @@ find_weakest(NtsAggSettled *settled, NtsAggTable *table, int64 first, int64 last
 
 /* ---- what rows may change ---- */
 
-/* Between which times rows lie that count; false: not known, or there are none. */
+/* Between which times rows lie that count; false: not known, there are none, or they are too far apart. */
 static bool
 find_times(const NtsAggSettled *settled, const NtsAggFacts *facts, const NtsEarlyStop *stop, int64 *first, int64 *last)
 {
@@ -132,7 +130,7 @@ find_times(const NtsAggSettled *settled, const NtsAggFacts *facts, const NtsEarl
 		nts_filter_bound_words(scan->filters[i], settled->column, first, last);
 	if (stop != NULL)
 		nts_early_stop_bound(stop, first, last);
-	return *first <= *last && *first >= EARLIEST && *last <= LATEST;
+	return *first <= *last && *first >= EARLIEST && *last <= LATEST && *last - *first <= settled->longest;
 }
 
 static bool
