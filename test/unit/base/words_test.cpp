@@ -67,6 +67,12 @@ TEST(Words, IntegersAsOneByOne) {
     std::vector<uint64_t> offsets(n);
     std::vector<uint64_t> differences(n);
     uint32_t widths[65];
+    std::vector<uint64_t> sums = words;
+    SumZigZag(sums.data(), n, base);
+    for (uint64_t i = 0, before = base; i < n; i++) {
+      before += static_cast<uint64_t>(UnZigZag(words[i]));
+      EXPECT_EQ(sums[i], before);
+    }
     SubtractBase(words.data(), n, base, offsets.data());
     Differences(words.data(), n, differences.data());
     CountWidths(words.data(), n, base, widths);
