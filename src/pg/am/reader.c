@@ -175,17 +175,23 @@ release_group(NtsRowGroup *group)
 }
 
 static SegmentHandle *
+change_segment(NtsReader *reader, int entry)
+{
+	if (reader->segment != NULL)
+		release_segment(reader->segment);
+	reader->segment = NULL;
+	reader->segment = open_segment(reader, nts_reader_entry(reader, entry));
+	reader->segment_entry = entry;
+	return reader->segment;
+}
+
+/* Asked for several times a vector. */
+static inline SegmentHandle *
 segment_of(NtsReader *reader, int entry)
 {
-	if (reader->segment == NULL || reader->segment_entry != entry)
-	{
-		if (reader->segment != NULL)
-			release_segment(reader->segment);
-		reader->segment = NULL;
-		reader->segment = open_segment(reader, nts_reader_entry(reader, entry));
-		reader->segment_entry = entry;
-	}
-	return reader->segment;
+	if (likely(reader->segment != NULL && reader->segment_entry == entry))
+		return reader->segment;
+	return change_segment(reader, entry);
 }
 
 static void
