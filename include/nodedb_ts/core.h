@@ -479,7 +479,7 @@ int			nts_vector_size(const NtsSegment *segment, uint32_t group, int32_t column,
  * nts_batch_decode. chunk, length: the chunk's bytes in memory. *any_null tells
  * whether some flag is 1; *uniform, unless uniform is NULL, that all rows have the same word or are all NULL (where it
  * is false they may, too). wanted: how many rows matter, from the first on, or UINT32_MAX; other rows' flags are right,
- * but their values may be those of any row.
+ * but their words may be anything (addresses are those of some row).
  */
 int			nts_vector_decode(const NtsSegment *segment, uint32_t group, int32_t column,
 							  const uint8_t *chunk, size_t length, uint32_t vector, uint32_t wanted,

@@ -80,6 +80,16 @@ void DifferencesAnywhere(const uint64_t* words, size_t count, uint64_t* out) {
   for (size_t i = 1; i < count; i++) out[i - 1] = words[i] - words[i - 1];
 }
 
+// words[i] += words[i - 1], from `before` on, once their zigzag form is undone.
+inline void SumsFrom(uint64_t* words, size_t at, size_t count, uint64_t before) {
+  for (size_t i = at; i < count; i++) {
+    before += static_cast<uint64_t>(UnZigZag(words[i]));
+    words[i] = before;
+  }
+}
+
+void ZigZagSumsAnywhere(uint64_t* words, size_t count, uint64_t before) { SumsFrom(words, 0, count, before); }
+
 void WidthsAnywhere(const uint64_t* words, size_t count, uint64_t base, uint32_t* of_width) {
   WidthsOf(words, count, base, of_width);
 }
@@ -134,10 +144,12 @@ struct Kernels {
   void (*widths)(const uint64_t*, size_t, uint64_t, uint32_t*);
   Doubles (*doubles)(const uint64_t*, size_t);
   void (*quotients)(uint64_t*, size_t, double);
+  void (*zigzag_sums)(uint64_t*, size_t, uint64_t);
 };
 
 constexpr Kernels kAnywhere = {BoundsAnywhere,      ChangesAnywhere, SumAnywhere,     SubtractAnywhere,
-                               DifferencesAnywhere, WidthsAnywhere,  DoublesAnywhere, QuotientsAnywhere};
+                               DifferencesAnywhere, WidthsAnywhere,  DoublesAnywhere, QuotientsAnywhere,
+                               ZigZagSumsAnywhere};
 
 // ---- four at a time -----------------------------------------------------------
 
@@ -217,6 +229,24 @@ NODEDB_TS_AVX2 void DifferencesAvx2(const uint64_t* words, size_t count, uint64_
   for (; i < count; i++) out[i - 1] = words[i] - words[i - 1];
 }
 
+// Sums within four words, which wait for nothing, then what was before them.
+NODEDB_TS_AVX2 void ZigZagSumsAvx2(uint64_t* words, size_t count, uint64_t before) {
+  const __m256i zero = _mm256_setzero_si256();
+  const __m256i one = _mm256_set1_epi64x(1);
+  __m256i sum = _mm256_set1_epi64x(static_cast<long long>(before));
+  size_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const __m256i coded = Load(words + i);
+    __m256i v = _mm256_xor_si256(_mm256_srli_epi64(coded, 1), _mm256_sub_epi64(zero, _mm256_and_si256(coded, one)));
+    v = _mm256_add_epi64(v, _mm256_slli_si256(v, 8));
+    // the second word's sum, for the third and fourth
+    v = _mm256_add_epi64(v, _mm256_blend_epi32(zero, _mm256_permute4x64_epi64(v, _MM_SHUFFLE(1, 1, 0, 0)), 0xF0));
+    Store(words + i, _mm256_add_epi64(v, sum));
+    sum = _mm256_add_epi64(sum, _mm256_permute4x64_epi64(v, _MM_SHUFFLE(3, 3, 3, 3)));
+  }
+  SumsFrom(words, i, count, i == 0 ? before : words[i - 1]);
+}
+
 NODEDB_TS_AVX2 void WidthsAvx2(const uint64_t* words, size_t count, uint64_t base, uint32_t* of_width) {
   constexpr size_t kTables = 4;  // as in WidthsOf
   uint32_t zeros[kTables][66] = {};
@@ -287,7 +317,8 @@ NODEDB_TS_AVX2 void QuotientsAvx2(uint64_t* words, size_t count, double divisor)
 }
 
 constexpr Kernels kAvx2 = {BoundsAvx2,      ChangesAvx2, SumAvx2,     SubtractAvx2,
-                           DifferencesAvx2, WidthsAvx2,  DoublesAvx2, QuotientsAvx2};
+                           DifferencesAvx2, WidthsAvx2,  DoublesAvx2, QuotientsAvx2,
+                           ZigZagSumsAvx2};
 
 #endif
 
@@ -314,6 +345,8 @@ void Differences(const uint64_t* words, size_t count, uint64_t* out) {
   Best().differences(words, count, out);
 }
 
+void SumZigZag(uint64_t* words, size_t count, uint64_t before) { Best().zigzag_sums(words, count, before); }
+
 void CountWidths(const uint64_t* words, size_t count, uint64_t base, uint32_t* of_width) {
   Best().widths(words, count, base, of_width);
 }
@@ -327,6 +360,21 @@ bool DoubleBounds(const uint64_t* words, size_t count, uint64_t* min, uint64_t* 
 }
 
 void DivideIntegers(uint64_t* words, size_t count, double divisor) { Best().quotients(words, count, divisor); }
+
+void FillProgression(uint64_t first, uint64_t step, size_t count, uint64_t* out) {
+  typedef uint64_t TwoWords __attribute__((vector_size(16)));
+  TwoWords low = {first, first + step};
+  TwoWords high = {first + 2 * step, first + 3 * step};
+  const TwoWords four = {4 * step, 4 * step};
+  size_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    std::memcpy(out + i, &low, sizeof(low));
+    std::memcpy(out + i + 2, &high, sizeof(high));
+    low += four;
+    high += four;
+  }
+  for (; i < count; i++) out[i] = first + i * step;
+}
 
 size_t CountFlags(const uint8_t* flags, size_t count) {
   size_t n = 0;

@@ -1,4 +1,4 @@
-// words.h - passes over arrays of 64-bit words that encoders make again and again.
+// words.h - passes over arrays of 64-bit words that are made again and again, most of them by encoders.
 //
 // On x86-64 with AVX2 they take four words at a time; which way is taken shows in no result.
 #ifndef NODEDB_TS_BASE_WORDS_H
@@ -27,6 +27,8 @@ uint64_t WrappingSum(const uint64_t* words, size_t count);
 void SubtractBase(const uint64_t* words, size_t count, uint64_t base, uint64_t* out);
 // out[i] = words[i + 1] - words[i], count - 1 of them. REQUIRES count > 0.
 void Differences(const uint64_t* words, size_t count, uint64_t* out);
+// words[i] = before + the first i + 1 words, whose zigzag form is undone, modulo 2^64.
+void SumZigZag(uint64_t* words, size_t count, uint64_t before);
 // of_width[w]: how many of words[i] - base need w bits; 65 counters, which are set.
 void CountWidths(const uint64_t* words, size_t count, uint64_t base, uint32_t* of_width);
 // Least and greatest as doubles. False, and nothing known: a NaN is among them, or the least or
@@ -35,6 +37,8 @@ bool DoubleBounds(const uint64_t* words, size_t count, uint64_t* min, uint64_t* 
 // words[i] = bits of the double words[i] / divisor, of signed integers, which are rounded to doubles first. REQUIRES an
 // integral divisor of 1 to 10^15 that is no 2^53 - 2^n.
 void DivideIntegers(uint64_t* words, size_t count, double divisor);
+// out[i] = first + i * step, modulo 2^64.
+void FillProgression(uint64_t first, uint64_t step, size_t count, uint64_t* out);
 // How many bytes are 1. REQUIRES that all are 0 or 1.
 size_t CountFlags(const uint8_t* flags, size_t count);
 

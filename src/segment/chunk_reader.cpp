@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <optional>
 #include <string_view>
 #include <unordered_set>
 
 #include "base/bits.h"
+#include "base/words.h"
+#include "codec/delta/delta.h"
 #include "codec/dictionary/dictionary.h"
 #include "codec/shared/word_chunk.h"
 #include "segment/shared_strings.h"
@@ -169,9 +172,10 @@ bool ParseModel(const ChunkRef& chunk, const Parts& parts, ChunkModel* model) {
 
 // The model of a chunk, from its cache when it has one. `own` takes it otherwise. NULL
 // when the bytes are wrong.
-const ChunkModel* FindModel(const ChunkRef& chunk, const Parts& parts, ChunkModel* own) {
-  if (parts.model.empty()) return StoresFields(chunk.codec) ? nullptr : own;
-  if (chunk.cache == nullptr) return ParseModel(chunk, parts, own) ? own : nullptr;
+const ChunkModel* FindModel(const ChunkRef& chunk, const Parts& parts, std::optional<ChunkModel>* own) {
+  static const ChunkModel none;
+  if (parts.model.empty()) return StoresFields(chunk.codec) ? nullptr : &none;
+  if (chunk.cache == nullptr) return ParseModel(chunk, parts, &own->emplace()) ? &**own : nullptr;
   if (!chunk.cache->parsed) {
     if (!ParseModel(chunk, parts, &chunk.cache->model)) return nullptr;
     chunk.cache->parsed = true;
@@ -622,7 +626,22 @@ struct OpenedVector {
   uint8_t number = codec::kNone;
   size_t present = 0;   // values that are not NULL
   size_t decoded = 0;   // stored words that are there, from the first on
+  bool mapped = false;  // they are values of the column
 };
+
+// Times at equal distances are made at once, instead of one pass for each of what makes them. False: they are none.
+bool FillRegular(const ChunkRef& chunk, const ChunkModel& model, uint64_t* values, OpenedVector* head) {
+  uint64_t first;
+  uint64_t delta;
+  if (head->number != codec::kDelta || chunk.codec == codec::kDictionary ||
+      chunk.shape.kind != NTS_KIND_INT || chunk.shape.width != 8 ||
+      !codec::ReadEqualDeltas(head->in, head->present, &first, &delta)) {
+    return false;
+  }
+  head->mapped = true;
+  base::FillProgression(model.mapping.Up(first), model.mapping.scale * delta, head->decoded, values);
+  return true;
+}
 
 // Reads a vector's NULLs and, of words and of dictionaries, stored words: values[0..decoded), at least those of the
 // first `wanted` rows. REQUIRES a chunk that is not stepped.
@@ -638,9 +657,10 @@ Status OpenVector(const ChunkRef& chunk, const Parts& parts, const ChunkModel& m
   }
   head->decoded = head->present;
   if (wanted < rows) {
-    const auto missing = static_cast<size_t>(std::count(nulls, nulls + wanted, 1));
+    const size_t missing = head->present == rows ? 0 : base::CountFlags(nulls, wanted);
     head->decoded = std::min(std::max<size_t>(wanted - missing, 1), head->present);
   }
+  if (FillRegular(chunk, model, values, head)) return Status::Ok();
   if (head->present > 0 && (words || dictionary) &&
       !codec::DecodeWords(shape, head->number, head->in, {values, head->present}, model.tables, head->decoded)) {
     return Wrong(dictionary ? "bad codes" : "bad vector");
@@ -731,7 +751,7 @@ Status VisitVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows, uint32
   if (chunk.codec == codec::kConstant) return ConstantVector(chunk, rows, room, values, nulls);
   Parts parts;
   OpenedVector head;
-  ChunkModel own;
+  std::optional<ChunkModel> own;
   const ChunkModel* model;
   if (!OpenParts(chunk, &parts)) return Wrong("bad offsets");
   if ((model = FindModel(chunk, parts, &own)) == nullptr) return Wrong("bad model");
@@ -747,9 +767,10 @@ Status VisitVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows, uint32
   if (present > 0 && stored) {
     // codes of a constant may lie one by one in a large dictionary: one value tells
     const size_t distinct = *uniform ? 1 : head.decoded;
-    status = ValuesOfStored(chunk, parts, *model, distinct, room, values);
+    if (!head.mapped) status = ValuesOfStored(chunk, parts, *model, distinct, room, values);
     if (!status.ok()) return status;
-    std::fill(values + distinct, values + present, values[0]);
+    // words that are not wanted may be any, addresses must be some
+    if (*uniform || !IsWord(chunk.shape.kind)) std::fill(values + distinct, values + present, values[0]);
   } else if (present > 0 && StoresFields(head.number)) {
     if (head.number != chunk.codec) return Wrong("vector without its model");
     return head.number == codec::kBytesFields
@@ -802,7 +823,7 @@ Status CheckDictionary(const ChunkRef& chunk) {
   const bool words = IsWord(chunk.shape.kind);
   if (!OpenParts(chunk, &parts)) return Wrong("bad offsets");
   if (!parts.has_dictionary && words) {  // a model with entries is checked whenever it is read
-    ChunkModel own;
+    std::optional<ChunkModel> own;
     const ChunkModel* model = FindModel(chunk, parts, &own);
     return model != nullptr && !model->words.empty() ? Status::Ok() : Wrong("no dictionary");
   }
@@ -843,7 +864,7 @@ Status ReadDistinct(const ChunkRef& chunk, uint32_t most, uint64_t* values, uint
   if (chunk.codec != codec::kDictionary) return Status::Ok();
   const bool words = IsWord(chunk.shape.kind);
   Parts parts;
-  ChunkModel own;
+  std::optional<ChunkModel> own;
   const ChunkModel* model;
   uint64_t entries;
   codec::Dictionary dictionary;
@@ -874,7 +895,7 @@ Status ReadDistinct(const ChunkRef& chunk, uint32_t most, uint64_t* values, uint
 Status ReadMembers(const ChunkRef& chunk, uint64_t* members, uint8_t* any_null) {
   if (chunk.codec != codec::kDictionary) return Status::Bug("chunk without a dictionary");
   Parts parts;
-  ChunkModel own;
+  std::optional<ChunkModel> own;
   const ChunkModel* model;
   if (!OpenParts(chunk, &parts)) return Wrong("bad offsets");
   if ((model = FindModel(chunk, parts, &own)) == nullptr) return Wrong("bad model");
@@ -912,7 +933,7 @@ Status ReadChunkStatistics(const ChunkRef& chunk, std::vector<VectorStatistics>*
   if (parts.statistics.empty()) return Status::Ok();
   // Every vector takes a byte, and an offset each: the list is bounded by the chunk.
   vectors->resize(chunk.vectors);
-  ChunkModel own;
+  std::optional<ChunkModel> own;
   const ChunkModel* model = FindModel(chunk, parts, &own);
   if (model == nullptr ||
       !ReadStatistics(StoredShape(chunk, *model), parts.statistics, vectors)) {

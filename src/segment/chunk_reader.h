@@ -95,8 +95,8 @@ base::Status MeasureVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows
 // Decodes one vector: words or addresses in `data` (see core.h), which has data_bytes
 // from its 8-aligned start; *cursor as above. Rows with equal values may share an
 // address. *uniform, unless NULL: is every row the same word, or every row NULL? (false
-// also where it was not looked at.) wanted: how many rows matter, from the first on: values of others, NULLs aside, may
-// be those of any row, and their bytes are not checked.
+// also where it was not looked at.) wanted: how many rows matter, from the first on: words of others may be anything,
+// addresses are those of some row, and their bytes are not checked.
 base::Status DecodeVector(const ChunkRef& chunk, uint32_t vector, uint32_t rows,
                           uint64_t* values, uint8_t* nulls, uint8_t* data, uint64_t data_bytes,
                           uint64_t* cursor, bool* any_null, bool* uniform = nullptr,

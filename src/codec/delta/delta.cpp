@@ -32,6 +32,20 @@ bool Decode(const WordShape&, base::ByteReader* in, std::span<uint64_t> out) {
 
 }  // namespace
 
+bool ReadEqualDeltas(base::ByteReader in, size_t count, uint64_t* first, uint64_t* delta) {
+  int64_t value;
+  int64_t base;
+  uint8_t width;
+  uint64_t exceptions;
+  if (count < 2 || !in.ReadZigZag(&value) || !in.ReadZigZag(&base) || !in.ReadU8(&width) || width != 0 ||
+      !in.ReadVarint(&exceptions) || exceptions != 0 || !in.empty()) {
+    return false;
+  }
+  *first = static_cast<uint64_t>(value);
+  *delta = static_cast<uint64_t>(base);
+  return true;
+}
+
 const WordCodec kDeltaCodec = {kDelta, "delta", Encode, Decode};
 
 }  // namespace nodedb_ts::codec

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/bits.h"
+#include "base/words.h"
 #include "codec/bitpack/bitpack.h"
 
 namespace nodedb_ts::codec {
@@ -276,10 +277,7 @@ bool DecodeEntropyVector(base::ByteReader* in, std::span<uint64_t> out, EntropyT
     case WordChunkEncoder::kDeltas:
       if (out.size() > 1 && !decode(1)) return false;
       out[0] = value;
-      for (size_t i = 1; i < n; i++) {
-        value += static_cast<uint64_t>(UnZigZag(out[i]));
-        out[i] = value;
-      }
+      if (n > 1) base::SumZigZag(out.data() + 1, n - 1, value);
       return true;
     case WordChunkEncoder::kSecondDeltas: {
       int64_t second = 0;

@@ -338,12 +338,12 @@ extern uint32 nts_reader_group_rows(NtsReader *reader, int entry, uint32 group);
 extern uint32 nts_reader_vector_rows(NtsReader *reader, int entry, uint32 group, uint32 vector);
 /* May some rows of the segment be hidden from the snapshot, which are known only when they are read? */
 extern bool nts_reader_hides_rows(NtsReader *reader, int entry);
-/* What a row group's footer says of a column (0-based), and what its chunk says of each vector (an array with room for
- * nts_reader_vectors). false: nothing, since the segment does not store the column. */
+/* What a row group's footer says of a column (0-based). false: nothing, since the segment does not store the column. */
 extern bool nts_reader_statistics(NtsReader *reader, int entry, uint32 group, int column,
 								  NtsStatistics *statistics);
-extern bool nts_reader_vector_statistics(NtsReader *reader, int entry, uint32 group, int column,
-										 NtsStatistics *vectors);
+/* What the column's chunk says of each vector, good as long as the reader stays in the entry. NULL: nothing, or the segment
+ * is not cached. */
+extern const NtsStatistics *nts_reader_vector_statistics(NtsReader *reader, int entry, uint32 group, int column);
 /* The row group's bounds of the series key's first column, if that is `column` and holds byte strings; else NULL. */
 extern const NtsKeyBounds *nts_reader_key_bounds(NtsReader *reader, int entry, uint32 group, int column);
 /* The same of each vector of the row group. */

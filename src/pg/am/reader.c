@@ -175,17 +175,23 @@ release_group(NtsRowGroup *group)
 }
 
 static SegmentHandle *
+change_segment(NtsReader *reader, int entry)
+{
+	if (reader->segment != NULL)
+		release_segment(reader->segment);
+	reader->segment = NULL;
+	reader->segment = open_segment(reader, nts_reader_entry(reader, entry));
+	reader->segment_entry = entry;
+	return reader->segment;
+}
+
+/* Asked for several times a vector. */
+static inline SegmentHandle *
 segment_of(NtsReader *reader, int entry)
 {
-	if (reader->segment == NULL || reader->segment_entry != entry)
-	{
-		if (reader->segment != NULL)
-			release_segment(reader->segment);
-		reader->segment = NULL;
-		reader->segment = open_segment(reader, nts_reader_entry(reader, entry));
-		reader->segment_entry = entry;
-	}
-	return reader->segment;
+	if (likely(reader->segment != NULL && reader->segment_entry == entry))
+		return reader->segment;
+	return change_segment(reader, entry);
 }
 
 static void
@@ -423,7 +429,7 @@ decode_column(NtsVectorSet *set, int32 column, int place, uint64 *values, uint8 
 {
 	NtsRowGroup *group = set->group;
 	uint64		length;
-	uint64		data_bytes;
+	uint64		data_bytes = 0;
 	uint8	   *data;
 	bool		any_null;
 	NtsStatus	status;
@@ -434,8 +440,10 @@ decode_column(NtsVectorSet *set, int32 column, int place, uint64 *values, uint8 
 				(errcode(ERRCODE_INTERNAL_ERROR),
 				 errmsg("nodedb_ts: a row outlived its scan")));
 	chunk = load_chunk(set->rel, group, column, place, &length);
-	NTS_CHECK(nts_vector_size(group->segment->core, group->number, column, chunk, length,
-							  set->vector, &data_bytes, &status), status, set->rel);
+	/* words need no room */
+	if (column >= 0 && !TupleDescAttr(set->desc, column)->attbyval)
+		NTS_CHECK(nts_vector_size(group->segment->core, group->number, column, chunk, length,
+								  set->vector, &data_bytes, &status), status, set->rel);
 	data = data_bytes == 0 ? NULL : MemoryContextAllocHuge(set->data_context, data_bytes);
 	NTS_CHECK(nts_vector_decode(group->segment->core, group->number, column, chunk, length,
 								set->vector, set->wanted, values, nulls, data, data_bytes, &any_null, uniform, &status),
@@ -823,38 +831,44 @@ nts_reader_statistics(NtsReader *reader, int entry, uint32 group, int column, Nt
 	return true;
 }
 
-bool
-nts_reader_vector_statistics(NtsReader *reader, int entry, uint32 number, int column, NtsStatistics *vectors)
+/* Reads what the chunk says; the cached segment keeps it. */
+static NtsStatistics *
+read_vector_statistics(NtsReader *reader, int entry, uint32 number, int column)
 {
 	NtsRowGroup *group = group_of(reader, entry, number);
 	NtsCachedSegment *cached = group->segment->cached;
-	Size		bytes = sizeof(NtsStatistics) * group->info.vectors;
-	NtsStatus	status;
-	const uint8 *chunk;
+	MemoryContext context = nts_segment_cache_context(cached);
 	uint64		length;
+	const uint8 *chunk = load_chunk(reader->rel, group, column, column, &length);
+	NtsStatistics *vectors = MemoryContextAlloc(reader->context, sizeof(NtsStatistics) * group->info.vectors);
+	NtsStatus	status;
 
-	if (column >= (int) group->segment->info.column_count)
-		return false;
-	if (cached != NULL && cached->vector_statistics != NULL && cached->vector_statistics[number] != NULL &&
-		cached->vector_statistics[number][column] != NULL)
-	{
-		memcpy(vectors, cached->vector_statistics[number][column], bytes);
-		return true;
-	}
-	chunk = load_chunk(reader->rel, group, column, column, &length);
 	NTS_CHECK(nts_chunk_statistics(group->segment->core, number, column, chunk, length, vectors, &status), status,
 			  reader->rel);
-	if (cached == NULL)
-		return true;
 	if (cached->vector_statistics == NULL)
-		cached->vector_statistics = MemoryContextAllocZero(nts_segment_cache_context(cached), sizeof(NtsStatistics **) *
+		cached->vector_statistics = MemoryContextAllocZero(context, sizeof(NtsStatistics **) *
 														   (group->segment->info.row_groups + 1));	/* and last rows */
 	if (cached->vector_statistics[number] == NULL)
-		cached->vector_statistics[number] = MemoryContextAllocZero(nts_segment_cache_context(cached), sizeof(NtsStatistics *) *
+		cached->vector_statistics[number] = MemoryContextAllocZero(context, sizeof(NtsStatistics *) *
 																   group->segment->info.column_count);
-	cached->vector_statistics[number][column] = memcpy(MemoryContextAlloc(nts_segment_cache_context(cached), bytes),
-													   vectors, bytes);
-	return true;
+	cached->vector_statistics[number][column] = memcpy(MemoryContextAlloc(context, sizeof(NtsStatistics) * group->info.vectors),
+													   vectors, sizeof(NtsStatistics) * group->info.vectors);
+	pfree(vectors);
+	return cached->vector_statistics[number][column];
+}
+
+const NtsStatistics *
+nts_reader_vector_statistics(NtsReader *reader, int entry, uint32 number, int column)
+{
+	const SegmentHandle *segment = segment_of(reader, entry);
+	const NtsCachedSegment *cached = segment->cached;
+
+	if (cached == NULL || column >= (int) segment->info.column_count)
+		return NULL;
+	if (cached->vector_statistics != NULL && cached->vector_statistics[number] != NULL &&
+		cached->vector_statistics[number][column] != NULL)
+		return cached->vector_statistics[number][column];
+	return read_vector_statistics(reader, entry, number, column);
 }
 
 /* Copies a by-reference value's bytes, as the segment stores them; NULL for NULL. */

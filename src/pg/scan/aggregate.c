@@ -31,11 +31,13 @@
 
 #include "pg/compat.h"
 #include "pg/guc.h"
+#include "pg/scan/aggregate_settled.h"
 #include "pg/scan/aggregate_spill.h"
 #include "pg/scan/early_stop.h"
 #include "pg/scan/custom_scan.h"
 
 #define LEAST_ROOM (32 * 1024)	/* for groups */
+#define FEW_ROWS 16				/* of a run: they need no loop of the core */
 #define SHOWN_AT_ONCE 64		/* groups with results of a few bytes, before their memory is given back */
 
 typedef struct NtsAggregateNode
@@ -71,6 +73,8 @@ typedef struct NtsAggregateNode
 	uint64		selections;
 	uint64		rows_read;
 	NtsScanChooser chooser;		/* set if statistics or last rows may suffice */
+	bool		by_statistics;	/* they may tell all of some rows; */
+	NtsAggSettled *settled;		/* or that some change nothing; or NULL */
 	int		   *orders;			/* wanted of the groups: see nts_agg_table_order */
 	int			order_count;
 	bool		ordered;		/* nothing above sorts them */
@@ -137,6 +141,7 @@ take_rows(NtsAggregateNode *node, uint32 count, uint32 from)
 	for (int r = 0; r < runs; r++)
 	{
 		NtsAggGroup *group;
+		uint32		rows = starts[r + 1] - starts[r];
 
 		if (starts[r] < from)
 			continue;
@@ -150,13 +155,14 @@ take_rows(NtsAggregateNode *node, uint32 count, uint32 from)
 		}
 		if (group == NULL)
 		{
-			let_wait(node, starts[r], starts[r + 1] - starts[r]);
+			let_wait(node, starts[r], rows);
 			continue;
 		}
 		for (int a = 0; a < node->aggregate_count; a++)
-			if (node->aggregates[a].state == a)
-				nts_agg_advance(&node->aggregates[a], &node->vectors, &group->states[a], starts[r],
-								starts[r + 1] - starts[r]);
+			if (node->aggregates[a].state == a &&
+				(rows > FEW_ROWS ||
+				 !nts_agg_advance_few(&node->aggregates[a], &node->vectors, &group->states[a], starts[r], rows)))
+				nts_agg_advance(&node->aggregates[a], &node->vectors, &group->states[a], starts[r], rows);
 	}
 	return true;
 }
@@ -218,12 +224,21 @@ answer(NtsAggregateNode *node, const NtsAggFacts *facts)
 	return true;
 }
 
+/* Are rows not needed: are they in the groups now, or would they change nothing? */
+static bool
+spares_rows(NtsAggregateNode *node, const NtsAggFacts *facts, bool all)
+{
+	if (all && node->by_statistics && answer(node, facts))
+		return true;
+	return node->settled != NULL && nts_agg_is_settled(node->settled, node->table, facts, node->stop);
+}
+
 static bool
 answer_group(void *arg, struct NtsScanState *scan, bool all)
 {
 	NtsAggFacts facts = {nts_scan_group_rows(scan), nts_scan_group_statistics, NULL, nts_scan_group_values, scan};
 
-	return all && answer(arg, &facts);
+	return spares_rows(arg, &facts, all);
 }
 
 static bool
@@ -232,7 +247,7 @@ answer_vector(void *arg, struct NtsScanState *scan, bool all)
 	NtsAggFacts facts = {nts_scan_vector_rows(scan), nts_scan_vector_statistics, nts_scan_vector_bounds,
 	nts_scan_vector_values, scan};
 
-	return all && answer(arg, &facts);
+	return spares_rows(arg, &facts, all);
 }
 
 /* Of max(time) and last(value, time), which a row more often does not change: the time's column; -1: it is neither. */
@@ -287,24 +302,22 @@ takes_last_rows(void *arg, const NtsSegmentInfo *segment, bool untimed)
 	return true;
 }
 
-static bool
-skip_nothing(void *arg, struct NtsScanState *scan, bool all)
-{
-	return false;
-}
-
 /* Lets the scan leave out what statistics or the newest rows of series tell. */
 static void
 choose(NtsAggregateNode *node)
 {
-	bool		by_statistics = nts_agg_keys_may_be_constant(&node->vectors, node->keys, node->key_count) &&
-		nts_agg_statistics_suffice(node->aggregates, node->aggregate_count, &node->vectors);
 	bool		by_last_rows = may_take_last_rows(node);
 
-	if (!by_statistics && !by_last_rows)
+	node->by_statistics = nts_agg_keys_may_be_constant(&node->vectors, node->keys, node->key_count) &&
+		nts_agg_statistics_suffice(node->aggregates, node->aggregate_count, &node->vectors);
+	/* other conditions may fail: for rows that are not looked at, too */
+	if (node->child->ss.ps.qual == NULL)
+		node->settled = nts_agg_settled_make(node->aggregates, node->aggregate_count, &node->vectors, node->keys,
+											 node->key_count);
+	if (!node->by_statistics && node->settled == NULL && !by_last_rows)
 		return;
-	node->chooser.skip_group = by_statistics ? answer_group : skip_nothing;
-	node->chooser.skip_vector = by_statistics ? answer_vector : skip_nothing;
+	node->chooser.skip_group = answer_group;
+	node->chooser.skip_vector = answer_vector;
 	node->chooser.takes_last_rows = by_last_rows ? takes_last_rows : NULL;
 	node->chooser.arg = node;
 	nts_scan_set_chooser(node->child, &node->chooser);
@@ -335,6 +348,8 @@ make_table(NtsAggregateNode *node)
 	int			distinct = distinct_count(node);
 
 	node->full = false;
+	if (node->settled != NULL)
+		nts_agg_settled_forget(node->settled);
 	node->table = nts_agg_table_make(node->aggcontext->ecxt_per_tuple_memory, &node->vectors, node->keys,
 									 node->key_count, node->aggregate_count, expected);
 	/* each pass must get on */
@@ -801,7 +816,8 @@ begin_aggregate(CustomScanState *css, EState *estate, int eflags)
 		NtsEarlyPlan early;
 
 		nts_early_plan_read(lfourth(plan->custom_private), &early);
-		node->stop = nts_early_stop_make(&early, node->child, &node->vectors, node->keys);
+		node->stop = nts_early_stop_make(&early, node->child, node->chooser.arg == NULL ? NULL : &node->chooser,
+										 &node->vectors, node->keys);
 	}
 	if (node->ordered || node->stop != NULL)
 		node->sorted = ExecInitExtraTupleSlot(estate, css->ss.ss_ScanTupleSlot->tts_tupleDescriptor, &TTSOpsMinimalTuple);

@@ -115,6 +115,9 @@ extern void nts_bucket_fill(NtsAggVectors *vectors, NtsAggVector *vector, const 
 extern bool nts_bucket_constant(NtsAggVectors *vectors, NtsAggVector *vector, int64 min, int64 max, Datum *value,
 								bool *isnull);
 
+/* Do inputs from `input` on give the same, *value, until *end? false: not known. */
+extern bool nts_bucket_at(NtsAggVectors *vectors, NtsAggVector *vector, int64 input, Datum *value, bool *isnull, int64 *end);
+
 /* Inputs in [*begin, *end) give the same as `value`; empty: that is all that is known. */
 extern void nts_bucket_stretch(NtsAggVectors *vectors, NtsAggVector *vector, int64 value, int64 *begin, int64 *end);
 
@@ -211,7 +214,26 @@ extern void nts_agg_load(NtsAggregate *aggregate, const NtsAggVectors *vectors, 
 /* Rows [first, first + count) of the selection. */
 extern void nts_agg_advance(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state, uint32 first,
 							uint32 count);
-/* The same without a look at DISTINCT. */
+/* The same of few rows, where calls cost more than what they do. false: not done, the aggregate is no minimum or maximum of
+ * integers that all count. */
+static inline bool
+nts_agg_advance_few(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state, uint32 first, uint32 count)
+{
+	bool		is_greatest = aggregate->kind == NTS_AGG_MAX_INT;
+	int64		extreme = state->extreme;
+	const int64 *words;
+
+	if ((!is_greatest && aggregate->kind != NTS_AGG_MIN_INT) || aggregate->skip != NULL || aggregate->distinct != NULL)
+		return false;
+	words = (const int64 *) vectors->vectors[aggregate->args[0]].values + first;
+	for (uint32 i = 0; i < count; i++)
+		extreme = (words[i] > extreme) == is_greatest ? words[i] : extreme;
+	state->extreme = extreme;
+	state->count += count;
+	return true;
+}
+
+/* As nts_agg_advance, without a look at DISTINCT. */
 extern void nts_agg_advance_rows(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state,
 								 uint32 first, uint32 count);
 /* The result, in the current memory context or the group's memory. */
@@ -349,6 +371,8 @@ extern bool nts_agg_statistics_known(const NtsAggregate *aggregates, int count, 
 /* Folds them into the states. REQUIRES nts_agg_statistics_known. */
 extern void nts_agg_fold_statistics(const NtsAggregate *aggregates, int count, const NtsAggVectors *vectors,
 									NtsAggState *states, const NtsAggFacts *facts);
+/* May rows with these statistics (NULL: nothing is known) change the state of a minimum or maximum without FILTER? */
+extern bool nts_agg_statistics_may_change(const NtsAggregate *aggregate, const NtsStatistics *s, const NtsAggState *state);
 /* May statistics tell that keys are the same in all rows? */
 extern bool nts_agg_keys_may_be_constant(const NtsAggVectors *vectors, const int *keys, int key_count);
 /* Do they? Sets values[key_count], good until the next selection, and bits of *nulls. */

@@ -215,15 +215,26 @@ add_group(NtsAggTable *table, uint64 place, uint64 hash, uint64 nulls)
 	return group;
 }
 
+/* Has it the keys that are looked for? */
 static inline bool
-is_group(const NtsAggTable *table, const NtsAggGroup *group, uint64 hash, uint64 nulls)
+is_probed(const NtsAggTable *table, const NtsAggGroup *group, uint64 nulls)
 {
-	if (group->hash != hash || group->nulls != nulls)
+	if (group->nulls != nulls)
 		return false;
 	for (int k = 0; k < table->key_count; k++)
 		if (group->keys[k] != table->probe[k])
 			return false;
 	return true;
+}
+
+static inline uint64
+hash_of_probe(const NtsAggTable *table, uint64 nulls)
+{
+	uint64		hash = 0;
+
+	for (int k = 0; k < table->key_count; k++)
+		hash = nts_mix(hash ^ (uint64) table->probe[k]) + (uint64) k;
+	return hash ^ nulls;
 }
 
 void
@@ -237,7 +248,7 @@ nts_agg_table_forget_addresses(NtsAggTable *table)
 NtsAggGroup *
 nts_agg_table_find(NtsAggTable *table, const NtsAggVectors *vectors, const Datum *values, uint64 nulls, bool *is_new)
 {
-	uint64		hash = 0;
+	uint64		hash;
 	uint64		place;
 	MemoryContext old = MemoryContextSwitchTo(vectors->econtext->ecxt_per_tuple_memory);
 
@@ -263,14 +274,19 @@ nts_agg_table_find(NtsAggTable *table, const NtsAggVectors *vectors, const Datum
 		else
 			value = nts_equal_word(value, vector);
 		table->probe[k] = value;
-		hash = nts_mix(hash ^ (uint64) value) + (uint64) k;
 	}
 	MemoryContextSwitchTo(old);
-	hash ^= nulls;
-	if (table->previous != NULL && is_group(table, table->previous, hash, nulls))
-		return table->previous;
+	/* the next bucket of a series was often made after the same group by another one */
+	if (table->previous != NULL)
+	{
+		if (is_probed(table, table->previous, nulls))
+			return table->previous;
+		if (table->previous->next != NULL && is_probed(table, table->previous->next, nulls))
+			return table->previous = table->previous->next;
+	}
+	hash = hash_of_probe(table, nulls);
 	for (place = hash & table->mask; table->slots[place] != NULL; place = (place + 1) & table->mask)
-		if (is_group(table, table->slots[place], hash, nulls))
+		if (table->slots[place]->hash == hash && is_probed(table, table->slots[place], nulls))
 			return table->previous = table->slots[place];
 	if (is_new == NULL)
 		return NULL;

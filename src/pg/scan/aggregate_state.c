@@ -368,32 +368,28 @@ nts_agg_advance_rows(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsA
 					 uint32 count)
 {
 	const uint8 *skip = aggregate->skip == NULL ? NULL : aggregate->skip + first;
-	const Datum *values;
-	const uint64 *words;
+	const Datum *values = aggregate->nargs == 0 ? NULL : vectors->vectors[aggregate->args[0]].values + first;
+	const uint64 *words = (const uint64 *) values;
 	double		before;
 
-	if (aggregate->kind == NTS_AGG_COUNT_ALL || aggregate->kind == NTS_AGG_COUNT)
-	{
-		state->count += nts_count_values(skip, count);
-		return;
-	}
-	if (aggregate->kind == NTS_AGG_CALL)
-	{
-		if (aggregate->is_numeric_extreme)
-			nts_agg_extreme_advance(aggregate, vectors, state, first, count);
-		else
-			nts_agg_call_advance(aggregate, vectors, state, first, count);
-		return;
-	}
-	if (nts_agg_is_exact(aggregate->kind))
-	{
-		nts_agg_exact_advance(aggregate, vectors, state, first, count);
-		return;
-	}
-	values = vectors->vectors[aggregate->args[0]].values + first;
-	words = (const uint64 *) values;
 	switch (aggregate->kind)
 	{
+		case NTS_AGG_COUNT_ALL:
+		case NTS_AGG_COUNT:
+			state->count += nts_count_values(skip, count);
+			break;
+		case NTS_AGG_CALL:
+			if (aggregate->is_numeric_extreme)
+				nts_agg_extreme_advance(aggregate, vectors, state, first, count);
+			else
+				nts_agg_call_advance(aggregate, vectors, state, first, count);
+			break;
+		case NTS_AGG_SUM_NUMERIC:
+		case NTS_AGG_SQUARES_NUMERIC:
+		case NTS_AGG_SQUARES_INT:
+		case NTS_AGG_SQUARES_INT8:
+			nts_agg_exact_advance(aggregate, vectors, state, first, count);
+			break;
 		case NTS_AGG_SUM_INT:
 		case NTS_AGG_SUM_INT8:
 		case NTS_AGG_AVG_INT:

@@ -11,6 +11,7 @@
 
 #include "catalog/pg_type.h"
 #include "port/pg_bitutils.h"
+#include "utils/float.h"
 
 #include "pg/scan/aggregate.h"
 #include "pg/scan/custom_scan.h"
@@ -128,6 +129,35 @@ fold(const NtsAggregate *aggregate, const NtsStatistics *s, NtsAggState *state)
 			break;
 		default:
 			break;
+	}
+}
+
+bool
+nts_agg_statistics_may_change(const NtsAggregate *aggregate, const NtsStatistics *s, const NtsAggState *state)
+{
+	double		number;
+
+	if (s != NULL && s->nulls_known && s->null_count == s->rows)
+		return false;
+	if (s == NULL || !s->has_range || state->count == 0)
+		return true;
+	switch (aggregate->kind)
+	{
+		case NTS_AGG_MIN_INT:
+			return (int64) s->min < state->extreme;
+		case NTS_AGG_MAX_INT:
+			return (int64) s->max > state->extreme;
+		case NTS_AGG_MIN_FLOAT4:
+		case NTS_AGG_MIN_FLOAT8:
+			number = float_of(aggregate, s->min);
+			/* 0 and -0 are equal, and still two */
+			return number == 0 || float8_lt(number, state->float8);
+		case NTS_AGG_MAX_FLOAT4:
+		case NTS_AGG_MAX_FLOAT8:
+			number = float_of(aggregate, s->max);
+			return number == 0 || float8_gt(number, state->float8);
+		default:
+			return true;
 	}
 }
 

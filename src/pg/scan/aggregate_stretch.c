@@ -314,11 +314,23 @@ enter_stretch(NtsAggVectors *vectors, NtsAggVector *vector, const NtsAggVector *
 	return value >= bucket->begin && value < bucket->end;
 }
 
+/* Where inputs from i on reach `end`: regular ones as many rows later as those of the bucket before, or it is searched for. */
+static inline uint32
+end_of_rows(const NtsAggVector *input, uint32 i, uint32 count, int64 end, uint32 before)
+{
+	uint32		guess = Min(i + before, count);
+
+	if (guess > i && input_word(input, guess - 1) < end && (guess == count || input_word(input, guess) >= end))
+		return guess;
+	return i + (uint32) nts_count_below((const uint64 *) input->values + i, count - i, end);
+}
+
 /* Of inputs in ascending order, without NULLs: a search for where each bucket ends. */
 static void
 fill_ascending(NtsAggVectors *vectors, NtsAggVector *vector, const NtsAggVector *input, uint32 count)
 {
 	NtsBucket  *bucket = vector->bucket;
+	uint32		rows = 0;
 
 	vector->change_count = 0;
 	for (uint32 i = 0; i < count;)
@@ -326,7 +338,8 @@ fill_ascending(NtsAggVectors *vectors, NtsAggVector *vector, const NtsAggVector 
 		uint32		end = i + 1;
 
 		if (enter_stretch(vectors, vector, input, input_word(input, i)))
-			end = i + (uint32) nts_count_below((const uint64 *) input->values + i, count - i, bucket->end);
+			end = end_of_rows(input, i, count, bucket->end, rows);
+		rows = end - i;
 		if (i > 0)
 			vector->changes[vector->change_count++] = i;
 		for (uint32 k = i; k < end; k++)
@@ -403,6 +416,19 @@ nts_bucket_constant(NtsAggVectors *vectors, NtsAggVector *vector, int64 min, int
 	*value = bucket->value;
 	*isnull = bucket->isnull;
 	return min == max || (min >= bucket->begin && max < bucket->end);
+}
+
+bool
+nts_bucket_at(NtsAggVectors *vectors, NtsAggVector *vector, int64 input, Datum *value, bool *isnull, int64 *end)
+{
+	NtsBucket  *bucket = vector->bucket;
+
+	if (!enter_stretch(vectors, vector, &vectors->vectors[vector->input], input))
+		return false;
+	*value = bucket->value;
+	*isnull = bucket->isnull;
+	*end = bucket->end;
+	return true;
 }
 
 void

@@ -74,9 +74,6 @@ typedef struct NtsScanState
 	uint64		series_known;	/* of which no other row is wanted */
 	const NtsFilter *excluder;	/* which has left out the row group or vector judged last */
 	NtsPosition at;				/* of the set that was loaded last */
-	uint32		statistics_room;
-	NtsStatistics **statistics; /* by column: of the row group's vectors, or NULL */
-	bool	   *has_statistics; /* by column: those of the row group at hand are there */
 	NtsStatistics footer;		/* answer of a callback */
 	NtsVectorSet probe;			/* for the values that a row group lists */
 	NtsTimeBounds bounds;		/* of the entries that filters are asked about */

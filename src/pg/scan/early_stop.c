@@ -30,6 +30,7 @@ struct NtsEarlyStop
 	NtsEarlyPlan plan;
 	NtsScanState *scan;
 	NtsScanChooser chooser;
+	const NtsScanChooser *inner;	/* asked of what the window does not leave out, or NULL */
 	NtsAggVectors *vectors;
 	int			bucket;			/* its vector */
 	int			column;			/* of the times: 0-based, of the table */
@@ -117,6 +118,17 @@ is_outside(const NtsEarlyStop *stop, const NtsStatistics *s)
 	return turned_range(stop, s, &least, &greatest) && (least > stop->high || greatest < stop->low);
 }
 
+/* Does it hold all of them? */
+static bool
+is_inside(const NtsEarlyStop *stop, const NtsStatistics *s)
+{
+	int64		least;
+	int64		greatest;
+
+	return turned_range(stop, s, &least, &greatest) && s->nulls_known && s->null_count == 0 && least >= stop->low &&
+		greatest <= stop->high;
+}
+
 static bool
 skip_group(void *arg, NtsScanState *scan, bool all)
 {
@@ -134,15 +146,18 @@ skip_group(void *arg, NtsScanState *scan, bool all)
 	}
 	else if (!is_all_null(s))
 		note_beyond(stop, PG_INT64_MAX);
-	return is_outside(stop, s);
+	return is_outside(stop, s) ||
+		(stop->inner != NULL && stop->inner->skip_group(stop->inner->arg, scan, all && is_inside(stop, s)));
 }
 
 static bool
 skip_vector(void *arg, NtsScanState *scan, bool all)
 {
 	NtsEarlyStop *stop = arg;
+	const NtsStatistics *s = nts_scan_vector_statistics(scan, stop->column);
 
-	return is_outside(stop, nts_scan_vector_statistics(scan, stop->column));
+	return is_outside(stop, s) ||
+		(stop->inner != NULL && stop->inner->skip_vector(stop->inner->arg, scan, all && is_inside(stop, s)));
 }
 
 /* Where times ascend, those of the window lie side by side, and those beyond it before or behind them. */
@@ -214,38 +229,48 @@ keep_rows(void *arg, NtsVectorSet *set, uint8 *keep)
 	}
 }
 
-/* ---- windows ---- */
-
-/* Lowers `high` to what the scan's conditions let pass. */
-static void
-bound_by_filter(const NtsEarlyStop *stop, const NtsFilter *filter, int64 *high)
+void
+nts_early_stop_bound(const NtsEarlyStop *stop, int64 *first, int64 *last)
 {
-	int64		word = turn(stop, (int64) filter->word);
+	bool		descending = stop->plan.descending;
 
-	if (filter->kind == NTS_FILTER_AND)
-		for (int i = 0; i < filter->count; i++)
-			bound_by_filter(stop, filter->args[i], high);
-	if (filter->kind != NTS_FILTER_COMPARE || filter->column != stop->column || filter->order != NTS_ORDER_INT ||
-		filter->never)
-		return;
-	if (filter->compare == NTS_COMPARE_EQ ||
-		(stop->plan.descending ? filter->compare == NTS_COMPARE_LT || filter->compare == NTS_COMPARE_LE :
-		 filter->compare == NTS_COMPARE_GT || filter->compare == NTS_COMPARE_GE))
-		*high = Min(*high, word);
+	*first = Max(*first, turn(stop, descending ? stop->low : stop->high));
+	*last = Min(*last, turn(stop, descending ? stop->high : stop->low));
 }
+
+/* ---- windows ---- */
 
 /* A time that no row of the segments exceeds; those of L0 may. false: segments hold none. */
 static bool
 find_start(NtsEarlyStop *stop, int64 *start)
 {
 	NtsStatistics reach;
-	int64		least;
+	int64		low;
+	int64		high;
 
-	if (!nts_scan_reach(stop->scan, stop->column, &reach) || !turned_range(stop, &reach, &least, start))
+	if (!nts_scan_reach(stop->scan, stop->column, &reach) || !reach.has_range)
 		return false;
+	low = (int64) reach.min;
+	high = (int64) reach.max;
 	for (int i = 0; i < stop->scan->filter_count; i++)
-		bound_by_filter(stop, stop->scan->filters[i], start);
+		nts_filter_bound_words(stop->scan->filters[i], stop->column, &low, &high);
+	*start = turn(stop, stop->plan.descending ? high : low);
 	return true;
+}
+
+/* The least turned time, from `low` on, with which a bucket begins: of a part of one nothing can be shown. */
+static int64
+begin_of_bucket(const NtsEarlyStop *stop, int64 low)
+{
+	NtsAggVector *vector = &stop->vectors->vectors[stop->bucket];
+	int64		time = turn(stop, low);
+	int64		begin;
+	int64		end;
+
+	nts_bucket_stretch(stop->vectors, vector, time, &begin, &end);
+	if (begin > time || end <= time)
+		return low;
+	return stop->plan.descending ? (begin == time ? low : end) : (end - 1 == time ? low : turn(stop, begin - 1));
 }
 
 /* Where the window that begins with `high` ends. */
@@ -253,12 +278,14 @@ static int64
 end_of_window(const NtsEarlyStop *stop, int64 high)
 {
 	int64		low;
+	int64		begin;
 
 	if (high > greatest_safe(stop))
 		return greatest_safe(stop);
 	if (pg_sub_s64_overflow(high, stop->step, &low) || low <= least_safe(stop))
 		return PG_INT64_MIN;
-	return low;
+	begin = begin_of_bucket(stop, low);
+	return begin <= high ? begin : low;
 }
 
 bool
@@ -446,7 +473,8 @@ nts_early_stop_reset(NtsEarlyStop *stop)
 }
 
 NtsEarlyStop *
-nts_early_stop_make(const NtsEarlyPlan *plan, CustomScanState *child, NtsAggVectors *vectors, const int *keys)
+nts_early_stop_make(const NtsEarlyPlan *plan, CustomScanState *child, const NtsScanChooser *inner, NtsAggVectors *vectors,
+					const int *keys)
 {
 	NtsEarlyStop *stop = palloc0(sizeof(NtsEarlyStop));
 	NtsAggVector *vector = &vectors->vectors[keys[plan->key]];
@@ -455,6 +483,7 @@ nts_early_stop_make(const NtsEarlyPlan *plan, CustomScanState *child, NtsAggVect
 		elog(ERROR, "nodedb_ts: a group key is no bucket any more");
 	stop->plan = *plan;
 	stop->scan = (NtsScanState *) child;
+	stop->inner = inner;
 	stop->vectors = vectors;
 	stop->bucket = keys[plan->key];
 	stop->column = nts_bucket_input(vector->bucket)->varattno - 1;

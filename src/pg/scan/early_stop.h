@@ -33,13 +33,18 @@ extern void nts_early_plan_read(List *list, NtsEarlyPlan *plan);
 
 typedef struct NtsEarlyStop NtsEarlyStop;
 
-/* keys: vectors, the plan's key among them. */
-extern NtsEarlyStop *nts_early_stop_make(const NtsEarlyPlan *plan, CustomScanState *child, NtsAggVectors *vectors,
-										 const int *keys);
+/*
+ * keys: vectors, the plan's key among them. inner: who else may answer for rows (skip_group and skip_vector alone), of the
+ * window as far as conditions let them pass; `all`: every row of the row group, or vector, does and lies in it. Or NULL.
+ */
+extern NtsEarlyStop *nts_early_stop_make(const NtsEarlyPlan *plan, CustomScanState *child, const NtsScanChooser *inner,
+										 NtsAggVectors *vectors, const int *keys);
 /* All is to be read anew: the child has been told, or will be; groups are forgotten. */
 extern void nts_early_stop_reset(NtsEarlyStop *stop);
 /* Lets the child select rows of the next window; false: there is none. */
 extern bool nts_early_stop_enter(NtsEarlyStop *stop);
+/* Narrows [*first, *last] to the times of the window. */
+extern void nts_early_stop_bound(const NtsEarlyStop *stop, int64 *first, int64 *last);
 /* Those rows are in the table: notes the groups that no later window can add to, in order, in `context`. */
 extern void nts_early_stop_leave(NtsEarlyStop *stop, NtsAggTable *table, MemoryContext context);
 /* The i-th group; NULL: not noted yet. */

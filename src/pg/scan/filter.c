@@ -281,6 +281,31 @@ nts_filter_set_constants(NtsFilter *filter, ExprContext *econtext, MemoryContext
 	MemoryContextSwitchTo(old);
 }
 
+/* Is a value one of the constants? */
+static bool
+is_among(const NtsFilter *filter, Datum value)
+{
+	const uint8 *bytes = (const uint8 *) VARDATA_ANY(DatumGetPointer(value));
+	uint32		length = VARSIZE_ANY_EXHDR(DatumGetPointer(value));
+	int			low = 0;
+	int			high = filter->constants - 1;
+
+	while (low <= high)
+	{
+		int			middle = (low + high) / 2;
+		const NtsBytes *s = &filter->strings[middle];
+		int			order = compare_bytes(bytes, length, s->bytes, s->length);
+
+		if (order == 0)
+			return true;
+		if (order < 0)
+			high = middle - 1;
+		else
+			low = middle + 1;
+	}
+	return false;
+}
+
 /* ---- verdicts ---- */
 
 static bool passes(NtsFilter *filter, Datum value, bool isnull, ExprContext *econtext, TupleTableSlot *slot);
@@ -453,13 +478,12 @@ judge_list(const NtsFilter *filter, const NtsFilterFacts *facts)
 	return same ? otherwise : NTS_VERDICT_SOME;
 }
 
-/* Evaluates the filter for each value that the row group lists. */
+/* The same as of a vector's rows. */
 static void
-try_values(NtsFilter *filter, const NtsValueList *list, const NtsFilterFacts *facts)
+apply_to_values(NtsFilter *filter, const NtsValueList *list, const NtsFilterFacts *facts, uint8 *keep)
 {
 	NtsVectorSet *probe = facts->probe;
 	NtsColumnData *data = &probe->columns[filter->column];
-	uint8	   *keep = palloc(Max(list->count, 1));
 
 	memset(keep, 1, list->count);
 	data->values = list->values;
@@ -470,16 +494,29 @@ try_values(NtsFilter *filter, const NtsValueList *list, const NtsFilterFacts *fa
 	nts_filter_forget(filter);
 	if (list->count > 0)
 		nts_filter_apply(filter, probe, keep, facts->econtext, facts->slot);
+	nts_filter_forget(filter);
+	pfree(data->nulls);
+	memset(data, 0, sizeof(*data));
+}
+
+/* Evaluates the filter for each value that the row group lists. */
+static void
+try_values(NtsFilter *filter, const NtsValueList *list, const NtsFilterFacts *facts)
+{
+	uint8	   *keep = palloc(Max(list->count, 1));
+
+	if (filter->kind == NTS_FILTER_BYTES)
+		for (uint32 i = 0; i < list->count; i++)
+			keep[i] = is_among(filter, list->values[i]);
+	else
+		apply_to_values(filter, list, facts, keep);
 	filter->null_passes = filter->kind == NTS_FILTER_EXPRESSION && list->some_null &&
 		passes(filter, (Datum) 0, true, facts->econtext, facts->slot);
 	filter->passing = filter->failing = 0;
 	for (uint32 i = 0; i < list->count; i++)
 		*(keep[i] ? &filter->passing : &filter->failing) |= UINT64CONST(1) << (i % 64);
 	filter->listed = list;
-	nts_filter_forget(filter);
-	pfree(data->nulls);
 	pfree(keep);
-	memset(data, 0, sizeof(*data));
 }
 
 /* Of a filter that statistics leave undecided. */
@@ -611,31 +648,41 @@ nts_filter_narrow_range(const NtsFilter *filter, const NtsColumnData *data, uint
 		*first += count_up_to(filter, data, *first, *end, compare == NTS_COMPARE_GT);
 }
 
-/* ---- masks ---- */
-
-static bool
-is_among(const NtsFilter *filter, Datum value)
+void
+nts_filter_bound_words(const NtsFilter *filter, int column, int64 *low, int64 *high)
 {
-	const uint8 *bytes = (const uint8 *) VARDATA_ANY(DatumGetPointer(value));
-	uint32		length = VARSIZE_ANY_EXHDR(DatumGetPointer(value));
-	int			low = 0;
-	int			high = filter->constants - 1;
+	int64		word = (int64) filter->word;
 
-	while (low <= high)
+	if (filter->kind == NTS_FILTER_AND)
+		for (int i = 0; i < filter->count; i++)
+			nts_filter_bound_words(filter->args[i], column, low, high);
+	if (filter->kind != NTS_FILTER_COMPARE || filter->column != column || filter->order != NTS_ORDER_INT || filter->never)
+		return;
+	switch (filter->compare)
 	{
-		int			middle = (low + high) / 2;
-		const NtsBytes *s = &filter->strings[middle];
-		int			order = compare_bytes(bytes, length, s->bytes, s->length);
-
-		if (order == 0)
-			return true;
-		if (order < 0)
-			high = middle - 1;
-		else
-			low = middle + 1;
+		case NTS_COMPARE_LT:
+			/* nothing is less than the least */
+			*high = Min(*high, word == PG_INT64_MIN ? word : word - 1);
+			break;
+		case NTS_COMPARE_LE:
+			*high = Min(*high, word);
+			break;
+		case NTS_COMPARE_EQ:
+			*high = Min(*high, word);
+			*low = Max(*low, word);
+			break;
+		case NTS_COMPARE_GE:
+			*low = Max(*low, word);
+			break;
+		case NTS_COMPARE_GT:
+			*low = Max(*low, word == PG_INT64_MAX ? word : word + 1);
+			break;
+		default:
+			break;
 	}
-	return false;
 }
+
+/* ---- masks ---- */
 
 static bool
 passes(NtsFilter *filter, Datum value, bool isnull, ExprContext *econtext, TupleTableSlot *slot)

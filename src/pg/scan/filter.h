@@ -116,7 +116,7 @@ typedef struct NtsFilterFacts
 extern NtsVerdict nts_filter_judge(NtsFilter *filter, const NtsFilterFacts *facts);
 /*
  * Of BYTES: the first vector from `vector` on that judging by bounds does not leave out; `count` if there is none. bounds:
- * of the row group's `count` vectors. REQUIRES: a constant.
+ * of the row group's `count` vectors. The same of a segment's row groups. REQUIRES: a constant.
  */
 extern uint32 nts_filter_next_vector(const NtsFilter *filter, const NtsKeyBounds *bounds, uint32 vector, uint32 count);
 /* If the last row, by time, of a series of the segment fails, do all of its rows? */
@@ -134,6 +134,8 @@ extern void nts_filter_apply(NtsFilter *filter, NtsVectorSet *set, uint8 *keep, 
 extern bool nts_filter_is_range(const NtsFilter *filter);
 /* Narrows rows [*first, *end) of such a column to those that pass. */
 extern void nts_filter_narrow_range(const NtsFilter *filter, const NtsColumnData *data, uint32 *first, uint32 *end);
+/* Narrows [*low, *high] to the words of a column, ordered as ints, that the filter may let pass. */
+extern void nts_filter_bound_words(const NtsFilter *filter, int column, int64 *low, int64 *high);
 /* Forgets results by address: another vector set follows. */
 extern void nts_filter_forget(NtsFilter *filter);
 

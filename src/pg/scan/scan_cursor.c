@@ -40,18 +40,9 @@ const NtsStatistics *
 nts_scan_vector_statistics(void *scan, int column)
 {
 	NtsScanState *state = scan;
-	NtsStatistics **vectors = &state->statistics[column];
+	const NtsStatistics *vectors = nts_reader_vector_statistics(state->reader, state->entry, state->group, column);
 
-	if (!state->has_statistics[column])
-	{
-		if (*vectors == NULL)
-			*vectors = MemoryContextAlloc(state->css.ss.ps.state->es_query_cxt,
-										  sizeof(NtsStatistics) * state->statistics_room);
-		if (!nts_reader_vector_statistics(state->reader, state->entry, state->group, column, *vectors))
-			return NULL;
-		state->has_statistics[column] = true;
-	}
-	return &(*vectors)[state->vector];
+	return vectors == NULL ? NULL : &vectors[state->vector];
 }
 
 const NtsKeyBounds *
@@ -542,24 +533,30 @@ next_entry(NtsScanState *state)
 	}
 }
 
-/* Makes room for statistics of the row group's vectors, and forgets those of the one before. */
 static void
 enter_group(NtsScanState *state)
 {
-	int			natts = RelationGetDescr(state->css.ss.ss_currentRelation)->natts;
-
 	state->vectors = nts_reader_vectors(state->reader, state->entry, state->group);
 	state->vectors_done = 0;
-	memset(state->has_statistics, 0, sizeof(bool) * natts);
-	if (state->vectors <= state->statistics_room)
+}
+
+/* Behind a row group that a condition on the series key excludes: to the next one in which it may hold. */
+static void
+leap_groups(NtsScanState *state)
+{
+	const NtsFilter *filter = state->excluder;
+	const NtsKeyBounds *bounds;
+	uint32		next;
+
+	if (filter->kind != NTS_FILTER_BYTES || filter->never || (state->chooser != NULL && state->chooser->backward))
 		return;
-	state->statistics_room = state->vectors;
-	for (int i = 0; i < natts; i++)
-		if (state->statistics[i] != NULL)
-		{
-			pfree(state->statistics[i]);
-			state->statistics[i] = NULL;
-		}
+	bounds = group_bounds(state, filter->column);
+	if (bounds == NULL)
+		return;
+	next = nts_filter_next_vector(filter, bounds - state->group, state->group + 1, state->group_end);
+	state->counts.groups += next - state->group - 1;
+	state->counts.groups_pruned += next - state->group - 1;
+	state->groups_done += next - state->group - 1;
 }
 
 /* Passes over vectors up to the next one in which a condition on the series key may hold: their bounds ascend. */
@@ -632,6 +629,7 @@ next_set(NtsScanState *state)
 			{
 				state->counts.groups_pruned++;
 				state->groups_done++;
+				leap_groups(state);
 				continue;
 			}
 			if (skips_group(state))
@@ -943,8 +941,6 @@ nts_scan_begin(NtsScanState *state)
 		state->reader = nts_reader_open(rel, RelationGetDescr(rel), estate->es_snapshot, estate->es_query_cxt,
 										state->strategy);
 		nts_reader_count_decoded(state->reader, &state->counts.decoded);
-		state->statistics = MemoryContextAllocZero(estate->es_query_cxt, sizeof(NtsStatistics *) * Max(natts, 1));
-		state->has_statistics = MemoryContextAllocZero(estate->es_query_cxt, sizeof(bool) * Max(natts, 1));
 		state->probe.natts = natts;
 		state->probe.columns = MemoryContextAllocZero(estate->es_query_cxt, sizeof(NtsColumnData) * Max(natts, 1));
 	}

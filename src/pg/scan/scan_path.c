@@ -95,9 +95,9 @@ nts_has_volatile_condition(const RelOptInfo *rel)
 	return false;
 }
 
-/* Splits conditions into filters and the rest, both as bare expressions. */
+/* Splits conditions into filters and the rest. They stay RestrictInfos, which remember what is estimated of them. */
 static void
-split_clauses(RelOptInfo *rel, List *clauses, List **filters, List **rest)
+split_clauses(const RelOptInfo *rel, List *clauses, List **filters, List **rest)
 {
 	ListCell   *cell;
 
@@ -110,9 +110,9 @@ split_clauses(RelOptInfo *rel, List *clauses, List **filters, List **rest)
 		if (info->pseudoconstant)
 			continue;
 		if (nts_scan_may_go_first(rel, info) && nts_filter_build(info->clause, rel->relid, NULL) != NULL)
-			*filters = lappend(*filters, info->clause);
+			*filters = lappend(*filters, info);
 		else
-			*rest = lappend(*rest, info->clause);
+			*rest = lappend(*rest, info);
 	}
 }
 
@@ -120,8 +120,12 @@ Plan *
 nts_scan_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses, List *custom_plans)
 {
 	CustomScan *plan = makeNode(CustomScan);
+	List	   *filters;
+	List	   *rest;
 
-	split_clauses(rel, clauses, &plan->custom_exprs, &plan->scan.plan.qual);
+	split_clauses(rel, clauses, &filters, &rest);
+	plan->custom_exprs = extract_actual_clauses(filters, false);
+	plan->scan.plan.qual = extract_actual_clauses(rest, false);
 	plan->scan.plan.targetlist = tlist;
 	plan->scan.scanrelid = rel->relid;
 	plan->flags = path->flags;
@@ -281,7 +285,7 @@ set_join_costs(PlannerInfo *root, const RelOptInfo *rel, const NtsStorageOrder *
 			continue;
 		pruning = lappend(pruning, info);
 	}
-	split_clauses((RelOptInfo *) rel, clauses, &filters, &rest);
+	split_clauses(rel, clauses, &filters, &rest);
 	cost_qual_eval(&quals, rest, root);
 	row_share = clauselist_selectivity(root, pruning, rel->relid, JOIN_INNER, NULL);
 	/* times alone: at least a vector of each series */

@@ -33,6 +33,17 @@ std::vector<std::vector<uint64_t>> Arrays() {
   return arrays;
 }
 
+TEST(Words, ProgressionAsOneByOne) {
+  for (const uint64_t step : {uint64_t{0}, uint64_t{10}, UINT64_MAX, uint64_t{1} << 62}) {
+    for (size_t n = 0; n <= 13; n++) {
+      std::vector<uint64_t> out(n + 1, 42);
+      FillProgression(INT64_MAX - 3, step, n, out.data());
+      for (size_t i = 0; i < n; i++) EXPECT_EQ(out[i], INT64_MAX - 3 + i * step);
+      EXPECT_EQ(out[n], 42u);
+    }
+  }
+}
+
 TEST(Words, IntegersAsOneByOne) {
   for (const std::vector<uint64_t>& words : Arrays()) {
     const size_t n = words.size();
@@ -56,6 +67,12 @@ TEST(Words, IntegersAsOneByOne) {
     std::vector<uint64_t> offsets(n);
     std::vector<uint64_t> differences(n);
     uint32_t widths[65];
+    std::vector<uint64_t> sums = words;
+    SumZigZag(sums.data(), n, base);
+    for (uint64_t i = 0, before = base; i < n; i++) {
+      before += static_cast<uint64_t>(UnZigZag(words[i]));
+      EXPECT_EQ(sums[i], before);
+    }
     SubtractBase(words.data(), n, base, offsets.data());
     Differences(words.data(), n, differences.data());
     CountWidths(words.data(), n, base, widths);
