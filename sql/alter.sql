@@ -115,6 +115,17 @@ INSERT INTO t (i, c) VALUES (-13, repeat('compressed', 100000));
 SELECT length(c) FROM t WHERE i = -13;
 DROP SCHEMA alter_other;
 
+-- a type changed twice, with rows between that wait for the second rewrite
+CREATE TABLE twice (ts timestamptz, host text, v int) USING nodedb_ts;
+INSERT INTO twice SELECT '2026-01-01'::timestamptz + g * interval '1 s', 'h' || g % 3, g FROM generate_series(1, 5000) g;
+BEGIN;
+ALTER TABLE twice ALTER v TYPE bigint;
+INSERT INTO twice SELECT '2026-01-02'::timestamptz + g * interval '1 s', 'h' || g % 3, g FROM generate_series(1, 5000) g;
+ALTER TABLE twice ALTER v TYPE int;
+INSERT INTO twice SELECT '2026-01-03'::timestamptz + g * interval '1 s', 'h' || g % 3, g FROM generate_series(1, 5000) g;
+COMMIT;
+SELECT count(*), sum(v), pg_typeof(sum(v)) FROM twice;
+
 -- a type made of the table's row, a table made of a type, LIKE
 CREATE TABLE l (LIKE t INCLUDING ALL) USING nodedb_ts;
 INSERT INTO l SELECT * FROM t;

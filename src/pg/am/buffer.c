@@ -197,6 +197,25 @@ free_row_type(NtsTableBuffer *table)
 	table->head = NULL;
 }
 
+static bool
+has_columns(const NtsTableBuffer *table, const NtsColumn *columns, int natts)
+{
+	return table->columns != NULL && table->natts == natts && memcmp(table->columns, columns, sizeof(NtsColumn) * natts) == 0;
+}
+
+/* Is the row type still that of the rows? Not while ALTER TABLE writes the table anew, and reads it for that. */
+static bool
+has_row_type(const NtsTableBuffer *table, TupleDesc desc)
+{
+	NtsColumn  *columns = palloc0(sizeof(NtsColumn) * Max(desc->natts, 1));
+	bool		result;
+
+	nts_schema_columns(desc, columns);
+	result = has_columns(table, columns, desc->natts);
+	pfree(columns);
+	return result;
+}
+
 /* Reads the row type and the options; rows of another row type or options are written first. */
 static void
 load_schema(NtsTableBuffer *table, Relation rel)
@@ -212,9 +231,7 @@ load_schema(NtsTableBuffer *table, Relation rel)
 	nts_schema_columns(desc, columns);
 	nts_schema_build(rel, columns, &schema);
 	(void) nts_schema_series(rel, &series);
-	if (table->columns != NULL && table->natts == desc->natts &&
-		memcmp(table->columns, columns, sizeof(NtsColumn) * desc->natts) == 0 &&
-		table->schema.time_column == schema.time_column &&
+	if (has_columns(table, columns, desc->natts) && table->schema.time_column == schema.time_column &&
 		table->schema.bucket_width == schema.bucket_width &&
 		memcmp(&table->series, &series, sizeof(NtsSeries)) == 0)
 	{
@@ -430,7 +447,7 @@ look_up_series(Part *part, Relation rel)
 	int			newest;
 
 	part->series_known = true;
-	if (nts_part_has_series(part->core))
+	if (nts_part_has_series(part->core) || !has_row_type(part->table, RelationGetDescr(rel)))
 		return;
 	context = AllocSetContextCreate(CurrentMemoryContext, "nodedb_ts series", ALLOCSET_SMALL_SIZES);
 	reader = nts_reader_open(rel, RelationGetDescr(rel), SnapshotSelf, context, NULL);
