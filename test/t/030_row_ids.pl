@@ -24,7 +24,7 @@ sub ids_lead_to_rows
 	local $Test::Builder::Level = $Test::Builder::Level + 1;
 	is(sql(q{SELECT count(*) - count(DISTINCT ctid) FROM t}), '0', "$when: no id stands twice");
 	is(sql(q{SELECT count(*), sum(k), sum(v) FROM t}), sql(q{SELECT count(*), sum(k), sum(v) FROM h}), "$when: no row is lost");
-	is(sql(q{SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET nodedb_ts.enable_custom_scan = off;
+	is(sql(q{SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET nodedb_ts.enable_scan = off;
 		SELECT count(*) FROM (SELECT ctid AS c, k FROM t OFFSET 0) a JOIN t ON t.ctid = a.c WHERE t.k = a.k}),
 		sql('SELECT count(*) FROM h'), "$when: each id leads to its row");
 	# bounds in every lap, on and between the ids of rows

@@ -567,6 +567,7 @@ read_rest_sorted(NtsAggregateNode *node)
 	while (next_pass(node))
 		sort_groups(node, true);
 	tuplesort_performsort(node->sort);
+	ExecClearTuple(node->css.ss.ss_ScanTupleSlot);
 }
 
 /* All groups in order by PostgreSQL's sort: some rows wait, or there are too many groups. */

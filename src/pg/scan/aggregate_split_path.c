@@ -296,7 +296,7 @@ add_merged(const Split *split, List *paths, List *order)
 	states->pathtarget = split->target;
 	if (!pathkeys_count_contained_in(root->group_pathkeys, order, &presorted))
 	{
-		if (presorted == 0)
+		if (!enable_incremental_sort || presorted == 0)
 			return;
 		states = (Path *) create_incremental_sort_path(root, split->grouped, states, root->group_pathkeys, presorted, -1.0);
 	}
