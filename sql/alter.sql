@@ -117,12 +117,12 @@ DROP SCHEMA alter_other;
 
 -- a type changed twice, with rows between that wait for the second rewrite
 CREATE TABLE twice (ts timestamptz, host text, v int) USING nodedb_ts;
-INSERT INTO twice SELECT '2026-01-01'::timestamptz + g * interval '1 s', 'h' || g % 3, g FROM generate_series(1, 5000) g;
+INSERT INTO twice SELECT '2026-01-01'::timestamptz + g * interval '1 s', 'h' || g % 3, g FROM generate_series(1, 9000) g;
 BEGIN;
 ALTER TABLE twice ALTER v TYPE bigint;
-INSERT INTO twice SELECT '2026-01-02'::timestamptz + g * interval '1 s', 'h' || g % 3, g FROM generate_series(1, 5000) g;
+INSERT INTO twice SELECT '2026-01-02'::timestamptz + g * interval '1 s', 'h' || g % 3, g FROM generate_series(1, 9000) g;
 ALTER TABLE twice ALTER v TYPE int;
-INSERT INTO twice SELECT '2026-01-03'::timestamptz + g * interval '1 s', 'h' || g % 3, g FROM generate_series(1, 5000) g;
+INSERT INTO twice SELECT '2026-01-03'::timestamptz + g * interval '1 s', 'h' || g % 3, g FROM generate_series(1, 9000) g;
 COMMIT;
 SELECT count(*), sum(v), pg_typeof(sum(v)) FROM twice;
 
