@@ -40,6 +40,11 @@ void StoreLayout::Add(uint16_t column, const NtsColumn& type) {
   slots.push_back(slot);
 }
 
+void StoreLayout::AddNumbers(uint32_t count) {
+  const auto width = static_cast<uint32_t>(count * sizeof(uint32_t));
+  Add(kNoColumn, {NTS_KIND_INT, static_cast<uint8_t>(width), 0, width});
+}
+
 void StoreLayout::Finish(bool rows_together, uint32_t full_bytes) {
   by_row = rows_together;
   const auto rank = [](const Slot& slot) {
@@ -64,13 +69,12 @@ void StoreLayout::Finish(bool rows_together, uint32_t full_bytes) {
   write_order.clear();
   const auto add = [&](auto&& wanted) {
     for (uint32_t i = 0; i < slots.size(); ++i) {
-      if (wanted(slots[i].cell)) write_order.push_back(static_cast<uint16_t>(i));
+      if (slots[i].column != kNoColumn && wanted(slots[i].cell)) write_order.push_back(static_cast<uint16_t>(i));
     }
     return static_cast<uint32_t>(write_order.size());
   };
   word8_end = add([](CellKind cell) { return cell == CellKind::kWord8; });
-  var_end = add([](CellKind cell) { return cell == CellKind::kVar; });
-  add([](CellKind cell) { return cell != CellKind::kWord8 && cell != CellKind::kVar; });
+  add([](CellKind cell) { return cell != CellKind::kWord8; });
   for (Slot& slot : slots) slot.full_start = ColumnStore::ColumnStart(slot, geometry.full());
 }
 

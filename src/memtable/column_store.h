@@ -2,7 +2,7 @@
 //
 // A chunk holds all columns of up to `capacity` rows in one allocation. By column
 // (rows of a table), column c begins at offset_c * capacity and its cells lie side
-// by side; by row (keys of series, which are compared as a whole), the cells of a
+// by side; by row (keys of series and variants, which are compared as a whole), the cells of a
 // row do. Cells: INT and floats at their width, FIXED inline, VAR a pointer into
 // the arena (nullptr: NULL). The other kinds have a bitmap per chunk, made when
 // the first NULL arrives in it.
@@ -19,12 +19,15 @@
 
 namespace nodedb_ts::memtable {
 
+// What a slot holds is no column of the table.
+inline constexpr uint16_t kNoColumn = UINT16_MAX;
+
 enum class CellKind : uint8_t { kWord1, kWord2, kWord4, kWord8, kFixed, kVar };
 
 struct Slot {
   CellKind cell;
   bool is_signed;   // INT: extend the sign
-  uint16_t column;  // of the schema
+  uint16_t column;  // of the schema; or kNoColumn
   uint32_t width;   // bytes of a cell
   uint32_t offset;  // bytes of the cells that lie before it in a row
   uint32_t skew;    // bytes that a large chunk shifts its column by
@@ -33,16 +36,17 @@ struct Slot {
 
 struct StoreLayout {
   std::vector<Slot> slots;
-  // The slots, those of kWord8 first and kVar behind them: a row is written without asking each
-  // of its cells what it is.
+  // The slots of columns, those of kWord8 first: a row is written without asking each of its cells
+  // what it is.
   std::vector<uint16_t> write_order;
   uint32_t word8_end = 0;  // in write_order
-  uint32_t var_end = 0;
   uint32_t row_bytes = 0;
   bool by_row = false;
   ChunkGeometry geometry;
 
   void Add(uint16_t column, const NtsColumn& type);
+  // A cell of one or two numbers of 32 bits that belong to no column.
+  void AddNumbers(uint32_t count);
   // Places the widest cells first and sizes the chunks.
   void Finish(bool rows_together, uint32_t full_bytes);
 };

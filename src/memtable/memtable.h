@@ -1,8 +1,9 @@
 // memtable.h - rows of one table in memory, by column, in arrival order.
 //
 // Rows are only added. A keyed memtable assigns each row to its series on arrival
-// and stores the values of series columns once per series. Everything it allocates
-// is charged to its Account. Not thread-safe.
+// and stores the values of series columns once per series. Other values of variable
+// length are stored once per variant: rows that repeat all of them, as those of a series
+// repeat its tags, share one. Everything it allocates is charged to its Account. Not thread-safe.
 #ifndef NODEDB_TS_MEMTABLE_MEMTABLE_H
 #define NODEDB_TS_MEMTABLE_MEMTABLE_H
 
@@ -91,7 +92,7 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   static constexpr uint32_t kMaxRows = UINT32_MAX - 16;
   // Values up to this length are compared with the previous row of the same series
   // and shared with it when equal: tags that the series columns determine would
-  // otherwise be stored once per row.
+  // otherwise be stored once per row. Rows with longer ones have a variant of their own.
   static constexpr uint32_t kSharedBytes = 64;
   static constexpr uint32_t kMaxBlockRows = 256;
   static constexpr uint32_t kMaxImageBytes = 1024;
@@ -101,18 +102,23 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   // A row of a block that is being added.
   struct BlockRow {
     uint32_t series;
+    uint32_t variant;
     uint32_t previous;  // the row before it in its series
+    uint32_t previous_variant;
     uint32_t var_bytes;
-    bool same;    // its image is that of `previous`
-    bool shared;  // its cells of VAR columns are those of `previous`, as far as they are written
-    const uint8_t* before;  // cells of `previous` that are pointers lie behind it, if in a full chunk
-    uint32_t stretch;  // of a block that repeats: so many rows from here have their `before` one behind the other
+    bool same;  // its image is that of `previous`
   };
 
   Grow TryAppend(const NtsValue* values, uint64_t row_id, uint32_t command_id);
   template <bool kFullChunk>
-  bool WriteRow(const NtsValue* values, uint32_t series, uint32_t previous_row, RowPlace here,
-                uint64_t* var_bytes, bool* shared);
+  bool WriteRow(const NtsValue* values, uint32_t series, uint32_t variant, RowPlace here);
+  uint32_t FindVariant(const NtsValue* values, uint32_t before);
+  uint64_t VarBytes(const NtsValue* values) const;
+  void WriteNumbers(uint8_t* cell, uint32_t series, uint32_t variant) const;
+  uint32_t VariantOf(uint32_t row) const;
+  uint32_t NewestVariant() const { return rows_ == 0 ? kNoVariant : VariantOf(rows_ - 1); }
+  // Cells of a variant, one after the other.
+  uint8_t* VariantCells(uint32_t variant) const;
   Series* FindBlockRow(const NtsRowBlock& block, uint32_t i, BlockRow* row);
   // Where images mostly differ, they cost more than they save.
   bool TakesImages(const NtsRowBlock& block) const {
@@ -120,26 +126,26 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   }
   bool HasImage(const Series& series, const uint8_t* image, uint32_t length);
   uint32_t FindBlockKey(const NtsRowBlock& block, uint32_t i);
+  bool FindBlockVariant(const NtsRowBlock& block, uint32_t i, BlockRow* row);
   uint32_t FindBlockSeries(const NtsRowBlock& block, uint32_t count, BlockRow* rows);
-  bool WriteBlock(const NtsRowBlock& block, uint32_t count, RowPlace here, BlockRow* rows);
+  bool WriteBlock(const NtsRowBlock& block, uint32_t count, RowPlace here, const BlockRow* rows);
   template <typename Word>
   bool WriteBlockWords(const NtsRowBlock& block, uint32_t count, RowPlace here, uint16_t number,
                        uint8_t* cells);
   bool WriteBlockFixed(const NtsRowBlock& block, uint32_t count, RowPlace here, uint16_t number,
                        uint8_t* cells);
   bool SetBlockNulls(const NtsRowBlock& block, uint32_t count, RowPlace here, uint16_t number);
-  void FindStretches(uint32_t count, BlockRow* rows);
-  bool WriteBlockVar(const NtsRowBlock& block, uint32_t count, uint16_t number, BlockRow* rows,
-                     uint8_t* cells);
   void UndoBlock(uint32_t count, const BlockRow* rows);
   void NoteBlock(const NtsRowBlock& block, uint32_t count, const BlockRow* rows);
   bool AreGathered(std::span<const uint32_t> rows) const {
     return !gathered_.empty() && rows.data() == gathered_.data() && rows.size() == gathered_.size();
   }
   const uint8_t* GatheredCell8(uint32_t slot, size_t i) const;
-  void GatherRuns(uint32_t slot, std::string_view* values, uint8_t* nulls) const;
+  void FindRuns(std::span<const uint32_t> rows) const;
   template <typename Set>
   void ForEachKey(uint32_t slot, std::span<const uint32_t> rows, Set&& set) const;
+  template <typename Set>
+  void ForEachVar(uint32_t slot, std::span<const uint32_t> rows, Set&& set) const;
   template <typename Visit>
   void ForEachCell8(uint32_t slot, std::span<const uint32_t> rows, Visit&& visit) const;
   void Rollback();
@@ -152,6 +158,8 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   Arena arena_;
   Arena::Mark mark_;  // what the rows need of the arena
   ColumnStore store_;
+  ColumnStore variants_;
+  uint32_t variant_count_ = 0;
   SeriesMap series_;
   RowIds row_ids_;
   CommandIds command_ids_;
@@ -163,20 +171,18 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   uint64_t image_bytes_ = 0;
   uint64_t image_hits_ = 0;
   uint64_t image_misses_ = 0;
-  std::vector<NtsValue> block_key_;  // scratch, one per column
-  // Of the block that is being added: whether a word is NULL, and whether all rows are `same` and have a `before`.
-  bool block_has_nulls_ = false;
-  bool block_repeats_ = false;
+  std::vector<NtsValue> block_values_;  // scratch, one per column
+  bool block_has_nulls_ = false;  // a word of the block that is being added is NULL
   // Rows that are about to be gathered, and where their cells of 8 bytes lie in full chunks,
   // less the start of the column.
   mutable std::span<const uint32_t> gathered_;
   mutable std::vector<const uint8_t*> gathered_cells_;
   mutable bool gathered_full_ = false;  // all of them are in full chunks
-  // Of these rows, those of one series in a row; nothing without series.
+  // Of these rows, those of one series and variant in a row; nothing where rows have no numbers.
   struct GatheredRun {
     uint32_t end;
     uint32_t series;
-    bool same;  // their cells of VAR columns are equal
+    uint32_t variant;
   };
   mutable std::vector<GatheredRun> gathered_runs_;
 };

@@ -126,32 +126,26 @@ void Memtable::WillGather(std::span<const uint32_t> rows) const {
     gathered_cells_[i] = place.data + uint64_t{place.offset} * 8;
   }
   gathered_runs_.clear();
-  if (!layout_->has_keys()) {
-    gathered_ = rows;
-    return;
-  }
-  GatheredRun run = {0, kNoSeries, false};
-  uint32_t same_from = 0;
-  ForEachCell(store_, 0, rows, [&](size_t i, const uint8_t* cell) {
-    const uint32_t series = LoadAs<uint32_t>(cell);
-    const bool begins = series != run.series;
-    if (begins) same_from = series_[series].same_from;
-    const bool same = rows[i] >= same_from;
-    if (begins || same != run.same) {
+  if (layout_->has_numbers()) FindRuns(rows);
+  gathered_ = rows;  // last: what is above may run out of memory
+}
+
+void Memtable::FindRuns(std::span<const uint32_t> rows) const {
+  const bool has_keys = layout_->has_keys();
+  const bool has_variants = layout_->has_variants();
+  const uint32_t variant_offset = layout_->variant_offset();
+  GatheredRun run = {0, kNoSeries, kNoVariant};
+  ForEachCell(store_, TableLayout::kNumberSlot, rows, [&](size_t i, const uint8_t* cell) {
+    const uint32_t series = has_keys ? LoadAs<uint32_t>(cell) : kNoSeries;
+    const uint32_t variant = has_variants ? LoadAs<uint32_t>(cell + variant_offset) : kNoVariant;
+    if (series != run.series || variant != run.variant) {
       if (i > 0) gathered_runs_.push_back(run);
       run.series = series;
-      run.same = same;
+      run.variant = variant;
     }
     run.end = static_cast<uint32_t>(i + 1);
   });
   gathered_runs_.push_back(run);
-  gathered_ = rows;  // last: what is above may run out of memory
-}
-
-// The cell of 8 bytes of gathered_[i].
-const uint8_t* Memtable::GatheredCell8(uint32_t slot, size_t i) const {
-  if (gathered_cells_[i] == nullptr) [[unlikely]] return store_.Cell(store_.At(gathered_[i]), slot);
-  return gathered_cells_[i] + layout_->rows().slots[slot].full_start;
 }
 
 // ForEachCell for cells of 8 bytes.
@@ -200,7 +194,7 @@ void Memtable::ForEachKey(uint32_t slot, std::span<const uint32_t> rows, Set&& s
   }
   uint32_t last = kNoSeries;
   NtsValue value = {0, 0, 1};
-  ForEachCell(store_, 0, rows, [&](size_t i, const uint8_t* cell) {
+  ForEachCell(store_, TableLayout::kNumberSlot, rows, [&](size_t i, const uint8_t* cell) {
     const uint32_t series = LoadAs<uint32_t>(cell);
     if (series != last) {
       value = ReadCell(series_.keys(), series_.keys().At(series), slot);
@@ -210,24 +204,32 @@ void Memtable::ForEachKey(uint32_t slot, std::span<const uint32_t> rows, Set&& s
   });
 }
 
-// The VAR column of the rows that are gathered: where a series' cells are equal, one of them is looked at.
-void Memtable::GatherRuns(uint32_t slot, std::string_view* values, uint8_t* nulls) const {
-  const size_t rows = gathered_.size();
-  size_t i = 0;
-  for (const GatheredRun& run : gathered_runs_) {
-    if (run.end < rows) __builtin_prefetch(GatheredCell8(slot, run.end));
-    while (i < run.end) {
-      if (!run.same && i + kPrefetched < rows) __builtin_prefetch(GatheredCell8(slot, i + kPrefetched));
-      const uint8_t* const stored = LoadVar(GatheredCell8(slot, i));
-      const std::string_view view = stored == nullptr ? std::string_view() : Arena::View(stored);
-      const uint8_t is_null = stored == nullptr ? 1 : 0;
-      const size_t end = run.same ? run.end : i + 1;
-      for (; i < end; ++i) {
-        values[i] = view;
-        nulls[i] = is_null;
+// Calls set(i, the stored value of a VAR column or nullptr) for each row.
+template <typename Set>
+void Memtable::ForEachVar(uint32_t slot, std::span<const uint32_t> rows, Set&& set) const {
+  const uint32_t offset = layout_->variants().slots[slot].offset;
+  if (AreGathered(rows)) {
+    constexpr size_t kAhead = 8;  // runs
+    size_t i = 0;
+    for (size_t r = 0; r < gathered_runs_.size(); ++r) {
+      if (r + kAhead < gathered_runs_.size()) {
+        __builtin_prefetch(VariantCells(gathered_runs_[r + kAhead].variant) + offset);
       }
+      const uint8_t* const stored = LoadVar(VariantCells(gathered_runs_[r].variant) + offset);
+      for (const size_t end = gathered_runs_[r].end; i < end; ++i) set(i, stored);
     }
+    return;
   }
+  uint32_t last = kNoVariant;
+  const uint8_t* stored = nullptr;
+  ForEachCell(store_, TableLayout::kNumberSlot, rows, [&](size_t i, const uint8_t* cell) {
+    const uint32_t variant = LoadAs<uint32_t>(cell + layout_->variant_offset());
+    if (variant != last) {
+      last = variant;
+      stored = LoadVar(VariantCells(variant) + offset);
+    }
+    set(i, stored);
+  });
 }
 
 void Memtable::GatherWords(size_t column, std::span<const uint32_t> rows, uint64_t* words,
@@ -280,22 +282,15 @@ void Memtable::GatherBytes(size_t column, std::span<const uint32_t> rows,
     ForEachKey(place.slot, rows, set);
     return;
   }
-  const Slot& slot = layout_->rows().slots[place.slot];
-  if (slot.cell != CellKind::kVar) {
+  if (place.home == Home::kRow) {
     ForEachRow(store_, place.slot, rows, [&](size_t i, const RowPlace& row) {
       set(i, ReadCell(store_, row, place.slot));
     });
     return;
   }
-  if (AreGathered(rows) && !gathered_runs_.empty()) {
-    GatherRuns(place.slot, values, nulls);
-    return;
-  }
-  // Rows of a series share equal values, so neighbours often are the same bytes.
   const uint8_t* last = nullptr;
   std::string_view view;
-  ForEachCell8(place.slot, rows, [&](size_t i, const uint8_t* cell) {
-    const uint8_t* stored = LoadVar(cell);
+  ForEachVar(place.slot, rows, [&](size_t i, const uint8_t* stored) {
     if (stored != last) {
       last = stored;
       view = stored == nullptr ? std::string_view() : Arena::View(stored);
@@ -316,19 +311,22 @@ void Memtable::GatherCommandIds(std::span<const uint32_t> rows, uint32_t* comman
 }
 
 void Memtable::GatherSeries(std::span<const uint32_t> rows, uint32_t* series) const {
-  ForEachCell(store_, 0, rows,
+  ForEachCell(store_, TableLayout::kNumberSlot, rows,
               [&](size_t i, const uint8_t* cell) { series[i] = LoadAs<uint32_t>(cell); });
 }
 
 void Memtable::ReadRow(uint32_t row, NtsValue* values) const {
   const RowPlace place = store_.At(row);
   const RowPlace key = layout_->has_keys() ? series_.keys().At(SeriesOf(row)) : place;
+  const RowPlace variant = layout_->has_variants() ? variants_.At(VariantOf(row)) : place;
   for (uint32_t i = 0; i < layout_->schema().column_count; ++i) {
     const TableLayout::Place at = layout_->place(i);
     if (at.home == Home::kNowhere) {
       values[i] = {0, 0, 1};
     } else if (at.home == Home::kKey) {
       values[i] = ReadCell(series_.keys(), key, at.slot);
+    } else if (at.home == Home::kVariant) {
+      values[i] = ReadCell(variants_, variant, at.slot);
     } else {
       values[i] = ReadCell(store_, place, at.slot);
     }
@@ -336,13 +334,12 @@ void Memtable::ReadRow(uint32_t row, NtsValue* values) const {
 }
 
 uint64_t Memtable::RawRowBytes(uint32_t row) const {
-  const RowPlace place = store_.At(row);
   uint64_t bytes = layout_->fixed_raw_bytes();
   if (layout_->has_keys()) bytes += series_[SeriesOf(row)].key_bytes;
-  const std::vector<Slot>& slots = layout_->rows().slots;
-  for (uint32_t i = 0; i < slots.size(); ++i) {
-    if (slots[i].cell != CellKind::kVar) continue;
-    const uint8_t* stored = LoadVar(store_.Cell(place, i));
+  if (!layout_->has_variants()) return bytes;
+  const uint8_t* const cells = VariantCells(VariantOf(row));
+  for (const Slot& slot : layout_->variants().slots) {
+    const uint8_t* stored = LoadVar(cells + slot.offset);
     if (stored != nullptr) bytes += Arena::View(stored).size();
   }
   return bytes;
@@ -368,6 +365,8 @@ int Memtable::CompareRows(uint32_t left, uint32_t right,
     int order = 0;
     if (at.home == Home::kRow) {
       order = CompareCells(store_, left_row, right_row, at.slot);
+    } else if (at.home == Home::kVariant) {
+      order = CompareCells(variants_, variants_.At(VariantOf(left)), variants_.At(VariantOf(right)), at.slot);
     } else if (at.home == Home::kKey) {
       order = CompareCells(series_.keys(), series_.keys().At(SeriesOf(left)),
                            series_.keys().At(SeriesOf(right)), at.slot);
