@@ -144,24 +144,24 @@ bool Memtable::WriteRow(const NtsValue* values, uint32_t series, uint32_t varian
   const uint16_t* order = layout.write_order.data();
   const uint16_t* const word8_end = order + layout.word8_end;
   const uint16_t* const end = order + layout.write_order.size();
-  const auto cell_of = [&](const Slot& slot, uint64_t width) {
+  const auto cell_of = [&](const Slot& slot) {
     return here.data + (kFullChunk ? slot.full_start : ColumnStore::ColumnStart(slot, here.capacity)) +
-           here.offset * width;
+           uint64_t{here.offset} * slot.step;
   };
   for (; order != word8_end; ++order) {
     const Slot& slot = slots[*order];
     const NtsValue& value = values[slot.column];
     const uint64_t word = value.is_null ? 0 : value.word;
-    std::memcpy(cell_of(slot, 8), &word, 8);
+    std::memcpy(cell_of(slot), &word, 8);
     if (value.is_null && !store_.SetNull(rows_, &here, *order)) [[unlikely]] return false;
   }
   if (layout_->has_numbers()) {
     const Slot& slot = slots[TableLayout::kNumberSlot];
-    WriteNumbers(cell_of(slot, slot.width), series, variant);
+    WriteNumbers(cell_of(slot), series, variant);
   }
   for (; order != end; ++order) {
     const Slot& slot = slots[*order];
-    uint8_t* cell = cell_of(slot, slot.width);
+    uint8_t* cell = cell_of(slot);
     const NtsValue& value = values[slot.column];
     if (value.is_null) [[unlikely]] {
       std::memset(cell, 0, slot.width);
@@ -261,14 +261,14 @@ uint32_t Memtable::VariantOf(uint32_t row) const {
 }
 
 uint8_t* Memtable::VariantCells(uint32_t variant) const {
-  const RowPlace place = variants_.At(variant);
-  return place.data + uint64_t{place.offset} * layout_->variants().row_bytes;
+  return variants_.RowCells(variants_.At(variant));
 }
 
 void Memtable::Clear(uint64_t keep_bytes) {
   gathered_ = {};
-  std::vector<const uint8_t*>().swap(gathered_cells_);
+  std::vector<const uint8_t*>().swap(gathered_rows_);
   std::vector<GatheredRun>().swap(gathered_runs_);
+  base::LargeVector<uint64_t>().swap(tile_words_);
   rows_ = evicted_rows_ = eviction_cursor_ = 0;
   raw_bytes_ = 0;
   largest_row_bytes_ = 0;

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/large_memory.h"
 #include "memtable/account.h"
 #include "memtable/arena.h"
 #include "memtable/column_store.h"
@@ -82,6 +83,8 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   void WillGather(std::span<const uint32_t> rows) const override;
   void GatherWords(size_t column, std::span<const uint32_t> rows, uint64_t* words,
                    uint8_t* nulls) const override;
+  uint64_t* LendWords(size_t column, std::span<const uint32_t> rows, uint64_t* words,
+                      uint8_t* nulls) const override;
   void GatherBytes(size_t column, std::span<const uint32_t> rows, std::string_view* values,
                    uint8_t* nulls) const override;
   uint64_t LargestRowBytes() const override { return largest_row_bytes_; }
@@ -129,6 +132,7 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   bool FindBlockVariant(const NtsRowBlock& block, uint32_t i, BlockRow* row);
   uint32_t FindBlockSeries(const NtsRowBlock& block, uint32_t count, BlockRow* rows);
   bool WriteBlock(const NtsRowBlock& block, uint32_t count, RowPlace here, const BlockRow* rows);
+  void WriteBlockRuns(const NtsRowBlock& block, uint32_t count, RowPlace here);
   template <typename Word>
   bool WriteBlockWords(const NtsRowBlock& block, uint32_t count, RowPlace here, uint16_t number,
                        uint8_t* cells);
@@ -140,14 +144,17 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   bool AreGathered(std::span<const uint32_t> rows) const {
     return !gathered_.empty() && rows.data() == gathered_.data() && rows.size() == gathered_.size();
   }
-  const uint8_t* GatheredCell8(uint32_t slot, size_t i) const;
   void FindRuns(std::span<const uint32_t> rows) const;
   template <typename Set>
   void ForEachKey(uint32_t slot, std::span<const uint32_t> rows, Set&& set) const;
   template <typename Set>
   void ForEachVar(uint32_t slot, std::span<const uint32_t> rows, Set&& set) const;
   template <typename Visit>
-  void ForEachCell8(uint32_t slot, std::span<const uint32_t> rows, Visit&& visit) const;
+  void ForEachRowCell(uint32_t slot, std::span<const uint32_t> rows, Visit&& visit) const;
+  template <typename Stored, typename Wide>
+  void GatherColumn(uint32_t slot, std::span<const uint32_t> rows, uint64_t* words, uint8_t* nulls) const;
+  void FillTile(uint32_t tile) const;
+  uint64_t* TileWords(const Slot& slot) const;
   void Rollback();
   void Truncate(uint32_t rows, uint32_t series);
   void ReleaseBuffers() override;
@@ -173,11 +180,14 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   uint64_t image_misses_ = 0;
   std::vector<NtsValue> block_values_;  // scratch, one per column
   bool block_has_nulls_ = false;  // a word of the block that is being added is NULL
-  // Rows that are about to be gathered, and where their cells of 8 bytes lie in full chunks,
-  // less the start of the column.
+  // Rows that are about to be gathered, and where their cells by row lie.
   mutable std::span<const uint32_t> gathered_;
-  mutable std::vector<const uint8_t*> gathered_cells_;
-  mutable bool gathered_full_ = false;  // all of them are in full chunks
+  mutable std::vector<const uint8_t*> gathered_rows_;
+  // Some neighbouring cells of 8 bytes of these rows, column by column: a row is fetched from memory for all of them.
+  static constexpr uint32_t kTileColumns = 16;
+  static constexpr uint32_t kNoTile = UINT32_MAX;
+  mutable base::LargeVector<uint64_t> tile_words_;
+  mutable uint32_t tile_ = kNoTile;
   // Of these rows, those of one series and variant in a row; nothing where rows have no numbers.
   struct GatheredRun {
     uint32_t end;

@@ -211,9 +211,11 @@ bool Memtable::WriteBlock(const NtsRowBlock& block, uint32_t count, RowPlace her
       WriteNumbers(cells + uint64_t{i} * slot.width, rows[i].series, rows[i].variant);
     }
   }
+  if (!block_has_nulls_) WriteBlockRuns(block, count, here);
   for (const uint16_t number : layout.write_order) {
     const Slot& slot = layout.slots[number];
-    uint8_t* const cells = here.data + slot.full_start + uint64_t{here.offset} * slot.width;
+    if (!block_has_nulls_ && slot.cell == CellKind::kWord8 && !slot.by_column) continue;
+    uint8_t* const cells = here.data + slot.full_start + uint64_t{here.offset} * slot.step;
     bool written;
     switch (slot.cell) {
       case CellKind::kWord8:
@@ -237,14 +239,26 @@ bool Memtable::WriteBlock(const NtsRowBlock& block, uint32_t count, RowPlace her
   return true;
 }
 
+// Cells of kWord8 by row, none of which is NULL.
+void Memtable::WriteBlockRuns(const NtsRowBlock& block, uint32_t count, RowPlace here) {
+  const StoreLayout& layout = layout_->rows();
+  uint8_t* cells = store_.RowCells(here);
+  for (uint32_t i = 0; i < count; ++i, cells += layout.row_step) {
+    for (const StoreLayout::WordRun& run : layout.word_runs) {
+      std::memcpy(cells + run.offset, block.words[i] + run.column, run.count * sizeof(uint64_t));
+    }
+  }
+}
+
 template <typename Word>
 bool Memtable::WriteBlockWords(const NtsRowBlock& block, uint32_t count, RowPlace here, uint16_t number,
                                uint8_t* cells) {
   const uint16_t column = layout_->rows().slots[number].column;
+  const uint64_t step = layout_->rows().slots[number].step;
   if (!block_has_nulls_) {
     for (uint32_t i = 0; i < count; ++i) {
       const Word word = static_cast<Word>(block.words[i][column]);
-      std::memcpy(cells + i * sizeof(Word), &word, sizeof(Word));
+      std::memcpy(cells + i * step, &word, sizeof(Word));
     }
     return true;
   }
@@ -252,7 +266,7 @@ bool Memtable::WriteBlockWords(const NtsRowBlock& block, uint32_t count, RowPlac
   for (uint32_t i = 0; i < count; ++i) {
     const bool is_null = block.nulls[i][column];
     const Word word = is_null ? Word{0} : static_cast<Word>(block.words[i][column]);
-    std::memcpy(cells + i * sizeof(Word), &word, sizeof(Word));
+    std::memcpy(cells + i * step, &word, sizeof(Word));
     any_null |= is_null;
   }
   return !any_null || SetBlockNulls(block, count, here, number);
@@ -262,7 +276,7 @@ bool Memtable::WriteBlockFixed(const NtsRowBlock& block, uint32_t count, RowPlac
                                uint8_t* cells) {
   const Slot& slot = layout_->rows().slots[number];
   bool any_null = false;
-  for (uint32_t i = 0; i < count; ++i, cells += slot.width) {
+  for (uint32_t i = 0; i < count; ++i, cells += slot.step) {
     if (block.nulls[i][slot.column]) {
       std::memset(cells, 0, slot.width);
       any_null = true;

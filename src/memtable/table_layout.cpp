@@ -74,9 +74,9 @@ std::shared_ptr<const TableLayout> TableLayout::Make(const NtsSchema& schema, bo
   layout->full_chunk_bytes_ = full_chunk_bytes;
   layout->places_.resize(schema.column_count);
   layout->ListColumns();
-  layout->rows_.Finish(false, full_chunk_bytes);
-  layout->variants_.Finish(true, full_chunk_bytes);
-  layout->keys_.Finish(true, full_chunk_bytes);
+  layout->rows_.Finish(full_chunk_bytes);
+  layout->variants_.Finish(full_chunk_bytes);
+  layout->keys_.Finish(full_chunk_bytes);
   layout->ListWordNulls();
   return layout;
 }
@@ -97,7 +97,8 @@ void TableLayout::ListColumns() {
     const Home home = is_key(i) ? Home::kKey : column.kind == NTS_KIND_VAR ? Home::kVariant : Home::kRow;
     StoreLayout& store = home == Home::kKey ? keys_ : home == Home::kVariant ? variants_ : rows_;
     places_[i] = {home, static_cast<uint32_t>(store.slots.size())};
-    store.Add(static_cast<uint16_t>(i), column);
+    // Times of all rows are looked at before rows are gathered.
+    store.Add(static_cast<uint16_t>(i), column, home == Home::kRow && static_cast<int64_t>(i) == schema_.time_column);
   }
 }
 
