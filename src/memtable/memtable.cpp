@@ -87,6 +87,9 @@ Grow Memtable::TryAppend(const NtsValue* values, uint64_t row_id, uint32_t comma
   const uint64_t row_bytes = layout_->fixed_raw_bytes() + key_bytes + VarBytes(values);
   raw_bytes_ += row_bytes;
   largest_row_bytes_ = std::max(largest_row_bytes_, row_bytes);
+  if (const Slot* const time = layout_->time_slot(); time != nullptr) {
+    NoteTime(values[time->column].word, values[time->column].is_null != 0);
+  }
   mark_ = arena_.mark();
   ++rows_;
   return Grow::kOk;
@@ -271,6 +274,8 @@ void Memtable::Clear(uint64_t keep_bytes) {
   base::LargeVector<uint64_t>().swap(tile_words_);
   rows_ = evicted_rows_ = eviction_cursor_ = 0;
   raw_bytes_ = 0;
+  times_ascend_ = true;
+  newest_time_ = INT64_MIN;
   largest_row_bytes_ = 0;
   image_bytes_ = image_hits_ = image_misses_ = 0;
   arena_.Clear();

@@ -50,6 +50,9 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   uint32_t evicted_rows() const { return evicted_rows_; }
   uint32_t active_series() const;
   uint64_t raw_bytes() const { return raw_bytes_; }
+  // There are times, and no row's is NULL or before that of a row that came earlier. Times of less than 64 bits
+  // are not looked at.
+  bool times_ascend() const { return times_ascend_ && layout_->time_slot() != nullptr; }
   uint64_t bytes() const { return account_.bytes(); }
   const TableLayout& layout() const { return *layout_; }
   const std::shared_ptr<const TableLayout>& shared_layout() const { return layout_; }
@@ -155,6 +158,11 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   void GatherColumn(uint32_t slot, std::span<const uint32_t> rows, uint64_t* words, uint8_t* nulls) const;
   void FillTile(uint32_t tile) const;
   uint64_t* TileWords(const Slot& slot) const;
+  void NoteTime(uint64_t word, bool is_null) {
+    const auto time = static_cast<int64_t>(word);
+    times_ascend_ = times_ascend_ && !is_null && time >= newest_time_;
+    newest_time_ = time;
+  }
   void Rollback();
   void Truncate(uint32_t rows, uint32_t series);
   void ReleaseBuffers() override;
@@ -174,6 +182,8 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   uint32_t evicted_rows_ = 0;
   uint32_t eviction_cursor_ = 0;  // no row before it is the newest of an active series
   uint64_t raw_bytes_ = 0;
+  bool times_ascend_ = true;
+  int64_t newest_time_ = INT64_MIN;
   uint64_t largest_row_bytes_ = 0;   // of any row since the last Clear
   uint64_t image_bytes_ = 0;
   uint64_t image_hits_ = 0;

@@ -91,6 +91,9 @@ uint32_t Memtable::AppendBlock(const NtsRowBlock& block, uint32_t command_id) {
     raw_bytes_ += row_bytes;
     largest_row_bytes_ = std::max(largest_row_bytes_, row_bytes);
   }
+  if (const Slot* const time = layout_->time_slot(); time != nullptr) {
+    for (uint32_t i = 0; i < count; ++i) NoteTime(block.words[i][time->column], block.nulls[i][time->column]);
+  }
   if (layout_->has_keys()) NoteBlock(block, count, rows);
   mark_ = arena_.mark();
   rows_ += count;

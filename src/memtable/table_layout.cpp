@@ -81,6 +81,13 @@ std::shared_ptr<const TableLayout> TableLayout::Make(const NtsSchema& schema, bo
   return layout;
 }
 
+const Slot* TableLayout::time_slot() const {
+  if (schema_.time_column < 0) return nullptr;
+  const Place& place = places_[static_cast<size_t>(schema_.time_column)];
+  if (place.home != Home::kRow || rows_.slots[place.slot].cell != CellKind::kWord8) return nullptr;
+  return &rows_.slots[place.slot];
+}
+
 // Gives each column its place.
 void TableLayout::ListColumns() {
   const auto is_key = [this](uint32_t column) {

@@ -54,6 +54,8 @@ class TableLayout {
   const StoreLayout& keys() const { return keys_; }
   Place place(size_t column) const { return places_[column]; }
   uint32_t full_chunk_bytes() const { return full_chunk_bytes_; }
+  // Of times in 64 bits; nullptr: there are none.
+  const Slot* time_slot() const;
   // null_window() of a row's flags of NULLs (NtsRowBlock), from column `first` on, and 0xff for each that tells of a
   // column of words in rows(): not of keys, byte strings and dropped columns. Windows without any are left out; the last
   // one may overlap the one before.
