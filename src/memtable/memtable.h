@@ -50,6 +50,10 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   uint32_t evicted_rows() const { return evicted_rows_; }
   uint32_t active_series() const;
   uint64_t raw_bytes() const { return raw_bytes_; }
+  // What is saved by rows that share a variant.
+  uint64_t shared_bytes() const {
+    return rows_ <= variant_count_ ? 0 : uint64_t{rows_ - variant_count_} * layout_->variants().row_bytes;
+  }
   // There are times, and no row's is NULL or before that of a row that came earlier. Times of less than 64 bits
   // are not looked at.
   bool times_ascend() const { return times_ascend_ && layout_->time_slot() != nullptr; }
