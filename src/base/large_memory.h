@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <utility>
 #include <vector>
 
 namespace nodedb_ts::base {
@@ -19,7 +20,8 @@ void* AllocateLarge(size_t bytes) noexcept;
 // REQUIRES: the bytes that were asked for.
 void FreeLarge(void* block, size_t bytes) noexcept;
 
-// Large arrays from AllocateLarge, others from operator new.
+// Large arrays from AllocateLarge, others from operator new. What a vector is resized by stays unset: setting it
+// would be one more pass.
 template <typename T>
 class LargeAllocator {
  public:
@@ -44,6 +46,15 @@ class LargeAllocator {
     } else {
       FreeLarge(block, bytes);
     }
+  }
+
+  template <typename U>
+  void construct(U* element) {
+    ::new (static_cast<void*>(element)) U;
+  }
+  template <typename U, typename... Arguments>
+  void construct(U* element, Arguments&&... arguments) {
+    ::new (static_cast<void*>(element)) U(std::forward<Arguments>(arguments)...);
   }
 
   bool operator==(const LargeAllocator&) const { return true; }

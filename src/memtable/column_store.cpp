@@ -14,8 +14,8 @@ uint64_t NullBytes(size_t slots, uint32_t capacity) { return (slots * capacity +
 
 }  // namespace
 
-void StoreLayout::Add(uint16_t column, const NtsColumn& type) {
-  Slot slot = {CellKind::kVar, false, column, type.width, 0, 0, 0};
+void StoreLayout::Add(uint16_t column, const NtsColumn& type, bool by_column) {
+  Slot slot = {CellKind::kVar, false, column, by_column, type.width, 0, 0, 0, 0, 0};
   switch (type.kind) {
     case NTS_KIND_INT:
       slot.is_signed = true;
@@ -40,8 +40,12 @@ void StoreLayout::Add(uint16_t column, const NtsColumn& type) {
   slots.push_back(slot);
 }
 
-void StoreLayout::Finish(bool rows_together, uint32_t full_bytes) {
-  by_row = rows_together;
+void StoreLayout::AddNumbers(uint32_t count) {
+  const auto width = static_cast<uint32_t>(count * sizeof(uint32_t));
+  Add(kNoColumn, {NTS_KIND_INT, static_cast<uint8_t>(width), 0, width}, true);
+}
+
+void StoreLayout::Finish(uint32_t full_bytes) {
   const auto rank = [](const Slot& slot) {
     return slot.cell == CellKind::kFixed ? 0u : slot.width;
   };
@@ -49,36 +53,64 @@ void StoreLayout::Finish(bool rows_together, uint32_t full_bytes) {
   for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
   std::stable_sort(order.begin(), order.end(),
                    [&](uint32_t a, uint32_t b) { return rank(slots[a]) > rank(slots[b]); });
-  row_bytes = 0;
-  uint32_t skew = 0;
+  uint32_t column_bytes = 0;
+  row_step = skew_bytes = 0;
   for (const uint32_t i : order) {
-    slots[i].offset = row_bytes;
-    slots[i].skew = skew;
-    skew += kSkewBytes;
-    row_bytes += slots[i].width;
+    Slot& slot = slots[i];
+    if (slot.by_column) {
+      slot.step = slot.width;
+      slot.before = column_bytes;
+      slot.skew = skew_bytes;
+      column_bytes += slot.width;
+      skew_bytes += kSkewBytes;
+    } else {
+      slot.offset = row_step;
+      row_step += slot.width;
+    }
   }
-  if (by_row) row_bytes = (row_bytes + 7) / 8 * 8;
+  row_bytes = column_bytes + row_step;
+  for (Slot& slot : slots) {
+    if (slot.by_column) continue;
+    slot.step = row_step;
+    slot.before = column_bytes;
+    slot.skew = skew_bytes;
+  }
   // A store of no columns at all still counts its rows.
   geometry = ChunkGeometry::For(row_bytes == 0 ? 1 : row_bytes,
                                 std::min<uint64_t>(kFirstChunkBytes, full_bytes), full_bytes);
   write_order.clear();
   const auto add = [&](auto&& wanted) {
     for (uint32_t i = 0; i < slots.size(); ++i) {
-      if (wanted(slots[i].cell)) write_order.push_back(static_cast<uint16_t>(i));
+      if (slots[i].column != kNoColumn && wanted(slots[i].cell)) write_order.push_back(static_cast<uint16_t>(i));
     }
     return static_cast<uint32_t>(write_order.size());
   };
   word8_end = add([](CellKind cell) { return cell == CellKind::kWord8; });
-  var_end = add([](CellKind cell) { return cell == CellKind::kVar; });
-  add([](CellKind cell) { return cell != CellKind::kWord8 && cell != CellKind::kVar; });
+  add([](CellKind cell) { return cell != CellKind::kWord8; });
   for (Slot& slot : slots) slot.full_start = ColumnStore::ColumnStart(slot, geometry.full());
+  ListWordRuns();
+}
+
+void StoreLayout::ListWordRuns() {
+  word_runs.clear();
+  row_words = 0;
+  for (const Slot& slot : slots) {
+    if (slot.by_column || slot.cell != CellKind::kWord8) continue;
+    ++row_words;
+    WordRun* const last = word_runs.empty() ? nullptr : &word_runs.back();
+    if (last != nullptr && last->column + last->count == slot.column) {
+      ++last->count;
+    } else {
+      word_runs.push_back({slot.column, 1, slot.offset});
+    }
+  }
 }
 
 bool ColumnStore::Grow() {
   const uint32_t rows = layout_->geometry.Locate(capacity_).capacity;
   if (!chunks_.Reserve()) return false;
   uint64_t size = uint64_t{layout_->row_bytes} * rows;
-  if (!layout_->by_row && rows >= kSkewRows) size += layout_->slots.size() * kSkewBytes;
+  if (rows >= kSkewRows) size += layout_->skew_bytes;
   uint8_t* data = static_cast<uint8_t*>(account_->AllocateFromSlab(size));
   const bool in_slab = data != nullptr;
   if (!in_slab) data = static_cast<uint8_t*>(account_->Allocate(size == 0 ? 1 : size));

@@ -1,9 +1,11 @@
 // column_store.h - cells of rows in chunks, by column or by row.
 //
-// A chunk holds all columns of up to `capacity` rows in one allocation. By column
-// (rows of a table), column c begins at offset_c * capacity and its cells lie side
-// by side; by row (keys of series, which are compared as a whole), the cells of a
-// row do. Cells: INT and floats at their width, FIXED inline, VAR a pointer into
+// A chunk holds all columns of up to `capacity` rows in one allocation:
+//
+//   [column 0] [column 1] ... [cells of row 0] [cells of row 1] ...
+//
+// Cells of columns that are looked at by themselves lie side by side; the others lie row by row, since
+// rows are written, and gathered in the order of series, as a whole. Cells: INT and floats at their width, FIXED inline, VAR a pointer into
 // the arena (nullptr: NULL). The other kinds have a bitmap per chunk, made when
 // the first NULL arrives in it.
 #ifndef NODEDB_TS_MEMTABLE_COLUMN_STORE_H
@@ -19,32 +21,52 @@
 
 namespace nodedb_ts::memtable {
 
+// What a slot holds is no column of the table.
+inline constexpr uint16_t kNoColumn = UINT16_MAX;
+
 enum class CellKind : uint8_t { kWord1, kWord2, kWord4, kWord8, kFixed, kVar };
 
 struct Slot {
   CellKind cell;
   bool is_signed;   // INT: extend the sign
-  uint16_t column;  // of the schema
+  uint16_t column;  // of the schema; or kNoColumn
+  bool by_column;
   uint32_t width;   // bytes of a cell
-  uint32_t offset;  // bytes of the cells that lie before it in a row
+  uint32_t step;    // from the cell of a row to that of the next one
+  uint32_t before;  // bytes of a row in columns that lie before it
+  uint32_t offset;  // by row: of the cell in its row
   uint32_t skew;    // bytes that a large chunk shifts its column by
   uint64_t full_start;  // where the column starts in a full chunk
 };
 
 struct StoreLayout {
   std::vector<Slot> slots;
-  // The slots, those of kWord8 first and kVar behind them: a row is written without asking each
-  // of its cells what it is.
+  // The slots of columns, those of kWord8 first: a row is written without asking each of its cells
+  // what it is.
   std::vector<uint16_t> write_order;
   uint32_t word8_end = 0;  // in write_order
-  uint32_t var_end = 0;
-  uint32_t row_bytes = 0;
-  bool by_row = false;
+  // Columns of kWord8 that lie in a row as they follow each other in the table, from `offset` on; and how
+  // many cells of kWord8 by row there are in all: they come first in a row.
+  struct WordRun {
+    uint16_t column;
+    uint16_t count;
+    uint32_t offset;
+  };
+  std::vector<WordRun> word_runs;
+  uint32_t row_words = 0;
+  uint32_t row_bytes = 0;   // of all cells
+  uint32_t row_step = 0;    // of those by row
+  uint32_t skew_bytes = 0;  // of a large chunk
   ChunkGeometry geometry;
 
-  void Add(uint16_t column, const NtsColumn& type);
+  void Add(uint16_t column, const NtsColumn& type, bool by_column);
+  // A cell of one or two numbers of 32 bits that belong to no column.
+  void AddNumbers(uint32_t count);
   // Places the widest cells first and sizes the chunks.
-  void Finish(bool rows_together, uint32_t full_bytes);
+  void Finish(uint32_t full_bytes);
+
+ private:
+  void ListWordRuns();
 };
 
 // One row of a chunk.
@@ -75,10 +97,11 @@ class ColumnStore {
   }
   uint8_t* Cell(const RowPlace& place, uint32_t slot) const {
     const Slot& s = layout_->slots[slot];
-    if (layout_->by_row) {
-      return place.data + uint64_t{place.offset} * layout_->row_bytes + s.offset;
-    }
-    return place.data + ColumnStart(s, place.capacity) + uint64_t{place.offset} * s.width;
+    return place.data + ColumnStart(s, place.capacity) + uint64_t{place.offset} * s.step;
+  }
+  // The cells of a row that lie together.
+  uint8_t* RowCells(const RowPlace& place) const {
+    return place.data + RowsStart(place.capacity) + uint64_t{place.offset} * layout_->row_step;
   }
   // NULL flag of a cell that is not VAR.
   static bool IsNull(const RowPlace& place, uint32_t slot) {
@@ -100,11 +123,15 @@ class ColumnStore {
   // Start of a column in a chunk. Large chunks shift each column by a cache line:
   // columns at a power-of-two distance would share the same few cache sets.
   static uint64_t ColumnStart(const Slot& slot, uint32_t capacity) {
-    return uint64_t{slot.offset} * capacity + (capacity >= kSkewRows ? slot.skew : 0);
+    return uint64_t{slot.before} * capacity + (capacity >= kSkewRows ? slot.skew : 0) + slot.offset;
   }
 
  private:
   static constexpr uint32_t kSkewRows = 128;
+  uint64_t RowsStart(uint32_t capacity) const {
+    const uint32_t skew = capacity >= kSkewRows ? layout_->skew_bytes : 0;
+    return uint64_t{layout_->row_bytes - layout_->row_step} * capacity + skew;
+  }
   struct Chunk {
     uint8_t* data;
     uint8_t* nulls;
@@ -121,14 +148,14 @@ class ColumnStore {
   friend class ColumnCells;
 };
 
-// The cells of one column of a store by column, for visiting many of them.
+// The cells of one column of a store, for visiting many of them.
 class ColumnCells {
  public:
   ColumnCells(const ColumnStore& store, uint32_t slot)
       : store_(store), slot_(slot), geometry_(store.layout_->geometry),
         lead_chunks_(geometry_.lead_chunks()) {
     const Slot& s = store.layout_->slots[slot];
-    width_ = s.width;
+    step_ = s.step;
     full_start_ = s.full_start;
     null_start_ = uint64_t{slot} * geometry_.full();
   }
@@ -136,7 +163,7 @@ class ColumnCells {
     const uint32_t high = row >> geometry_.full_shift;
     if (high == 0) [[unlikely]] return store_.Cell(store_.At(row), slot_);
     return store_.chunks_[lead_chunks_ + high].data + full_start_ +
-           uint64_t{row & (geometry_.full() - 1)} * width_;
+           uint64_t{row & (geometry_.full() - 1)} * step_;
   }
   // 1: the cell, not of a VAR, is NULL.
   uint8_t NullFlag(uint32_t row) const {
@@ -153,7 +180,7 @@ class ColumnCells {
   const uint32_t slot_;
   const ChunkGeometry geometry_;
   const uint32_t lead_chunks_;
-  uint32_t width_;
+  uint32_t step_;
   uint64_t full_start_;
   uint64_t null_start_;  // bit of a full chunk's NULL flags where the column's begin
 };

@@ -279,8 +279,16 @@ base::Status FlushPlan::NextSegment(NtsOutput* output) {
   output->length = bytes_.size();
   output->footer_offset = summary.footer_offset;
   output->dictionaries = summary.dictionaries;
-  const base::LargeVector<uint64_t>& times = series_order_.times();
-  DescribeTimes(times.data(), series_order_.time_nulls().data(), times.size(), output);
+  if (source_->times_ascend()) {
+    const uint32_t ends[] = {order_[group.begin], order_[group.end - 1]};
+    uint64_t times[2];
+    uint8_t nulls[2];
+    source_->GatherWords(static_cast<size_t>(source_->layout().schema().time_column), ends, times, nulls);
+    DescribeTimes(times, nulls, 2, output);
+  } else {
+    const base::LargeVector<uint64_t>& times = series_order_.times();
+    DescribeTimes(times.data(), series_order_.time_nulls().data(), times.size(), output);
+  }
   Describe(rows_, output);
   return base::Status::Ok();
 }

@@ -4,17 +4,12 @@
 
 namespace nodedb_ts::memtable {
 
-namespace {
-
-constexpr uint32_t kNoRow = UINT32_MAX;
-
-}  // namespace
-
 Memtable::Memtable(Budget* budget, std::shared_ptr<const TableLayout> layout)
     : layout_(std::move(layout)),
       account_(budget, this),
       arena_(&account_, layout_->full_chunk_bytes()),
       store_(&account_, &layout_->rows()),
+      variants_(&account_, &layout_->variants()),
       series_(&account_, &layout_->keys(), layout_->full_chunk_bytes()),
       row_ids_(&account_, layout_->full_chunk_bytes()),
       command_ids_(&account_, layout_->full_chunk_bytes()) {}
@@ -25,9 +20,9 @@ uint32_t Memtable::active_series() const {
 }
 
 uint64_t Memtable::RowBytes(const TableLayout& layout, const NtsValue* values) {
-  // Row, key, series entry and bucket, two runs, null flags; each rounded up.
-  uint64_t bytes = layout.rows().row_bytes + layout.keys().row_bytes + sizeof(Series) + 4 +
-                   sizeof(IdRun) + sizeof(CommandRun) + layout.rows().slots.size() / 8 + 64;
+  // Row, variant, key, series entry and bucket, two runs, null flags; each rounded up.
+  uint64_t bytes = layout.rows().row_bytes + layout.variants().row_bytes + layout.keys().row_bytes +
+                   sizeof(Series) + 4 + sizeof(IdRun) + sizeof(CommandRun) + layout.rows().slots.size() / 8 + 64;
   const NtsSchema& schema = layout.schema();
   for (uint32_t i = 0; i < schema.column_count; ++i) {
     if (schema.columns[i].kind != NTS_KIND_VAR || values[i].is_null) continue;
@@ -59,7 +54,7 @@ Grow Memtable::TryAppend(const NtsValue* values, uint64_t row_id, uint32_t comma
   uint32_t hash = 0;
   uint32_t key_bytes = 0;
   bool is_new = false;
-  uint32_t previous_row = rows_ == 0 ? kNoRow : rows_ - 1;
+  uint32_t variant = kNoVariant;
   if (layout_->has_keys()) {
     series = series_.Find(values, &hash);
     is_new = series == kNoSeries;
@@ -67,85 +62,109 @@ Grow Memtable::TryAppend(const NtsValue* values, uint64_t row_id, uint32_t comma
       series = series_.size();
       if (!series_.Prepare(values, &arena_, &key_bytes)) return account_.failure();
     } else {
-      previous_row = series_[series].last_row;
+      variant = series_[series].variant;
       key_bytes = series_[series].key_bytes;
     }
   }
-  uint64_t var_bytes = key_bytes;
-  bool shared = true;
+  if (layout_->has_variants()) {
+    variant = FindVariant(values, variant == kNoVariant ? NewestVariant() : variant);
+    if (variant == kNoVariant) return account_.failure();
+  }
   const RowPlace here = store_.At(rows_);
   const bool written = here.capacity == layout_->rows().geometry.full()
-                           ? WriteRow<true>(values, series, previous_row, here, &var_bytes, &shared)
-                           : WriteRow<false>(values, series, previous_row, here, &var_bytes, &shared);
+                           ? WriteRow<true>(values, series, variant, here)
+                           : WriteRow<false>(values, series, variant, here);
   if (!written) return account_.failure();
 
   // From here on nothing can fail.
   if (layout_->has_keys()) {
     if (is_new) series_.CommitPrepared(hash, key_bytes);
-    series_.AddRow(&series_.entry(series), series, rows_);
-    if (is_new || !shared) series_.entry(series).same_from = rows_;
+    series_.AddRow(&series_.entry(series), series, rows_, variant);
   }
+  if (layout_->has_variants() && variant == variant_count_) ++variant_count_;
   row_ids_.Append(rows_, row_id);
   command_ids_.Append(rows_, command_id);
-  const uint64_t row_bytes = layout_->fixed_raw_bytes() + var_bytes;
+  const uint64_t row_bytes = layout_->fixed_raw_bytes() + key_bytes + VarBytes(values);
   raw_bytes_ += row_bytes;
   largest_row_bytes_ = std::max(largest_row_bytes_, row_bytes);
+  if (const Slot* const time = layout_->time_slot(); time != nullptr) {
+    NoteTime(values[time->column].word, values[time->column].is_null != 0);
+  }
   mark_ = arena_.mark();
   ++rows_;
   return Grow::kOk;
 }
 
-// kFullChunk: the row lies in a full chunk, so that the columns start at known places. *shared becomes
-// false when a cell of a VAR column is not that of the previous row.
+// The variant of a row with these values: `before` if that has the same ones, else a new one, which counts once
+// variant_count_ says so; kNoVariant: the account refused.
+uint32_t Memtable::FindVariant(const NtsValue* values, uint32_t before) {
+  const std::vector<Slot>& slots = layout_->variants().slots;
+  const uint8_t* const old = before == kNoVariant ? nullptr : VariantCells(before);
+  // The cell of the variant before, if the row's value is that.
+  const auto same = [&](const Slot& slot, const uint8_t** stored) {
+    const NtsValue& value = values[slot.column];
+    *stored = old == nullptr || value.is_null ? nullptr : LoadVar(old + slot.offset);
+    if (value.is_null) return old != nullptr && LoadVar(old + slot.offset) == nullptr;
+    return *stored != nullptr && value.length <= kSharedBytes && EqualVar(*stored, value);
+  };
+  const uint8_t* stored = nullptr;
+  size_t i = 0;
+  while (i < slots.size() && same(slots[i], &stored)) ++i;
+  if (i == slots.size()) return before;
+  if (!variants_.Reserve(variant_count_)) return kNoVariant;
+  uint8_t* const made = VariantCells(variant_count_);
+  if (i > 0) std::memcpy(made, old, slots[i].offset);
+  for (; i < slots.size(); ++i) {
+    const NtsValue& value = values[slots[i].column];
+    if (!same(slots[i], &stored)) {
+      stored = value.is_null ? nullptr : arena_.Store(BytesOf(value), value.length);
+      if (stored == nullptr && !value.is_null) return kNoVariant;
+    }
+    std::memcpy(made + slots[i].offset, &stored, sizeof(stored));
+  }
+  return variant_count_;
+}
+
+// Of VAR columns that are no keys.
+uint64_t Memtable::VarBytes(const NtsValue* values) const {
+  uint64_t bytes = 0;
+  for (const Slot& slot : layout_->variants().slots) {
+    if (!values[slot.column].is_null) bytes += values[slot.column].length;
+  }
+  return bytes;
+}
+
+void Memtable::WriteNumbers(uint8_t* cell, uint32_t series, uint32_t variant) const {
+  if (layout_->has_keys()) std::memcpy(cell, &series, sizeof(series));
+  if (layout_->has_variants()) std::memcpy(cell + layout_->variant_offset(), &variant, sizeof(variant));
+}
+
+// kFullChunk: the row lies in a full chunk, so that the columns start at known places.
 template <bool kFullChunk>
-bool Memtable::WriteRow(const NtsValue* values, uint32_t series, uint32_t previous_row,
-                        RowPlace here, uint64_t* var_bytes, bool* shared) {
+bool Memtable::WriteRow(const NtsValue* values, uint32_t series, uint32_t variant, RowPlace here) {
   const StoreLayout& layout = layout_->rows();
   const Slot* const slots = layout.slots.data();
   const uint16_t* order = layout.write_order.data();
   const uint16_t* const word8_end = order + layout.word8_end;
-  const uint16_t* const var_end = order + layout.var_end;
   const uint16_t* const end = order + layout.write_order.size();
-  const auto cell_of = [&](const Slot& slot, uint64_t width) {
+  const auto cell_of = [&](const Slot& slot) {
     return here.data + (kFullChunk ? slot.full_start : ColumnStore::ColumnStart(slot, here.capacity)) +
-           here.offset * width;
+           uint64_t{here.offset} * slot.step;
   };
   for (; order != word8_end; ++order) {
     const Slot& slot = slots[*order];
     const NtsValue& value = values[slot.column];
     const uint64_t word = value.is_null ? 0 : value.word;
-    std::memcpy(cell_of(slot, 8), &word, 8);
+    std::memcpy(cell_of(slot), &word, 8);
     if (value.is_null && !store_.SetNull(rows_, &here, *order)) [[unlikely]] return false;
   }
-  const RowPlace before = previous_row == kNoRow ? here : store_.At(previous_row);
-  const bool before_full = before.capacity == layout.geometry.full();
-  uint64_t var_total = 0;
-  for (; order != var_end; ++order) {
-    const Slot& slot = slots[*order];
-    const NtsValue& value = values[slot.column];
-    const uint8_t* stored = nullptr;
-    const uint8_t* previous = nullptr;
-    if (previous_row != kNoRow) {
-      previous = LoadVar(before.data +
-                         (before_full ? slot.full_start : ColumnStore::ColumnStart(slot, before.capacity)) +
-                         uint64_t{before.offset} * sizeof(stored));
-    }
-    if (!value.is_null) {
-      var_total += value.length;
-      const bool equal = value.length <= kSharedBytes && previous != nullptr && EqualVar(previous, value);
-      stored = equal ? previous : arena_.Store(BytesOf(value), value.length);
-      if (stored == nullptr) return false;
-    }
-    if (stored != previous) *shared = false;
-    std::memcpy(cell_of(slot, sizeof(stored)), &stored, sizeof(stored));
+  if (layout_->has_numbers()) {
+    const Slot& slot = slots[TableLayout::kNumberSlot];
+    WriteNumbers(cell_of(slot), series, variant);
   }
   for (; order != end; ++order) {
     const Slot& slot = slots[*order];
-    uint8_t* cell = cell_of(slot, slot.width);
-    if (slot.column == UINT16_MAX) {  // the number of the row's series
-      std::memcpy(cell, &series, sizeof(series));
-      continue;
-    }
+    uint8_t* cell = cell_of(slot);
     const NtsValue& value = values[slot.column];
     if (value.is_null) [[unlikely]] {
       std::memset(cell, 0, slot.width);
@@ -167,7 +186,6 @@ bool Memtable::WriteRow(const NtsValue* values, uint32_t series, uint32_t previo
         break;
     }
   }
-  *var_bytes += var_total;
   return true;
 }
 
@@ -194,8 +212,8 @@ Grow Memtable::AppendAll(const Memtable& other) {
   return Grow::kOk;
 }
 
-// Takes back the newest rows. Arena bytes they used stay unused: this is the way
-// out of a merge that ran out of memory, nothing else.
+// Takes back the newest rows. Arena bytes and variants they used stay unused: this is the
+// way out of a merge that ran out of memory, nothing else.
 void Memtable::Truncate(uint32_t rows, uint32_t series) {
   for (uint32_t row = rows; row < rows_; ++row) {
     raw_bytes_ -= RawRowBytes(row);
@@ -213,6 +231,7 @@ void Memtable::Truncate(uint32_t rows, uint32_t series) {
     for (uint32_t row = 0; row < rows; ++row) {
       Series& entry = series_.entry(SeriesOf(row));
       ++entry.rows;
+      entry.variant = VariantOf(row);
       if (entry.last_row != kEvictedRow) entry.last_row = row;
     }
     eviction_cursor_ = 0;
@@ -236,20 +255,34 @@ void Memtable::EvictColdest() {
 }
 
 uint32_t Memtable::SeriesOf(uint32_t row) const {
-  return LoadAs<uint32_t>(store_.Cell(store_.At(row), 0));
+  return LoadAs<uint32_t>(store_.Cell(store_.At(row), TableLayout::kNumberSlot));
+}
+
+uint32_t Memtable::VariantOf(uint32_t row) const {
+  if (!layout_->has_variants()) return kNoVariant;
+  return LoadAs<uint32_t>(store_.Cell(store_.At(row), TableLayout::kNumberSlot) + layout_->variant_offset());
+}
+
+uint8_t* Memtable::VariantCells(uint32_t variant) const {
+  return variants_.RowCells(variants_.At(variant));
 }
 
 void Memtable::Clear(uint64_t keep_bytes) {
   gathered_ = {};
-  std::vector<const uint8_t*>().swap(gathered_cells_);
+  std::vector<const uint8_t*>().swap(gathered_rows_);
   std::vector<GatheredRun>().swap(gathered_runs_);
+  base::LargeVector<uint64_t>().swap(tile_words_);
   rows_ = evicted_rows_ = eviction_cursor_ = 0;
   raw_bytes_ = 0;
+  times_ascend_ = true;
+  newest_time_ = INT64_MIN;
   largest_row_bytes_ = 0;
   image_bytes_ = image_hits_ = image_misses_ = 0;
   arena_.Clear();
   mark_ = arena_.mark();
   store_.Clear();
+  variants_.Clear();
+  variant_count_ = 0;
   series_.Clear();
   row_ids_.Clear();
   command_ids_.Clear();
@@ -261,6 +294,7 @@ void Memtable::ReleaseBuffers() {
   arena_.Release();
   mark_ = arena_.mark();
   store_.Release();
+  variants_.Release();
   series_.Release();
   row_ids_.Release();
   command_ids_.Release();

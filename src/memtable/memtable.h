@@ -1,8 +1,9 @@
 // memtable.h - rows of one table in memory, by column, in arrival order.
 //
 // Rows are only added. A keyed memtable assigns each row to its series on arrival
-// and stores the values of series columns once per series. Everything it allocates
-// is charged to its Account. Not thread-safe.
+// and stores the values of series columns once per series. Other values of variable
+// length are stored once per variant: rows that repeat all of them, as those of a series
+// repeat its tags, share one. Everything it allocates is charged to its Account. Not thread-safe.
 #ifndef NODEDB_TS_MEMTABLE_MEMTABLE_H
 #define NODEDB_TS_MEMTABLE_MEMTABLE_H
 
@@ -13,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/large_memory.h"
 #include "memtable/account.h"
 #include "memtable/arena.h"
 #include "memtable/column_store.h"
@@ -48,6 +50,13 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   uint32_t evicted_rows() const { return evicted_rows_; }
   uint32_t active_series() const;
   uint64_t raw_bytes() const { return raw_bytes_; }
+  // What is saved by rows that share a variant.
+  uint64_t shared_bytes() const {
+    return rows_ <= variant_count_ ? 0 : uint64_t{rows_ - variant_count_} * layout_->variants().row_bytes;
+  }
+  // There are times, and no row's is NULL or before that of a row that came earlier. Times of less than 64 bits
+  // are not looked at.
+  bool times_ascend() const { return times_ascend_ && layout_->time_slot() != nullptr; }
   uint64_t bytes() const { return account_.bytes(); }
   const TableLayout& layout() const { return *layout_; }
   const std::shared_ptr<const TableLayout>& shared_layout() const { return layout_; }
@@ -81,6 +90,8 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   void WillGather(std::span<const uint32_t> rows) const override;
   void GatherWords(size_t column, std::span<const uint32_t> rows, uint64_t* words,
                    uint8_t* nulls) const override;
+  uint64_t* LendWords(size_t column, std::span<const uint32_t> rows, uint64_t* words,
+                      uint8_t* nulls) const override;
   void GatherBytes(size_t column, std::span<const uint32_t> rows, std::string_view* values,
                    uint8_t* nulls) const override;
   uint64_t LargestRowBytes() const override { return largest_row_bytes_; }
@@ -91,7 +102,7 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   static constexpr uint32_t kMaxRows = UINT32_MAX - 16;
   // Values up to this length are compared with the previous row of the same series
   // and shared with it when equal: tags that the series columns determine would
-  // otherwise be stored once per row.
+  // otherwise be stored once per row. Rows with longer ones have a variant of their own.
   static constexpr uint32_t kSharedBytes = 64;
   static constexpr uint32_t kMaxBlockRows = 256;
   static constexpr uint32_t kMaxImageBytes = 1024;
@@ -101,18 +112,23 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   // A row of a block that is being added.
   struct BlockRow {
     uint32_t series;
+    uint32_t variant;
     uint32_t previous;  // the row before it in its series
+    uint32_t previous_variant;
     uint32_t var_bytes;
-    bool same;    // its image is that of `previous`
-    bool shared;  // its cells of VAR columns are those of `previous`, as far as they are written
-    const uint8_t* before;  // cells of `previous` that are pointers lie behind it, if in a full chunk
-    uint32_t stretch;  // of a block that repeats: so many rows from here have their `before` one behind the other
+    bool same;  // its image is that of `previous`
   };
 
   Grow TryAppend(const NtsValue* values, uint64_t row_id, uint32_t command_id);
   template <bool kFullChunk>
-  bool WriteRow(const NtsValue* values, uint32_t series, uint32_t previous_row, RowPlace here,
-                uint64_t* var_bytes, bool* shared);
+  bool WriteRow(const NtsValue* values, uint32_t series, uint32_t variant, RowPlace here);
+  uint32_t FindVariant(const NtsValue* values, uint32_t before);
+  uint64_t VarBytes(const NtsValue* values) const;
+  void WriteNumbers(uint8_t* cell, uint32_t series, uint32_t variant) const;
+  uint32_t VariantOf(uint32_t row) const;
+  uint32_t NewestVariant() const { return rows_ == 0 ? kNoVariant : VariantOf(rows_ - 1); }
+  // Cells of a variant, one after the other.
+  uint8_t* VariantCells(uint32_t variant) const;
   Series* FindBlockRow(const NtsRowBlock& block, uint32_t i, BlockRow* row);
   // Where images mostly differ, they cost more than they save.
   bool TakesImages(const NtsRowBlock& block) const {
@@ -120,28 +136,37 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   }
   bool HasImage(const Series& series, const uint8_t* image, uint32_t length);
   uint32_t FindBlockKey(const NtsRowBlock& block, uint32_t i);
+  bool FindBlockVariant(const NtsRowBlock& block, uint32_t i, BlockRow* row);
   uint32_t FindBlockSeries(const NtsRowBlock& block, uint32_t count, BlockRow* rows);
-  bool WriteBlock(const NtsRowBlock& block, uint32_t count, RowPlace here, BlockRow* rows);
+  bool WriteBlock(const NtsRowBlock& block, uint32_t count, RowPlace here, const BlockRow* rows);
+  void WriteBlockRuns(const NtsRowBlock& block, uint32_t count, RowPlace here);
   template <typename Word>
   bool WriteBlockWords(const NtsRowBlock& block, uint32_t count, RowPlace here, uint16_t number,
                        uint8_t* cells);
   bool WriteBlockFixed(const NtsRowBlock& block, uint32_t count, RowPlace here, uint16_t number,
                        uint8_t* cells);
   bool SetBlockNulls(const NtsRowBlock& block, uint32_t count, RowPlace here, uint16_t number);
-  void FindStretches(uint32_t count, BlockRow* rows);
-  bool WriteBlockVar(const NtsRowBlock& block, uint32_t count, uint16_t number, BlockRow* rows,
-                     uint8_t* cells);
   void UndoBlock(uint32_t count, const BlockRow* rows);
   void NoteBlock(const NtsRowBlock& block, uint32_t count, const BlockRow* rows);
   bool AreGathered(std::span<const uint32_t> rows) const {
     return !gathered_.empty() && rows.data() == gathered_.data() && rows.size() == gathered_.size();
   }
-  const uint8_t* GatheredCell8(uint32_t slot, size_t i) const;
-  void GatherRuns(uint32_t slot, std::string_view* values, uint8_t* nulls) const;
+  void FindRuns(std::span<const uint32_t> rows) const;
   template <typename Set>
   void ForEachKey(uint32_t slot, std::span<const uint32_t> rows, Set&& set) const;
+  template <typename Set>
+  void ForEachVar(uint32_t slot, std::span<const uint32_t> rows, Set&& set) const;
   template <typename Visit>
-  void ForEachCell8(uint32_t slot, std::span<const uint32_t> rows, Visit&& visit) const;
+  void ForEachRowCell(uint32_t slot, std::span<const uint32_t> rows, Visit&& visit) const;
+  template <typename Stored, typename Wide>
+  void GatherColumn(uint32_t slot, std::span<const uint32_t> rows, uint64_t* words, uint8_t* nulls) const;
+  void FillTile(uint32_t tile) const;
+  uint64_t* TileWords(const Slot& slot) const;
+  void NoteTime(uint64_t word, bool is_null) {
+    const auto time = static_cast<int64_t>(word);
+    times_ascend_ = times_ascend_ && !is_null && time >= newest_time_;
+    newest_time_ = time;
+  }
   void Rollback();
   void Truncate(uint32_t rows, uint32_t series);
   void ReleaseBuffers() override;
@@ -152,6 +177,8 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   Arena arena_;
   Arena::Mark mark_;  // what the rows need of the arena
   ColumnStore store_;
+  ColumnStore variants_;
+  uint32_t variant_count_ = 0;
   SeriesMap series_;
   RowIds row_ids_;
   CommandIds command_ids_;
@@ -159,24 +186,27 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   uint32_t evicted_rows_ = 0;
   uint32_t eviction_cursor_ = 0;  // no row before it is the newest of an active series
   uint64_t raw_bytes_ = 0;
+  bool times_ascend_ = true;
+  int64_t newest_time_ = INT64_MIN;
   uint64_t largest_row_bytes_ = 0;   // of any row since the last Clear
   uint64_t image_bytes_ = 0;
   uint64_t image_hits_ = 0;
   uint64_t image_misses_ = 0;
-  std::vector<NtsValue> block_key_;  // scratch, one per column
-  // Of the block that is being added: whether a word is NULL, and whether all rows are `same` and have a `before`.
-  bool block_has_nulls_ = false;
-  bool block_repeats_ = false;
-  // Rows that are about to be gathered, and where their cells of 8 bytes lie in full chunks,
-  // less the start of the column.
+  std::vector<NtsValue> block_values_;  // scratch, one per column
+  bool block_has_nulls_ = false;  // a word of the block that is being added is NULL
+  // Rows that are about to be gathered, and where their cells by row lie.
   mutable std::span<const uint32_t> gathered_;
-  mutable std::vector<const uint8_t*> gathered_cells_;
-  mutable bool gathered_full_ = false;  // all of them are in full chunks
-  // Of these rows, those of one series in a row; nothing without series.
+  mutable std::vector<const uint8_t*> gathered_rows_;
+  // Some neighbouring cells of 8 bytes of these rows, column by column: a row is fetched from memory for all of them.
+  static constexpr uint32_t kTileColumns = 16;
+  static constexpr uint32_t kNoTile = UINT32_MAX;
+  mutable base::LargeVector<uint64_t> tile_words_;
+  mutable uint32_t tile_ = kNoTile;
+  // Of these rows, those of one series and variant in a row; nothing where rows have no numbers.
   struct GatheredRun {
     uint32_t end;
     uint32_t series;
-    bool same;  // their cells of VAR columns are equal
+    uint32_t variant;
   };
   mutable std::vector<GatheredRun> gathered_runs_;
 };

@@ -1,7 +1,7 @@
 // memtable_block.cpp - rows of a block, column by column.
 //
 // A block adds rows to series that are there already, within one full chunk. First
-// every row finds its series; then each column is written for all of them. What a
+// every row finds its series and variant; then each column is written for all of them. What a
 // row by itself pays per column (which cell, which chunk, which kind) is paid once
 // for a block.
 //
@@ -74,12 +74,13 @@ uint32_t Memtable::AppendBlock(const NtsRowBlock& block, uint32_t command_id) {
   if (count == 0 || !row_ids_.Reserve(NTS_NO_ROW_ID) || !command_ids_.Reserve()) return 0;
 
   BlockRow rows[kMaxBlockRows];
+  const uint32_t variants = variant_count_;
   count = FindBlockSeries(block, count, rows);
   if (count == 0) return 0;
   block_has_nulls_ = HasNulls(block, count, *layout_);
-  FindStretches(count, rows);
   if (!WriteBlock(block, count, here, rows)) {
     UndoBlock(count, rows);
+    variant_count_ = variants;
     return 0;
   }
   row_ids_.Append(rows_, NTS_NO_ROW_ID);
@@ -89,6 +90,9 @@ uint32_t Memtable::AppendBlock(const NtsRowBlock& block, uint32_t command_id) {
     const uint64_t row_bytes = fixed + rows[i].var_bytes;
     raw_bytes_ += row_bytes;
     largest_row_bytes_ = std::max(largest_row_bytes_, row_bytes);
+  }
+  if (const Slot* const time = layout_->time_slot(); time != nullptr) {
+    for (uint32_t i = 0; i < count; ++i) NoteTime(block.words[i][time->column], block.nulls[i][time->column]);
   }
   if (layout_->has_keys()) NoteBlock(block, count, rows);
   mark_ = arena_.mark();
@@ -101,12 +105,9 @@ void Memtable::NoteBlock(const NtsRowBlock& block, uint32_t count, const BlockRo
   const bool takes_images = TakesImages(block);
   for (uint32_t i = 0; i < count; ++i) {
     if (rows[i].same) continue;
+    if (!takes_images || block.images[i] == nullptr || rows[i].variant != rows[i].previous_variant) continue;
     Series& entry = series_.entry(rows[i].series);
-    if (!rows[i].shared) {
-      entry.same_from = rows_ + i;
-      continue;
-    }
-    if (!takes_images || block.images[i] == nullptr || entry.last_row != rows_ + i) continue;
+    if (entry.last_row != rows_ + i) continue;
     const uint32_t length = block.image_lengths[i];
     if (length > kMaxImageBytes || image_bytes_ + length > raw_bytes_ / kImageShare) continue;
     entry.image = arena_.Store(block.images[i], length);
@@ -144,74 +145,81 @@ Series* Memtable::FindBlockRow(const NtsRowBlock& block, uint32_t i, BlockRow* r
 // The same by its key; or kNoSeries.
 uint32_t Memtable::FindBlockKey(const NtsRowBlock& block, uint32_t i) {
   for (const Slot& slot : layout_->keys().slots) {
-    NtsValue& value = block_key_[slot.column];
+    NtsValue& value = block_values_[slot.column];
     value = {block.words[i][slot.column], 0, block.nulls[i][slot.column] ? 1u : 0u};
     if (slot.cell != CellKind::kVar || value.is_null) continue;
     if (!PlainBytes(Address(value.word), &value)) return kNoSeries;
   }
   uint32_t hash;
-  return series_.Find(block_key_.data(), &hash);
+  return series_.Find(block_values_.data(), &hash);
+}
+
+// The variant of a row that is not known to be `same`; false: a value is not plain, or refused.
+bool Memtable::FindBlockVariant(const NtsRowBlock& block, uint32_t i, BlockRow* row) {
+  for (const Slot& slot : layout_->variants().slots) {
+    NtsValue& value = block_values_[slot.column];
+    value = {block.words[i][slot.column], 0, block.nulls[i][slot.column] ? 1u : 0u};
+    if (value.is_null) continue;
+    if (!PlainBytes(Address(value.word), &value)) return false;
+    row->var_bytes += value.length;
+  }
+  const Arena::Mark mark = arena_.mark();
+  row->variant = FindVariant(block_values_.data(), row->previous_variant);
+  if (row->variant == kNoVariant) {
+    arena_.Rewind(mark);
+    return false;
+  }
+  if (row->variant == variant_count_) ++variant_count_;
+  return true;
 }
 
 // Adds rows to their series until one cannot be; returns how many.
 uint32_t Memtable::FindBlockSeries(const NtsRowBlock& block, uint32_t count, BlockRow* rows) {
-  const uint32_t full_shift = layout_->rows().geometry.full_shift;
   const bool has_keys = layout_->has_keys();
-  if (has_keys) block_key_.resize(layout_->schema().column_count);
+  const bool has_variants = layout_->has_variants();
+  block_values_.resize(layout_->schema().column_count);
+  uint32_t newest = NewestVariant();
   for (uint32_t i = 0; i < count; ++i) {
     BlockRow& row = rows[i];
-    row = {kNoSeries, rows_ + i - 1, 0, false, true, nullptr, 0};
+    row = {kNoSeries, newest, rows_ + i - 1, newest, 0, false};
+    Series* entry = nullptr;
     if (has_keys) {
-      Series* const entry = FindBlockRow(block, i, &row);
+      entry = FindBlockRow(block, i, &row);
       if (entry == nullptr) return i;
       row.previous = entry->last_row;
+      row.variant = row.previous_variant = entry->variant;
       row.var_bytes = entry->key_bytes + (row.same ? entry->var_bytes : 0);
-      series_.AddRow(entry, row.series, rows_ + i, row.same);
     }
-    // Cells of a full chunk lie at known places behind this address.
-    if (row.previous >> full_shift == 0) continue;
-    const RowPlace before = store_.At(row.previous);
-    row.before = before.data + uint64_t{before.offset} * sizeof(const uint8_t*);
+    if (!row.same && has_variants && !FindBlockVariant(block, i, &row)) return i;
+    if (has_keys) series_.AddRow(entry, row.series, rows_ + i, row.variant, row.same);
+    newest = row.variant;
   }
   return count;
-}
-
-// Series that come in one order again and again have their rows before in that order, too.
-void Memtable::FindStretches(uint32_t count, BlockRow* rows) {
-  block_repeats_ = std::all_of(rows, rows + count,
-                               [](const BlockRow& row) { return row.same && row.before != nullptr; });
-  if (!block_repeats_) return;
-  uint32_t begin = 0;
-  for (uint32_t i = 1; i < count; ++i) {
-    // What a stretch copies is written before it.
-    const bool is_inside = rows[i].previous >= rows_ + begin;
-    if (!is_inside && rows[i].before == rows[i - 1].before + sizeof(const uint8_t*)) continue;
-    rows[begin].stretch = i - begin;
-    begin = i;
-  }
-  rows[begin].stretch = count - begin;
 }
 
 void Memtable::UndoBlock(uint32_t count, const BlockRow* rows) {
   arena_.Rewind(mark_);
   for (uint32_t i = count; i-- > 0;) {
     store_.ClearNulls(rows_ + i);
-    if (layout_->has_keys()) series_.TakeBack(rows[i].series, rows[i].previous);
+    if (layout_->has_keys()) series_.TakeBack(rows[i].series, rows[i].previous, rows[i].previous_variant);
   }
 }
 
-bool Memtable::WriteBlock(const NtsRowBlock& block, uint32_t count, RowPlace here, BlockRow* rows) {
+bool Memtable::WriteBlock(const NtsRowBlock& block, uint32_t count, RowPlace here, const BlockRow* rows) {
   const StoreLayout& layout = layout_->rows();
+  if (layout_->has_numbers()) {
+    const Slot& slot = layout.slots[TableLayout::kNumberSlot];
+    uint8_t* const cells = here.data + slot.full_start + uint64_t{here.offset} * slot.width;
+    for (uint32_t i = 0; i < count; ++i) {
+      WriteNumbers(cells + uint64_t{i} * slot.width, rows[i].series, rows[i].variant);
+    }
+  }
+  if (!block_has_nulls_) WriteBlockRuns(block, count, here);
   for (const uint16_t number : layout.write_order) {
     const Slot& slot = layout.slots[number];
-    uint8_t* const cells = here.data + slot.full_start + uint64_t{here.offset} * slot.width;
+    if (!block_has_nulls_ && slot.cell == CellKind::kWord8 && !slot.by_column) continue;
+    uint8_t* const cells = here.data + slot.full_start + uint64_t{here.offset} * slot.step;
     bool written;
-    if (slot.column == UINT16_MAX) {  // the numbers of the rows' series
-      for (uint32_t i = 0; i < count; ++i) {
-        std::memcpy(cells + i * sizeof(uint32_t), &rows[i].series, sizeof(uint32_t));
-      }
-      continue;
-    }
     switch (slot.cell) {
       case CellKind::kWord8:
         written = WriteBlockWords<uint64_t>(block, count, here, number, cells);
@@ -225,9 +233,6 @@ bool Memtable::WriteBlock(const NtsRowBlock& block, uint32_t count, RowPlace her
       case CellKind::kWord1:
         written = WriteBlockWords<uint8_t>(block, count, here, number, cells);
         break;
-      case CellKind::kVar:
-        written = WriteBlockVar(block, count, number, rows, cells);
-        break;
       default:
         written = WriteBlockFixed(block, count, here, number, cells);
         break;
@@ -237,14 +242,26 @@ bool Memtable::WriteBlock(const NtsRowBlock& block, uint32_t count, RowPlace her
   return true;
 }
 
+// Cells of kWord8 by row, none of which is NULL.
+void Memtable::WriteBlockRuns(const NtsRowBlock& block, uint32_t count, RowPlace here) {
+  const StoreLayout& layout = layout_->rows();
+  uint8_t* cells = store_.RowCells(here);
+  for (uint32_t i = 0; i < count; ++i, cells += layout.row_step) {
+    for (const StoreLayout::WordRun& run : layout.word_runs) {
+      std::memcpy(cells + run.offset, block.words[i] + run.column, run.count * sizeof(uint64_t));
+    }
+  }
+}
+
 template <typename Word>
 bool Memtable::WriteBlockWords(const NtsRowBlock& block, uint32_t count, RowPlace here, uint16_t number,
                                uint8_t* cells) {
   const uint16_t column = layout_->rows().slots[number].column;
+  const uint64_t step = layout_->rows().slots[number].step;
   if (!block_has_nulls_) {
     for (uint32_t i = 0; i < count; ++i) {
       const Word word = static_cast<Word>(block.words[i][column]);
-      std::memcpy(cells + i * sizeof(Word), &word, sizeof(Word));
+      std::memcpy(cells + i * step, &word, sizeof(Word));
     }
     return true;
   }
@@ -252,7 +269,7 @@ bool Memtable::WriteBlockWords(const NtsRowBlock& block, uint32_t count, RowPlac
   for (uint32_t i = 0; i < count; ++i) {
     const bool is_null = block.nulls[i][column];
     const Word word = is_null ? Word{0} : static_cast<Word>(block.words[i][column]);
-    std::memcpy(cells + i * sizeof(Word), &word, sizeof(Word));
+    std::memcpy(cells + i * step, &word, sizeof(Word));
     any_null |= is_null;
   }
   return !any_null || SetBlockNulls(block, count, here, number);
@@ -262,7 +279,7 @@ bool Memtable::WriteBlockFixed(const NtsRowBlock& block, uint32_t count, RowPlac
                                uint8_t* cells) {
   const Slot& slot = layout_->rows().slots[number];
   bool any_null = false;
-  for (uint32_t i = 0; i < count; ++i, cells += slot.width) {
+  for (uint32_t i = 0; i < count; ++i, cells += slot.step) {
     if (block.nulls[i][slot.column]) {
       std::memset(cells, 0, slot.width);
       any_null = true;
@@ -282,44 +299,6 @@ bool Memtable::SetBlockNulls(const NtsRowBlock& block, uint32_t count, RowPlace 
     if (!block.nulls[i][column]) continue;
     here.offset = offset + i;
     if (!store_.SetNull(rows_, &here, number)) return false;
-  }
-  return true;
-}
-
-bool Memtable::WriteBlockVar(const NtsRowBlock& block, uint32_t count, uint16_t number, BlockRow* rows,
-                             uint8_t* cells) {
-  const Slot& slot = layout_->rows().slots[number];
-  if (block_repeats_) {
-    constexpr size_t kCell = sizeof(const uint8_t*);
-    for (uint32_t i = 0; i < count; i += rows[i].stretch) {
-      const uint8_t* const stored = rows[i].before + slot.full_start;
-      if (rows[i].stretch == 1) {
-        std::memcpy(cells + i * kCell, stored, kCell);
-      } else {
-        std::memcpy(cells + i * kCell, stored, rows[i].stretch * kCell);
-      }
-    }
-    return true;
-  }
-  for (uint32_t i = 0; i < count; ++i) {
-    BlockRow& row = rows[i];
-    const uint8_t* const before = LoadVar(row.before != nullptr
-                                              ? row.before + slot.full_start
-                                              : store_.Cell(store_.At(row.previous), number));
-    const uint8_t* stored = before;
-    if (!row.same) {
-      stored = nullptr;
-      if (!block.nulls[i][slot.column]) {
-        NtsValue value;
-        if (!PlainBytes(Address(block.words[i][slot.column]), &value)) return false;
-        row.var_bytes += value.length;
-        const bool equal = value.length <= kSharedBytes && before != nullptr && EqualVar(before, value);
-        stored = equal ? before : arena_.Store(BytesOf(value), value.length);
-        if (stored == nullptr) return false;
-      }
-      row.shared &= stored == before;
-    }
-    std::memcpy(cells + i * sizeof(stored), &stored, sizeof(stored));
   }
   return true;
 }

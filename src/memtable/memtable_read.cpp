@@ -1,5 +1,7 @@
 // Reading a memtable: single rows for look-up, columns for the segment builders.
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include "memtable/memtable.h"
 
@@ -37,10 +39,10 @@ void ForEachCell(const ColumnStore& store, uint32_t slot, std::span<const uint32
   const uint8_t* ahead[kAhead];
   if (rows.empty()) return;
   if (AreConsecutive(rows)) {
-    const uint32_t width = store.layout().slots[slot].width;
+    const uint32_t step = store.layout().slots[slot].step;
     ForEachShare(store, rows[0], rows.size(), [&](size_t i, size_t share, const RowPlace& place) {
       const uint8_t* cell = store.Cell(place, slot);
-      for (const size_t end = i + share; i < end; ++i, cell += width) visit(i, cell);
+      for (const size_t end = i + share; i < end; ++i, cell += step) visit(i, cell);
     });
     return;
   }
@@ -97,94 +99,111 @@ void ForEachRow(const ColumnStore& store, uint32_t slot, std::span<const uint32_
 
 constexpr size_t kPrefetched = 16;
 
-// Words of one column of a store of cells of type Stored, widened like Wide.
-template <typename Stored, typename Wide>
-void GatherColumn(const ColumnStore& store, uint32_t slot, std::span<const uint32_t> rows,
-                  uint64_t* words, uint8_t* nulls) {
-  ForEachCell(store, slot, rows, [&](size_t i, const uint8_t* cell) {
-    words[i] = static_cast<uint64_t>(static_cast<Wide>(LoadAs<Stored>(cell)));
-  });
-  GatherNulls(store, slot, rows, words, nulls);
-}
-
 }  // namespace
 
 void Memtable::WillGather(std::span<const uint32_t> rows) const {
   gathered_ = {};
-  const uint32_t full_shift = layout_->rows().geometry.full_shift;
-  if (rows.size() <= kPrefetched || AreConsecutive(rows)) return;
-  gathered_cells_.resize(rows.size());
-  gathered_full_ = true;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    // In the chunks that grow, columns start elsewhere.
-    if (rows[i] >> full_shift == 0) {
-      gathered_cells_[i] = nullptr;
-      gathered_full_ = false;
-      continue;
-    }
-    const RowPlace place = store_.At(rows[i]);
-    gathered_cells_[i] = place.data + uint64_t{place.offset} * 8;
-  }
+  tile_ = kNoTile;
+  if (rows.size() <= kPrefetched) return;
+  gathered_rows_.resize(rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) gathered_rows_[i] = store_.RowCells(store_.At(rows[i]));
   gathered_runs_.clear();
-  if (!layout_->has_keys()) {
-    gathered_ = rows;
-    return;
-  }
-  GatheredRun run = {0, kNoSeries, false};
-  uint32_t same_from = 0;
-  ForEachCell(store_, 0, rows, [&](size_t i, const uint8_t* cell) {
-    const uint32_t series = LoadAs<uint32_t>(cell);
-    const bool begins = series != run.series;
-    if (begins) same_from = series_[series].same_from;
-    const bool same = rows[i] >= same_from;
-    if (begins || same != run.same) {
+  if (layout_->has_numbers()) FindRuns(rows);
+  gathered_ = rows;  // last: what is above may run out of memory
+}
+
+void Memtable::FindRuns(std::span<const uint32_t> rows) const {
+  const bool has_keys = layout_->has_keys();
+  const bool has_variants = layout_->has_variants();
+  const uint32_t variant_offset = layout_->variant_offset();
+  GatheredRun run = {0, kNoSeries, kNoVariant};
+  ForEachCell(store_, TableLayout::kNumberSlot, rows, [&](size_t i, const uint8_t* cell) {
+    const uint32_t series = has_keys ? LoadAs<uint32_t>(cell) : kNoSeries;
+    const uint32_t variant = has_variants ? LoadAs<uint32_t>(cell + variant_offset) : kNoVariant;
+    if (series != run.series || variant != run.variant) {
       if (i > 0) gathered_runs_.push_back(run);
       run.series = series;
-      run.same = same;
+      run.variant = variant;
     }
     run.end = static_cast<uint32_t>(i + 1);
   });
   gathered_runs_.push_back(run);
-  gathered_ = rows;  // last: what is above may run out of memory
 }
 
-// The cell of 8 bytes of gathered_[i].
-const uint8_t* Memtable::GatheredCell8(uint32_t slot, size_t i) const {
-  if (gathered_cells_[i] == nullptr) [[unlikely]] return store_.Cell(store_.At(gathered_[i]), slot);
-  return gathered_cells_[i] + layout_->rows().slots[slot].full_start;
-}
-
-// ForEachCell for cells of 8 bytes.
+// ForEachCell, for rows that are gathered by what is known of them.
 template <typename Visit>
-void Memtable::ForEachCell8(uint32_t slot, std::span<const uint32_t> rows, Visit&& visit) const {
-  if (!AreGathered(rows)) {
+void Memtable::ForEachRowCell(uint32_t slot, std::span<const uint32_t> rows, Visit&& visit) const {
+  const Slot& s = layout_->rows().slots[slot];
+  if (s.by_column || !AreGathered(rows)) {
     ForEachCell(store_, slot, rows, visit);
     return;
   }
-  const uint8_t* const* const cells = gathered_cells_.data();
-  const uint64_t start = layout_->rows().slots[slot].full_start;
+  const uint8_t* const* const cells = gathered_rows_.data();
   const size_t fetched = rows.size() - kPrefetched;
-  if (gathered_full_) {
-    for (size_t i = 0; i < fetched; ++i) {
-      __builtin_prefetch(cells[i + kPrefetched] + start);
-      visit(i, cells[i] + start);
-    }
-    for (size_t i = fetched; i < rows.size(); ++i) visit(i, cells[i] + start);
-    return;
-  }
-  const auto visit_cell = [&](size_t i) {
-    if (cells[i] == nullptr) [[unlikely]] {
-      visit(i, store_.Cell(store_.At(rows[i]), slot));
-    } else {
-      visit(i, cells[i] + start);
-    }
-  };
   for (size_t i = 0; i < fetched; ++i) {
-    const uint8_t* const ahead = cells[i + kPrefetched];
-    if (ahead != nullptr) __builtin_prefetch(ahead + start);
-    visit_cell(i);
+    __builtin_prefetch(cells[i + kPrefetched] + s.offset);
+    visit(i, cells[i] + s.offset);
   }
-  for (size_t i = fetched; i < rows.size(); ++i) visit_cell(i);
+  for (size_t i = fetched; i < rows.size(); ++i) visit(i, cells[i] + s.offset);
+}
+
+// Words of one column of cells of type Stored, widened like Wide.
+template <typename Stored, typename Wide>
+void Memtable::GatherColumn(uint32_t slot, std::span<const uint32_t> rows, uint64_t* words, uint8_t* nulls) const {
+  ForEachRowCell(slot, rows, [&](size_t i, const uint8_t* cell) {
+    words[i] = static_cast<uint64_t>(static_cast<Wide>(LoadAs<Stored>(cell)));
+  });
+  GatherNulls(store_, slot, rows, words, nulls);
+}
+
+namespace {
+
+// Columns lie a cache line more than the rows apart: at a power of two they would share the same few cache sets.
+constexpr size_t kTileSkew = 8;
+
+// kColumns words at the same place of each row, column by column.
+template <size_t kColumns>
+void Transpose(const uint8_t* const* rows, size_t count, uint32_t offset, uint64_t* words) {
+  const size_t stride = count + kTileSkew;
+  const auto take = [&](size_t i) {
+    for (size_t c = 0; c < kColumns; ++c) words[c * stride + i] = LoadAs<uint64_t>(rows[i] + offset + c * 8);
+  };
+  const size_t fetched = count - kPrefetched;
+  for (size_t i = 0; i < fetched; ++i) {
+    const uint8_t* const ahead = rows[i + kPrefetched] + offset;
+    __builtin_prefetch(ahead);
+    if (kColumns > 8) __builtin_prefetch(ahead + 64);
+    __builtin_prefetch(ahead + kColumns * 8 - 1);
+    take(i);
+  }
+  for (size_t i = fetched; i < count; ++i) take(i);
+}
+
+using TransposeFunction = void (*)(const uint8_t* const*, size_t, uint32_t, uint64_t*);
+
+template <size_t... kBefore>
+constexpr std::array<TransposeFunction, sizeof...(kBefore)> MakeTransposeTable(std::index_sequence<kBefore...>) {
+  return {Transpose<kBefore + 1>...};
+}
+
+}  // namespace
+
+void Memtable::FillTile(uint32_t tile) const {
+  static constexpr auto kTranspose = MakeTransposeTable(std::make_index_sequence<kTileColumns>());
+  tile_ = kNoTile;
+  const uint32_t first = tile * kTileColumns;
+  const uint32_t columns = std::min(kTileColumns, layout_->rows().row_words - first);
+  tile_words_.resize(columns * (gathered_.size() + kTileSkew));
+  kTranspose[columns - 1](gathered_rows_.data(), gathered_.size(), first * 8, tile_words_.data());
+  tile_ = tile;
+}
+
+// The words of the rows that are gathered; nullptr: they are not in tiles.
+uint64_t* Memtable::TileWords(const Slot& slot) const {
+  if (slot.by_column || slot.cell != CellKind::kWord8) return nullptr;
+  const uint32_t word = slot.offset / 8;
+  if (tile_ != word / kTileColumns) FillTile(word / kTileColumns);
+  return tile_words_.data() + word % kTileColumns * (gathered_.size() + kTileSkew);
 }
 
 // Calls set(i, value of the key column) for each row.
@@ -200,7 +219,7 @@ void Memtable::ForEachKey(uint32_t slot, std::span<const uint32_t> rows, Set&& s
   }
   uint32_t last = kNoSeries;
   NtsValue value = {0, 0, 1};
-  ForEachCell(store_, 0, rows, [&](size_t i, const uint8_t* cell) {
+  ForEachCell(store_, TableLayout::kNumberSlot, rows, [&](size_t i, const uint8_t* cell) {
     const uint32_t series = LoadAs<uint32_t>(cell);
     if (series != last) {
       value = ReadCell(series_.keys(), series_.keys().At(series), slot);
@@ -210,24 +229,33 @@ void Memtable::ForEachKey(uint32_t slot, std::span<const uint32_t> rows, Set&& s
   });
 }
 
-// The VAR column of the rows that are gathered: where a series' cells are equal, one of them is looked at.
-void Memtable::GatherRuns(uint32_t slot, std::string_view* values, uint8_t* nulls) const {
-  const size_t rows = gathered_.size();
-  size_t i = 0;
-  for (const GatheredRun& run : gathered_runs_) {
-    if (run.end < rows) __builtin_prefetch(GatheredCell8(slot, run.end));
-    while (i < run.end) {
-      if (!run.same && i + kPrefetched < rows) __builtin_prefetch(GatheredCell8(slot, i + kPrefetched));
-      const uint8_t* const stored = LoadVar(GatheredCell8(slot, i));
-      const std::string_view view = stored == nullptr ? std::string_view() : Arena::View(stored);
-      const uint8_t is_null = stored == nullptr ? 1 : 0;
-      const size_t end = run.same ? run.end : i + 1;
-      for (; i < end; ++i) {
-        values[i] = view;
-        nulls[i] = is_null;
+// Calls set(begin, end, the stored value of a VAR column or nullptr) for rows that have it in common.
+template <typename Set>
+void Memtable::ForEachVar(uint32_t slot, std::span<const uint32_t> rows, Set&& set) const {
+  const uint32_t offset = layout_->variants().slots[slot].offset;
+  if (AreGathered(rows)) {
+    constexpr size_t kAhead = 8;  // runs
+    size_t begin = 0;
+    for (size_t r = 0; r < gathered_runs_.size(); ++r) {
+      if (r + kAhead < gathered_runs_.size()) {
+        __builtin_prefetch(VariantCells(gathered_runs_[r + kAhead].variant) + offset);
       }
+      const size_t end = gathered_runs_[r].end;
+      set(begin, end, LoadVar(VariantCells(gathered_runs_[r].variant) + offset));
+      begin = end;
     }
+    return;
   }
+  uint32_t last = kNoVariant;
+  const uint8_t* stored = nullptr;
+  ForEachCell(store_, TableLayout::kNumberSlot, rows, [&](size_t i, const uint8_t* cell) {
+    const uint32_t variant = LoadAs<uint32_t>(cell + layout_->variant_offset());
+    if (variant != last) {
+      last = variant;
+      stored = LoadVar(VariantCells(variant) + offset);
+    }
+    set(i, i + 1, stored);
+  });
 }
 
 void Memtable::GatherWords(size_t column, std::span<const uint32_t> rows, uint64_t* words,
@@ -248,19 +276,29 @@ void Memtable::GatherWords(size_t column, std::span<const uint32_t> rows, uint64
   const Slot& slot = layout_->rows().slots[place.slot];
   switch (slot.cell) {
     case CellKind::kWord1:
-      return GatherColumn<int8_t, int64_t>(store_, place.slot, rows, words, nulls);
+      return GatherColumn<int8_t, int64_t>(place.slot, rows, words, nulls);
     case CellKind::kWord2:
-      return GatherColumn<int16_t, int64_t>(store_, place.slot, rows, words, nulls);
+      return GatherColumn<int16_t, int64_t>(place.slot, rows, words, nulls);
     case CellKind::kWord4:
       if (slot.is_signed) {
-        return GatherColumn<int32_t, int64_t>(store_, place.slot, rows, words, nulls);
+        return GatherColumn<int32_t, int64_t>(place.slot, rows, words, nulls);
       }
-      return GatherColumn<uint32_t, uint64_t>(store_, place.slot, rows, words, nulls);
+      return GatherColumn<uint32_t, uint64_t>(place.slot, rows, words, nulls);
     default:
-      ForEachCell8(place.slot, rows,
-                   [&](size_t i, const uint8_t* cell) { words[i] = LoadAs<uint64_t>(cell); });
-      return GatherNulls(store_, place.slot, rows, words, nulls);
+      return GatherColumn<uint64_t, uint64_t>(place.slot, rows, words, nulls);
   }
+}
+
+uint64_t* Memtable::LendWords(size_t column, std::span<const uint32_t> rows, uint64_t* words, uint8_t* nulls) const {
+  const TableLayout::Place place = layout_->place(column);
+  uint64_t* const lent =
+      place.home == Home::kRow && AreGathered(rows) ? TileWords(layout_->rows().slots[place.slot]) : nullptr;
+  if (lent == nullptr) {
+    GatherWords(column, rows, words, nulls);
+    return words;
+  }
+  GatherNulls(store_, place.slot, rows, lent, nulls);
+  return lent;
 }
 
 void Memtable::GatherBytes(size_t column, std::span<const uint32_t> rows,
@@ -280,28 +318,19 @@ void Memtable::GatherBytes(size_t column, std::span<const uint32_t> rows,
     ForEachKey(place.slot, rows, set);
     return;
   }
-  const Slot& slot = layout_->rows().slots[place.slot];
-  if (slot.cell != CellKind::kVar) {
+  if (place.home == Home::kRow) {
     ForEachRow(store_, place.slot, rows, [&](size_t i, const RowPlace& row) {
       set(i, ReadCell(store_, row, place.slot));
     });
     return;
   }
-  if (AreGathered(rows) && !gathered_runs_.empty()) {
-    GatherRuns(place.slot, values, nulls);
-    return;
-  }
-  // Rows of a series share equal values, so neighbours often are the same bytes.
-  const uint8_t* last = nullptr;
-  std::string_view view;
-  ForEachCell8(place.slot, rows, [&](size_t i, const uint8_t* cell) {
-    const uint8_t* stored = LoadVar(cell);
-    if (stored != last) {
-      last = stored;
-      view = stored == nullptr ? std::string_view() : Arena::View(stored);
+  ForEachVar(place.slot, rows, [&](size_t begin, size_t end, const uint8_t* stored) {
+    const std::string_view view = stored == nullptr ? std::string_view() : Arena::View(stored);
+    const uint8_t is_null = stored == nullptr ? 1 : 0;
+    for (size_t i = begin; i < end; ++i) {
+      values[i] = view;
+      nulls[i] = is_null;
     }
-    nulls[i] = stored == nullptr ? 1 : 0;
-    values[i] = view;
   });
 }
 
@@ -316,19 +345,22 @@ void Memtable::GatherCommandIds(std::span<const uint32_t> rows, uint32_t* comman
 }
 
 void Memtable::GatherSeries(std::span<const uint32_t> rows, uint32_t* series) const {
-  ForEachCell(store_, 0, rows,
+  ForEachCell(store_, TableLayout::kNumberSlot, rows,
               [&](size_t i, const uint8_t* cell) { series[i] = LoadAs<uint32_t>(cell); });
 }
 
 void Memtable::ReadRow(uint32_t row, NtsValue* values) const {
   const RowPlace place = store_.At(row);
   const RowPlace key = layout_->has_keys() ? series_.keys().At(SeriesOf(row)) : place;
+  const RowPlace variant = layout_->has_variants() ? variants_.At(VariantOf(row)) : place;
   for (uint32_t i = 0; i < layout_->schema().column_count; ++i) {
     const TableLayout::Place at = layout_->place(i);
     if (at.home == Home::kNowhere) {
       values[i] = {0, 0, 1};
     } else if (at.home == Home::kKey) {
       values[i] = ReadCell(series_.keys(), key, at.slot);
+    } else if (at.home == Home::kVariant) {
+      values[i] = ReadCell(variants_, variant, at.slot);
     } else {
       values[i] = ReadCell(store_, place, at.slot);
     }
@@ -336,13 +368,12 @@ void Memtable::ReadRow(uint32_t row, NtsValue* values) const {
 }
 
 uint64_t Memtable::RawRowBytes(uint32_t row) const {
-  const RowPlace place = store_.At(row);
   uint64_t bytes = layout_->fixed_raw_bytes();
   if (layout_->has_keys()) bytes += series_[SeriesOf(row)].key_bytes;
-  const std::vector<Slot>& slots = layout_->rows().slots;
-  for (uint32_t i = 0; i < slots.size(); ++i) {
-    if (slots[i].cell != CellKind::kVar) continue;
-    const uint8_t* stored = LoadVar(store_.Cell(place, i));
+  if (!layout_->has_variants()) return bytes;
+  const uint8_t* const cells = VariantCells(VariantOf(row));
+  for (const Slot& slot : layout_->variants().slots) {
+    const uint8_t* stored = LoadVar(cells + slot.offset);
     if (stored != nullptr) bytes += Arena::View(stored).size();
   }
   return bytes;
@@ -368,6 +399,8 @@ int Memtable::CompareRows(uint32_t left, uint32_t right,
     int order = 0;
     if (at.home == Home::kRow) {
       order = CompareCells(store_, left_row, right_row, at.slot);
+    } else if (at.home == Home::kVariant) {
+      order = CompareCells(variants_, variants_.At(VariantOf(left)), variants_.At(VariantOf(right)), at.slot);
     } else if (at.home == Home::kKey) {
       order = CompareCells(series_.keys(), series_.keys().At(SeriesOf(left)),
                            series_.keys().At(SeriesOf(right)), at.slot);

@@ -66,7 +66,7 @@ base::Status Part::Append(const NtsValue* values, uint64_t row_id, uint32_t comm
   }
   ++manager_->ingested_;
   EvictOver(manager_->options_.max_series);
-  *result = manager_->FlushNeeded() ? NTS_INGEST_FLUSH_NEEDED : NTS_INGEST_OK;
+  *result = manager_->FlushNeeded(*active_) ? NTS_INGEST_FLUSH_NEEDED : NTS_INGEST_OK;
   return base::Status::Ok();
 }
 
@@ -83,7 +83,7 @@ uint32_t Part::AppendBlock(const NtsRowBlock& block, uint32_t command_id, NtsIng
   }
   const uint32_t rows = active_->AppendBlock(allowed, command_id);
   manager_->ingested_ += rows;
-  if (rows > 0 && manager_->FlushNeeded()) *result = NTS_INGEST_FLUSH_NEEDED;
+  if (rows > 0 && manager_->FlushNeeded(*active_)) *result = NTS_INGEST_FLUSH_NEEDED;
   return rows;
 }
 

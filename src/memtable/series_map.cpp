@@ -180,7 +180,7 @@ void SeriesMap::SplitNext() {
 
 void SeriesMap::CommitPrepared(uint32_t hash, uint32_t key_bytes) {
   const uint32_t series = size();
-  series_.push_back({hash, kNoSeries, series, 0, 0, key_bytes, 0, 0, nullptr});
+  series_.push_back({hash, kNoSeries, series, 0, 0, key_bytes, kNoVariant, 0, nullptr});
   // Evicted series leave the table but not the numbering: buckets need not follow.
   if (heads_.size() <= active_) SplitNext();
   Link(series);

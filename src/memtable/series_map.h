@@ -16,6 +16,7 @@ namespace nodedb_ts::memtable {
 
 inline constexpr uint32_t kNoSeries = UINT32_MAX;
 inline constexpr uint32_t kEvictedRow = UINT32_MAX;
+inline constexpr uint32_t kNoVariant = UINT32_MAX;
 
 struct Series {
   uint32_t hash;
@@ -24,7 +25,7 @@ struct Series {
   uint32_t last_row;   // newest row; kEvictedRow: evicted, no row joins any more
   uint32_t rows;
   uint32_t key_bytes;  // raw bytes of the variable-length part of the key
-  uint32_t same_from;  // its rows from this number on have the same cells of VAR columns
+  uint32_t variant;    // of the newest row
   uint32_t var_bytes;  // raw bytes of the newest row's VAR columns; with an image only
   const uint8_t* image;  // of the newest row (NtsRowBlock), as the arena stores values; or nullptr
 };
@@ -51,9 +52,10 @@ class SeriesMap {
   }
 
   // A row was added to a series found, or to the one prepared. same_image: that of the row before.
-  void AddRow(Series* entry, uint32_t series, uint32_t row, bool same_image = false) {
+  void AddRow(Series* entry, uint32_t series, uint32_t row, uint32_t variant, bool same_image = false) {
     if (!same_image) entry->image = nullptr;
     entry->last_row = row;
+    entry->variant = variant;
     ++entry->rows;
     if (last_ != series) {
       if (last_ != kNoSeries) last_entry_->follower = series;
@@ -61,10 +63,11 @@ class SeriesMap {
       last_entry_ = entry;
     }
   }
-  // Undoes AddRow of the newest row of a series that had `last_row` before. If there still is an
+  // Undoes AddRow of the newest row of a series that had `last_row` of `variant` before. If there still is an
   // image, it is that of the row before, too.
-  void TakeBack(uint32_t series, uint32_t last_row) {
+  void TakeBack(uint32_t series, uint32_t last_row, uint32_t variant) {
     series_[series].last_row = last_row;
+    series_[series].variant = variant;
     --series_[series].rows;
   }
   void CommitPrepared(uint32_t hash, uint32_t key_bytes);

@@ -173,7 +173,7 @@ void SeriesOrder::Sort(std::span<const uint32_t> rows, base::LargeVector<uint32_
     SortBySeries(rows, sorted, starts);
   }
   const int32_t time_column = source_->layout().schema().time_column;
-  if (time_column < 0) return;
+  if (time_column < 0 || source_->times_ascend()) return;
   times_.resize(rows.size());
   time_nulls_.resize(rows.size());
   source_->GatherWords(static_cast<size_t>(time_column), *sorted, times_.data(),

@@ -24,7 +24,8 @@ class SeriesOrder {
   void Sort(std::span<const uint32_t> rows, base::LargeVector<uint32_t>* sorted,
             std::vector<uint32_t>* starts);
 
-  // Times of the rows sorted last, in their order (empty without a time column).
+  // Times of the rows sorted last, in their order; empty without a time column, and where all times ascend: they
+  // were not looked at.
   const base::LargeVector<uint64_t>& times() const { return times_; }
   const base::LargeVector<uint8_t>& time_nulls() const { return time_nulls_; }
 

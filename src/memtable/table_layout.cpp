@@ -73,31 +73,40 @@ std::shared_ptr<const TableLayout> TableLayout::Make(const NtsSchema& schema, bo
   if (keyed) layout->series_columns_.assign(series_columns.begin(), series_columns.end());
   layout->full_chunk_bytes_ = full_chunk_bytes;
   layout->places_.resize(schema.column_count);
-  if (layout->has_keys()) {
-    // Series number of the row; no column of the schema has this index.
-    const NtsColumn number = {NTS_KIND_INT, 4, 0, 4};
-    layout->rows_.Add(UINT16_MAX, number);
-  }
-  size_t next_key = 0;
-  for (uint32_t i = 0; i < schema.column_count; ++i) {
-    const NtsColumn& column = layout->columns_[i];
-    const bool is_key =
-        next_key < layout->series_columns_.size() && layout->series_columns_[next_key] == i;
-    if (is_key) {
-      ++next_key;
-      layout->keys_are_bytes_ &= column.kind == NTS_KIND_VAR || column.kind == NTS_KIND_FIXED;
-    }
-    if (column.kind == NTS_KIND_NONE) continue;
-    if (column.kind != NTS_KIND_VAR) layout->fixed_raw_bytes_ += column.width;
-    StoreLayout& store = is_key ? layout->keys_ : layout->rows_;
-    layout->places_[i] = {is_key ? Home::kKey : Home::kRow,
-                          static_cast<uint32_t>(store.slots.size())};
-    store.Add(static_cast<uint16_t>(i), column);
-  }
-  layout->rows_.Finish(false, full_chunk_bytes);
-  layout->keys_.Finish(true, full_chunk_bytes);
+  layout->ListColumns();
+  layout->rows_.Finish(full_chunk_bytes);
+  layout->variants_.Finish(full_chunk_bytes);
+  layout->keys_.Finish(full_chunk_bytes);
   layout->ListWordNulls();
   return layout;
+}
+
+const Slot* TableLayout::time_slot() const {
+  if (schema_.time_column < 0) return nullptr;
+  const Place& place = places_[static_cast<size_t>(schema_.time_column)];
+  if (place.home != Home::kRow || rows_.slots[place.slot].cell != CellKind::kWord8) return nullptr;
+  return &rows_.slots[place.slot];
+}
+
+// Gives each column its place.
+void TableLayout::ListColumns() {
+  const auto is_key = [this](uint32_t column) {
+    return std::binary_search(series_columns_.begin(), series_columns_.end(), column);
+  };
+  bool any_variant = false;
+  for (uint32_t i = 0; i < schema_.column_count; ++i) any_variant |= columns_[i].kind == NTS_KIND_VAR && !is_key(i);
+  if (has_keys() || any_variant) rows_.AddNumbers(has_keys() && any_variant ? 2 : 1);
+  for (uint32_t i = 0; i < schema_.column_count; ++i) {
+    const NtsColumn& column = columns_[i];
+    if (is_key(i)) keys_are_bytes_ &= column.kind == NTS_KIND_VAR || column.kind == NTS_KIND_FIXED;
+    if (column.kind == NTS_KIND_NONE) continue;
+    if (column.kind != NTS_KIND_VAR) fixed_raw_bytes_ += column.width;
+    const Home home = is_key(i) ? Home::kKey : column.kind == NTS_KIND_VAR ? Home::kVariant : Home::kRow;
+    StoreLayout& store = home == Home::kKey ? keys_ : home == Home::kVariant ? variants_ : rows_;
+    places_[i] = {home, static_cast<uint32_t>(store.slots.size())};
+    // Times of all rows are looked at before rows are gathered.
+    store.Add(static_cast<uint16_t>(i), column, home == Home::kRow && static_cast<int64_t>(i) == schema_.time_column);
+  }
 }
 
 void TableLayout::ListWordNulls() {
@@ -106,7 +115,7 @@ void TableLayout::ListWordNulls() {
   for (uint32_t first = 0; first < count; first += null_window_) {
     NullWindow window = {std::min(first, count - null_window_), 0};
     for (const Slot& slot : rows_.slots) {
-      if (slot.column == UINT16_MAX || slot.cell == CellKind::kVar || slot.cell == CellKind::kFixed) continue;
+      if (slot.column == kNoColumn || slot.cell == CellKind::kFixed) continue;
       if (slot.column < first || slot.column >= first + null_window_) continue;
       window.mask |= uint64_t{0xff} << (slot.column - window.first) * 8;
     }

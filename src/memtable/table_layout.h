@@ -30,7 +30,7 @@ class TableLayout {
                                                  uint32_t full_chunk_bytes);
 
   // Where a column of the schema is stored.
-  enum class Home : uint8_t { kNowhere, kRow, kKey };
+  enum class Home : uint8_t { kNowhere, kRow, kVariant, kKey };
   struct Place {
     Home home = Home::kNowhere;
     uint32_t slot = 0;
@@ -38,15 +38,24 @@ class TableLayout {
 
   const NtsSchema& schema() const { return schema_; }
   bool keyed() const { return keyed_; }
-  // Keyed by at least one column: rows have a series number, slot 0 of rows().
+  // Keyed by at least one column: rows have a series number.
   bool has_keys() const { return !series_columns_.empty(); }
+  // There are VAR columns beside the keys: rows have a variant number.
+  bool has_variants() const { return !variants_.slots.empty(); }
+  bool has_numbers() const { return has_keys() || has_variants(); }
+  // Of rows(), when they have one of these numbers: a cell with that of the series, then that of the variant.
+  static constexpr uint32_t kNumberSlot = 0;
+  uint32_t variant_offset() const { return has_keys() ? sizeof(uint32_t) : 0; }  // in the cell
   std::span<const uint16_t> series_columns() const { return series_columns_; }
   // All series columns are VAR or FIXED.
   bool keys_are_bytes() const { return keys_are_bytes_; }
   const StoreLayout& rows() const { return rows_; }
+  const StoreLayout& variants() const { return variants_; }
   const StoreLayout& keys() const { return keys_; }
   Place place(size_t column) const { return places_[column]; }
   uint32_t full_chunk_bytes() const { return full_chunk_bytes_; }
+  // Of times in 64 bits; nullptr: there are none.
+  const Slot* time_slot() const;
   // null_window() of a row's flags of NULLs (NtsRowBlock), from column `first` on, and 0xff for each that tells of a
   // column of words in rows(): not of keys, byte strings and dropped columns. Windows without any are left out; the last
   // one may overlap the one before.
@@ -63,6 +72,7 @@ class TableLayout {
  private:
   TableLayout() = default;
 
+  void ListColumns();
   void ListWordNulls();
 
   std::vector<NtsColumn> columns_;
@@ -71,6 +81,7 @@ class TableLayout {
   bool keys_are_bytes_ = true;
   std::vector<uint16_t> series_columns_;
   StoreLayout rows_;
+  StoreLayout variants_;
   StoreLayout keys_;
   std::vector<Place> places_;
   std::vector<NullWindow> word_nulls_;

@@ -10,6 +10,10 @@ namespace {
 
 constexpr size_t kBlockRows = 1024;
 
+int64_t BucketNumber(uint64_t time, int64_t width) {
+  return width == 0 ? 0 : BucketOf(static_cast<int64_t>(time), width);
+}
+
 struct Bucket {
   bool is_null;
   int64_t number;
@@ -45,7 +49,7 @@ class BucketNumbers {
   }
 
   void Switch(int64_t time) {
-    const int64_t number = width_ == 0 ? 0 : BucketOf(time, width_);
+    const int64_t number = BucketNumber(static_cast<uint64_t>(time), width_);
     const auto [at, is_new] = by_number_.try_emplace(number, 0);
     if (is_new) at->second = Add(false, number);
     current_ = at->second;
@@ -81,6 +85,17 @@ void GroupByBucket(const Memtable& source, base::LargeVector<uint32_t>* rows,
   if (schema.time_column < 0) {
     groups->push_back({rows->size(), false, 0});
     return;
+  }
+  if (source.times_ascend()) {
+    const uint32_t ends[] = {rows->front(), rows->back()};
+    uint64_t times[2];
+    uint8_t nulls[2];
+    source.GatherWords(static_cast<size_t>(schema.time_column), ends, times, nulls);
+    const int64_t first = BucketNumber(times[0], schema.bucket_width);
+    if (first == BucketNumber(times[1], schema.bucket_width)) {
+      groups->push_back({rows->size(), true, first});
+      return;
+    }
   }
   BucketNumbers numbers(schema.bucket_width);
   base::LargeVector<uint32_t> bucket_of;  // of each row, once there are two buckets

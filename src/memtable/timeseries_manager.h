@@ -45,8 +45,10 @@ class TimeseriesManager {
  private:
   friend class Part;
 
-  bool FlushNeeded() const {
-    return budget_.bytes(Pool::kActive) + budget_.bytes(Pool::kQueued) >= flush_bytes_;
+  // active: took rows. Those that share a variant count as if they did not: segments of more rows would save
+  // less than the memory costs that they have to wait in.
+  bool FlushNeeded(const Memtable& active) const {
+    return budget_.bytes(Pool::kActive) + budget_.bytes(Pool::kQueued) + active.shared_bytes() >= flush_bytes_;
   }
   // Bytes that an empty part may keep: little against what makes a flush due.
   uint64_t KeepBytes() const;

@@ -32,13 +32,13 @@ void MakeCanonical(const ColumnShape& shape, uint64_t* words, size_t count) {
 }  // namespace
 
 uint8_t WriteWordVector(const WordShape& shape, const uint64_t* words, const uint8_t* nulls,
-                        size_t count, base::ByteWriter* out) {
+                        size_t count, base::ByteWriter* out, const base::WordBounds* bounds) {
   const size_t null_count = CountNulls(nulls, count);
   const size_t head = WriteVectorHead(nulls, count, null_count, out);
   if (null_count == count) return codec::kNone;
   uint8_t number;
   if (null_count == 0) {
-    number = codec::EncodeWords(shape, {words, count}, out);
+    number = codec::EncodeWords(shape, {words, count}, out, bounds);
   } else {
     uint64_t dense[kMaxVectorRows];
     size_t n = 0;
@@ -46,7 +46,7 @@ uint8_t WriteWordVector(const WordShape& shape, const uint64_t* words, const uin
       dense[n] = words[i];
       n += nulls[i] ^ 1;
     }
-    number = codec::EncodeWords(shape, {dense, n}, out);
+    number = codec::EncodeWords(shape, {dense, n}, out, bounds);
   }
   (*out->vector())[head] |= number;
   return number;
@@ -197,8 +197,9 @@ ChunkSummary ChunkWriter::WriteWords(const ColumnShape& shape, uint64_t* words,
     all.push_back(s);
     at += n;
   }
-  if (!statistics || vector_rows.size() == 1) all.clear();
+  const bool with_statistics = statistics && vector_rows.size() > 1;
   if (level_ >= 2) {
+    if (!with_statistics) all.clear();
     WriteSmallWords(word_shape, words, nulls, vector_rows, all, &summary, &writer);
     return summary;
   }
@@ -210,8 +211,9 @@ ChunkSummary ChunkWriter::WriteWords(const ColumnShape& shape, uint64_t* words,
     const uint32_t n = vector_rows[v];
     uint8_t number;
     if (!sample.Copy(v, &writer, &number)) {
+      const base::WordBounds bounds = {static_cast<int64_t>(all[v].min), static_cast<int64_t>(all[v].max)};
       number = dictionary ? WriteWordVector(kCodeShape, codes_.data() + at, nulls + at, n, &writer)
-                          : WriteWordVector(word_shape, words + at, nulls + at, n, &writer);
+                          : WriteWordVector(word_shape, words + at, nulls + at, n, &writer, &bounds);
     }
     EndVector(number, out->size());
     at += n;
@@ -221,7 +223,7 @@ ChunkSummary ChunkWriter::WriteWords(const ColumnShape& shape, uint64_t* words,
   const size_t dictionary_at = out->size();
   if (dictionary) codec::WriteDictionary(word_dictionary_.entries(), shape.width, &writer);
   const size_t statistics_at = out->size();
-  if (!all.empty()) WriteStatistics(word_shape, all, &writer);
+  if (with_statistics) WriteStatistics(word_shape, all, &writer);
   parts.has_dictionary = dictionary;
   parts.dictionary_bytes = statistics_at - dictionary_at;
   parts.statistics_bytes = out->size() - statistics_at;

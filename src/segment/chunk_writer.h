@@ -30,8 +30,10 @@ struct ChunkSummary {
 
 // Appends one vector of words (INT, FLOAT4, FLOAT8) with its NULLs; returns the codec.
 // count 1..1024; words must be canonical for the shape.
+// bounds: of integers that are not NULL, if they are known.
 uint8_t WriteWordVector(const codec::WordShape& shape, const uint64_t* words,
-                        const uint8_t* nulls, size_t count, base::ByteWriter* out);
+                        const uint8_t* nulls, size_t count, base::ByteWriter* out,
+                        const base::WordBounds* bounds = nullptr);
 
 // Keeps buffers between chunks; one thread.
 class ChunkWriter {

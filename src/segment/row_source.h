@@ -26,6 +26,12 @@ class RowSource {
   // columns: words[i] and nulls[i] (0 or 1) of row rows[i]; words of NULLs are 0.
   virtual void GatherWords(size_t column, std::span<const uint32_t> rows, uint64_t* words,
                            uint8_t* nulls) const = 0;
+  // The same, once for a column that is announced: returns where the words are, for the caller to change. `words`, or
+  // memory of the source until the next column is gathered.
+  virtual uint64_t* LendWords(size_t column, std::span<const uint32_t> rows, uint64_t* words, uint8_t* nulls) const {
+    GatherWords(column, rows, words, nulls);
+    return words;
+  }
 
   // FIXED and VAR columns: views into the source, valid while it is unchanged;
   // empty for NULLs.

@@ -232,13 +232,13 @@ Status SegmentBuilder::WriteColumn(const RowSource& source, size_t column, const
   ChunkSummary summary;
   summary.null_count = group.rows;
   if (IsWord(shape.kind)) {
-    source.GatherWords(column, rows, words_.data(), nulls_.data());
-    if (taking_last_) last_rows_.TakeWords(column, words_.data(), nulls_.data());
-    Status status = WriteWords(shape, group, &summary);
+    uint64_t* const words = source.LendWords(column, rows, words_.data(), nulls_.data());
+    if (taking_last_) last_rows_.TakeWords(column, words, nulls_.data());
+    Status status = WriteWords(shape, group, words, &summary);
     if (!status.ok()) return status;
     if (static_cast<int32_t>(column) == schema_.time_column && shape.kind == NTS_KIND_INT &&
         &source != &last_rows_) {
-      NoteTimes(summary, group.rows);
+      NoteTimes(summary, {words, group.rows});
     }
   } else if (IsBytes(shape.kind)) {
     views_.resize(group.rows);
@@ -271,14 +271,14 @@ Status SegmentBuilder::WriteColumn(const RowSource& source, size_t column, const
   return Status::Ok();
 }
 
-// Encodes words_ and nulls_.
-Status SegmentBuilder::WriteWords(const ColumnShape& shape, const RowGroup& group,
+// Encodes words, which may change, and nulls_.
+Status SegmentBuilder::WriteWords(const ColumnShape& shape, const RowGroup& group, uint64_t* words,
                                   ChunkSummary* summary) {
   const size_t start = bytes_->size();
-  *summary = writer().WriteWords(shape, words_.data(), nulls_.data(), group.vector_rows, true, bytes_);
+  *summary = writer().WriteWords(shape, words, nulls_.data(), group.vector_rows, true, bytes_);
   if (options_.level < 2) return Status::Ok();
   return read_back_.CheckWords(shape, *summary, {bytes_->data() + start, bytes_->size() - start},
-                               group.vector_rows, words_.data(), nulls_.data());
+                               group.vector_rows, words, nulls_.data());
 }
 
 Status SegmentBuilder::WriteHidden(const RowSource& source, const RowGroup& group,
@@ -287,7 +287,7 @@ Status SegmentBuilder::WriteHidden(const RowSource& source, const RowGroup& grou
     const size_t start = bytes_->size();
     ChunkSummary summary;
     std::fill(nulls_.begin(), nulls_.end(), uint8_t{0});
-    Status status = WriteWords(kIdShape, group, &summary);
+    Status status = WriteWords(kIdShape, group, words_.data(), &summary);
     AddChunk(column, kIdShape, start, summary);
     return status;
   };
@@ -338,8 +338,8 @@ void SegmentBuilder::AddChunk(size_t column, const ColumnShape& shape, size_t st
   }
 }
 
-// words_ and nulls_ hold the time column of the row group.
-void SegmentBuilder::NoteTimes(const ChunkSummary& summary, size_t rows) {
+// words and nulls_: the time column of the row group.
+void SegmentBuilder::NoteTimes(const ChunkSummary& summary, std::span<const uint64_t> words) {
   if (summary.null_count > 0) times_.has_null = true;
   if (summary.has_range) {
     const auto min = static_cast<int64_t>(summary.min);
@@ -348,14 +348,14 @@ void SegmentBuilder::NoteTimes(const ChunkSummary& summary, size_t rows) {
     times_.max = times_.has_time ? std::max(times_.max, max) : max;
     times_.has_time = true;
   }
-  for (size_t r = 0; r < rows && !series_starts_.empty(); r++) {
+  for (size_t r = 0; r < words.size() && !series_starts_.empty(); r++) {
     while (series_times_.size() < series_starts_.size() &&
            series_starts_[series_times_.size()] <= rows_ + r) {
       series_times_.emplace_back();
     }
     if (nulls_[r]) continue;
     TimeRange& times = series_times_.back();
-    const auto v = static_cast<int64_t>(words_[r]);
+    const auto v = static_cast<int64_t>(words[r]);
     times.min = times.has_time ? std::min(times.min, v) : v;
     times.max = times.has_time ? std::max(times.max, v) : v;
     times.has_time = true;

@@ -95,9 +95,10 @@ class SegmentBuilder {
                            std::span<const uint32_t> rows);
   base::Status WriteHidden(const RowSource& source, const RowGroup& group,
                            std::span<const uint32_t> rows);
-  base::Status WriteWords(const ColumnShape& shape, const RowGroup& group, ChunkSummary* summary);
+  base::Status WriteWords(const ColumnShape& shape, const RowGroup& group, uint64_t* words,
+                          ChunkSummary* summary);
   void AddChunk(size_t column, const ColumnShape& shape, size_t start, const ChunkSummary& summary);
-  void NoteTimes(const ChunkSummary& summary, size_t rows);
+  void NoteTimes(const ChunkSummary& summary, std::span<const uint64_t> words);
   void FindLastRows(size_t rows);
   base::Status WriteLastRows(bool* written);
   uint32_t UsedDictionaries() const { return uses_dictionaries_ ? options_.dictionaries->id() : 0; }

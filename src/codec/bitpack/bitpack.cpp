@@ -117,8 +117,6 @@ constexpr std::array<PackFunction, sizeof...(W)> MakePackTable(std::index_sequen
 
 constexpr auto kPack = MakePackTable(std::make_index_sequence<65>());
 
-constexpr size_t kExceptionBytes = 8;  // a typical one: gap and value as varints
-
 // The width that makes packed bits plus exceptions smallest, for this base.
 FramePlan PlanWithBase(std::span<const uint64_t> values, uint64_t base) {
   uint32_t of_width[65];
@@ -211,8 +209,8 @@ void UnpackBits(const uint8_t* in, size_t count, unsigned width, uint64_t base, 
   kUnpack[width](in, count, base, out);
 }
 
-FramePlan PlanFrame(std::span<const uint64_t> values) {
-  const auto [min, max] = base::SignedBounds(values.data(), values.size());
+FramePlan PlanFrame(std::span<const uint64_t> values, const base::WordBounds* bounds) {
+  const auto [min, max] = bounds != nullptr ? *bounds : base::SignedBounds(values.data(), values.size());
   FramePlan plan;
   plan.base = static_cast<uint64_t>(min);
   plan.width = BitWidth(static_cast<uint64_t>(max) - static_cast<uint64_t>(min));

@@ -9,6 +9,7 @@
 
 #include "base/byte_reader.h"
 #include "base/byte_writer.h"
+#include "base/words.h"
 
 namespace nodedb_ts::codec {
 
@@ -33,7 +34,11 @@ struct FramePlan {
 };
 
 // REQUIRES 1 <= values.size() <= kMaxVectorRows.
-FramePlan PlanFrame(std::span<const uint64_t> values);
+// bounds: of the values, if they are known.
+FramePlan PlanFrame(std::span<const uint64_t> values, const base::WordBounds* bounds = nullptr);
+
+// What an exception is taken to cost: its gap and value as varints, typically.
+inline constexpr size_t kExceptionBytes = 8;
 void WriteFrame(std::span<const uint64_t> values, const FramePlan& plan, base::ByteWriter* out);
 // Reads out.size() (<= kMaxVectorRows) values; false when the bytes are not a frame.
 [[nodiscard]] bool ReadFrame(base::ByteReader* in, std::span<uint64_t> out);

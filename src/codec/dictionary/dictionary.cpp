@@ -60,16 +60,20 @@ bool DictionaryBuilder<Value>::Build(const Value* values, const uint8_t* nulls, 
   codes->resize(count);
   uint64_t* const out = codes->data();
   uint64_t code = 0;
-  const Value* before = nullptr;  // that `code` stands for
+  Value before = Value();  // that `code` stands for
+  bool has_before = false;
   for (size_t i = 0; i < count;) {
     // Sorted rows repeat the value before.
-    while (before != nullptr && i < count && !nulls[i] && Same(*before, values[i])) out[i++] = code;
+    if (has_before) {
+      while (i < count && !nulls[i] && Same(before, values[i])) out[i++] = code;
+    }
     if (i == count) break;
     if (nulls[i]) {
       out[i++] = 0;
       continue;
     }
-    before = &values[i];
+    before = values[i];
+    has_before = true;
     if (entries_.size() * 2 >= slots_.size()) Grow(slots_.size() * 2);
     const size_t mask = slots_.size() - 1;
     size_t slot = Hash(values[i]) & mask;

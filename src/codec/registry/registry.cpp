@@ -25,19 +25,18 @@ constexpr const WordCodec* kWordCodecs[] = {
     nullptr,        &kGorillaCodec, &kDecimalCodec, &kRunsCodec,
 };
 
-// Bytes that the runs codec would take, at most.
-size_t RunsBytes(std::span<const uint64_t> values) {
-  size_t bytes = 2;
-  uint64_t before = 0;
-  for (size_t i = 0; i < values.size();) {
-    size_t end = i + 1;
-    while (end < values.size() && values[end] == values[i]) end++;
-    bytes += base::VarintBytes(end - i) +
-             base::VarintBytes(base::ZigZag(static_cast<int64_t>(values[i] - before)));
-    before = values[i];
-    i = end;
-  }
-  return bytes;
+// Encodes them as runs; returns the bytes that these take.
+size_t AppendRuns(const WordShape& shape, std::span<const uint64_t> values, base::ByteWriter* out) {
+  const size_t start = out->size();
+  kRunsCodec.encode(shape, values, out);
+  return out->size() - start;
+}
+
+// Frames, also of the differences, take a bit for each value at least, or eight bytes for each value that is not the
+// commonest one. Neighbouring runs differ, so that is every second run at least.
+size_t LeastFrameBytes(size_t values, size_t runs) {
+  constexpr size_t kHeadBytes = 3;
+  return std::min((values - 1) / 8, runs / 2 * kExceptionBytes) + kHeadBytes;
 }
 
 void WriteDelta(std::span<const uint64_t> values, std::span<const uint64_t> deltas,
@@ -68,7 +67,8 @@ uint8_t EncodeFloats(const WordShape& shape, std::span<const uint64_t> values, s
   size_t best_bytes = plain_bytes;
   uint8_t best = kPlain;
   if (runs * 8 <= values.size()) {
-    const size_t bytes = RunsBytes(values);
+    const size_t bytes = AppendRuns(shape, values, out);
+    out->vector()->resize(start);
     if (bytes < best_bytes) {
       best_bytes = bytes;
       best = kRuns;
@@ -120,14 +120,21 @@ const char* CodecName(uint8_t number) {
   }
 }
 
-uint8_t EncodeIntegers(std::span<const uint64_t> values, uint8_t width, base::ByteWriter* out) {
+uint8_t EncodeIntegers(std::span<const uint64_t> values, uint8_t width, base::ByteWriter* out,
+                       const base::WordBounds* bounds) {
   const WordShape shape{WordKind::kInt, width};
   const size_t runs = CountRuns(values);
   if (runs == 1) {
     kConstantCodec.encode(shape, values, out);
     return kConstant;
   }
-  const FramePlan frame = PlanFrame(values);
+  const size_t start = out->size();
+  size_t runs_bytes = SIZE_MAX;
+  if (runs * 4 <= values.size()) {
+    runs_bytes = AppendRuns(shape, values, out);
+    if (runs_bytes <= LeastFrameBytes(values.size(), runs)) return kRuns;
+  }
+  const FramePlan frame = PlanFrame(values, bounds);
   size_t best_bytes = std::min<size_t>(frame.bytes, values.size() * width);
   uint8_t best = frame.bytes <= best_bytes ? kFrame : kPlain;
   uint64_t deltas[kMaxVectorRows];
@@ -141,7 +148,8 @@ uint8_t EncodeIntegers(std::span<const uint64_t> values, uint8_t width, base::By
     best_bytes = delta_bytes;
     best = kDelta;
   }
-  if (runs * 4 <= values.size() && RunsBytes(values) < best_bytes) best = kRuns;
+  if (runs_bytes < best_bytes) return kRuns;
+  out->vector()->resize(start);
   switch (best) {
     case kFrame: WriteFrame(values, frame, out); break;
     case kDelta: WriteDelta(values, {deltas, n}, delta, out); break;
@@ -151,8 +159,8 @@ uint8_t EncodeIntegers(std::span<const uint64_t> values, uint8_t width, base::By
 }
 
 uint8_t EncodeWords(const WordShape& shape, std::span<const uint64_t> values,
-                    base::ByteWriter* out) {
-  if (shape.kind == WordKind::kInt) return EncodeIntegers(values, shape.width, out);
+                    base::ByteWriter* out, const base::WordBounds* bounds) {
+  if (shape.kind == WordKind::kInt) return EncodeIntegers(values, shape.width, out, bounds);
   const size_t runs = CountRuns(values);
   if (runs == 1) {
     kConstantCodec.encode(shape, values, out);

@@ -12,6 +12,7 @@
 
 #include "base/byte_reader.h"
 #include "base/byte_writer.h"
+#include "base/words.h"
 #include "codec/entropy/entropy.h"
 
 namespace nodedb_ts::codec {
@@ -66,11 +67,12 @@ const char* CodecName(uint8_t number);
 
 // Writes the vector with the smallest codec and returns its number. The words must
 // be canonical for the shape (sign- or zero-extended). Integers are planned exactly;
-// floats are measured.
+// floats are measured. bounds: of integers, if they are known.
 uint8_t EncodeWords(const WordShape& shape, std::span<const uint64_t> values,
-                    base::ByteWriter* out);
+                    base::ByteWriter* out, const base::WordBounds* bounds = nullptr);
 // As EncodeWords, for integers of any width (dictionary codes, lengths, statistics).
-uint8_t EncodeIntegers(std::span<const uint64_t> values, uint8_t width, base::ByteWriter* out);
+uint8_t EncodeIntegers(std::span<const uint64_t> values, uint8_t width, base::ByteWriter* out,
+                       const base::WordBounds* bounds = nullptr);
 
 // Decodes and checks that all bytes were used and every word is canonical. wanted: how many words matter, from the
 // first on (at least 1): others may be left as they were, and what is behind these need not be checked.

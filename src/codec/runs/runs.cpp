@@ -7,12 +7,25 @@
 namespace nodedb_ts::codec {
 namespace {
 
+// Where the run that begins at `begin` ends.
+size_t RunEnd(std::span<const uint64_t> values, size_t begin) {
+  constexpr size_t kBlock = 4;
+  const uint64_t value = values[begin];
+  size_t end = begin + 1;
+  for (; end + kBlock <= values.size(); end += kBlock) {
+    uint64_t differ = 0;
+    for (size_t k = 0; k < kBlock; k++) differ |= values[end + k] ^ value;
+    if (differ != 0) break;
+  }
+  while (end < values.size() && values[end] == value) end++;
+  return end;
+}
+
 void Encode(const WordShape&, std::span<const uint64_t> values, base::ByteWriter* out) {
   out->Varint(CountRuns(values));
   uint64_t before = 0;
   for (size_t i = 0; i < values.size();) {
-    size_t end = i + 1;
-    while (end < values.size() && values[end] == values[i]) end++;
+    const size_t end = RunEnd(values, i);
     out->Varint(end - i);
     out->Zig(static_cast<int64_t>(values[i] - before));
     before = values[i];

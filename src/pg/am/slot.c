@@ -8,7 +8,7 @@
  *   A materialized row lies in a buffer that the slot keeps: COPY materializes every
  *   row, and an allocation for each shows. So does looking for the columns that have
  *   something to copy: a slot that stays with one row type keeps a list of them.
- *   The buffer begins with a word that says which of the listed columns are not NULL, and
+ *   The buffer begins with a word that says which of the listed columns are NULL, and
  *   padding is zero: equal bytes are equal rows, as far as by-reference values go.
  * The struct begins as VirtualTupleTableSlot, so that TTSOpsVirtual's own functions
  * serve the virtual state.
@@ -317,71 +317,85 @@ copy_bytes(char *to, const char *from, Size length)
 #undef COPY_ENDS
 }
 
+/* Bytes of a value that is no plain varlena; 0: it has to be flattened. */
+static pg_noinline Size
+odd_length(const RefColumn *ref, const char *value)
+{
+	if (ref->length > 0)
+		return ref->length;
+	if (ref->length != -1)
+		return strlen(value) + 1;
+	return VARATT_IS_EXTERNAL_EXPANDED(value) ? 0 : VARSIZE_ANY(value);
+}
+
 /* Copies the by-reference values of a virtual row into the slot's buffer. */
 static void
 own_values(TupleTableSlot *slot)
 {
 	NtsSlot    *self = (NtsSlot *) slot;
-	Size		used = sizeof(uint64);
-	uint64		present = 0;
 	/* kept here, since bytes that are copied may be anything to a compiler */
 	Datum	   *values = slot->tts_values;
 	const bool *nulls = slot->tts_isnull;
-	char	   *buffer = self->buffer;
-	Size		buffer_size = self->buffer_size;
-	const RefColumn *refs;
-	int			count;
+	const RefColumn *ref;
+	const RefColumn *end;
+	uint64		absent = 0;
+	char	   *next;
+	char	   *limit;			/* behind it is room for the word of zeros below */
 
 	if (self->owned || TTS_SHOULDFREE(slot))
 		return;
 	if (self->refs == NULL || !TTS_FIXED(slot))
 		list_refs(slot);
-	refs = self->refs;
-	count = self->ref_count;
-	for (int k = 0; k < count; k++)
+	if (self->ref_count == 0)
+		return;
+	if (self->buffer == NULL)
+		grow_buffer(slot, 0, FIRST_BUFFER, 0);
+	next = self->buffer + sizeof(absent);
+	limit = self->buffer + self->buffer_size - sizeof(uint64);
+	end = self->refs + self->ref_count;
+	for (ref = self->refs; ref != end; ref++)
 	{
-		const RefColumn *ref = &refs[k];
 		int			i = ref->column;
-		char	   *value = DatumGetPointer(values[i]);
+		const char *value = DatumGetPointer(values[i]);
 		Size		length;
-		Size		at;
+		char	   *at;
 
-		if (nulls[i])
+		if (unlikely(nulls[i]))
+		{
+			absent |= UINT64CONST(1) << ((ref - self->refs) % IMAGE_COLUMNS);
 			continue;
+		}
 		if (likely(ref->length == -1 && VARATT_IS_4B_U(value)))
 			length = VARSIZE_4B(value);
-		else if (ref->length > 0)
-			length = ref->length;
-		else if (ref->length != -1)
-			length = strlen(value) + 1;
 		else
 		{
-			if (VARATT_IS_EXTERNAL_EXPANDED(value))
+			length = odd_length(ref, value);
+			if (unlikely(length == 0))
 			{
-				/* flattened by PostgreSQL's own function, together with what was copied so far */
+				/* an expanded one: by PostgreSQL's own function, together with what was copied so far */
 				TTSOpsVirtual.materialize(slot);
 				return;
 			}
-			length = VARSIZE_ANY(value);
 		}
-		at = (used + ref->padding) & ~(Size) ref->padding;
-		/* with room for the word of zeros below */
-		if (at + length + sizeof(uint64) > buffer_size)
+		if (unlikely(length + MAXIMUM_ALIGNOF > (Size) (limit - next)))
 		{
-			grow_buffer(slot, used, at + length + sizeof(uint64), k);
-			buffer = self->buffer;
-			buffer_size = self->buffer_size;
+			Size		used = next - self->buffer;
+
+			grow_buffer(slot, used, used + length + MAXIMUM_ALIGNOF + sizeof(uint64), ref - self->refs);
+			next = self->buffer + used;
+			limit = self->buffer + self->buffer_size - sizeof(uint64);
 		}
-		memset(buffer + used, 0, sizeof(uint64));
-		copy_bytes(buffer + at, value, length);
-		values[i] = PointerGetDatum(buffer + at);
-		used = at + length;
-		present |= UINT64CONST(1) << (k % IMAGE_COLUMNS);
+		/* the buffer is aligned as anything may be */
+		at = (char *) (((uintptr_t) next + ref->padding) & ~(uintptr_t) ref->padding);
+		memset(next, 0, sizeof(uint64));
+		copy_bytes(at, value, length);
+		values[i] = PointerGetDatum(at);
+		next = at + length;
 	}
-	if (present == 0)
+	if (next == self->buffer + sizeof(absent))
 		return;
-	memcpy(buffer, &present, sizeof(present));
-	self->buffer_used = used;
+	memcpy(self->buffer, &absent, sizeof(absent));
+	self->buffer_used = next - self->buffer;
 	self->owned = true;
 }
 

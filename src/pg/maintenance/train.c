@@ -158,7 +158,8 @@ take_sample(Train *train)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "nodedb_ts sample", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext unit = AllocSetContextCreate(context, "nodedb_ts sample unit", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(unit);
+	/* the reader's strategy outlives a unit */
+	MemoryContext old = MemoryContextSwitchTo(context);
 	NtsReader  *reader = nts_reader_open(train->rel, RelationGetDescr(train->rel), GetActiveSnapshot(), context,
 										 GetAccessStrategy(BAS_BULKREAD));
 	uint64		units = nts_reader_unit_count(reader);
@@ -169,6 +170,7 @@ take_sample(Train *train)
 	const NtsDirectory *directory = nts_directory_open(train->rel, context, &meta);
 	List	   *damaged = NIL;
 
+	MemoryContextSwitchTo(unit);
 	for (uint64 i = 0; i < wanted; i++)
 	{
 		NtsVectorSet *set;

@@ -229,6 +229,18 @@ TEST(TimeseriesManager, FreedPartsLeaveNothingBehind) {
   EXPECT_EQ(0u, table.manager->Counters().active_bytes);
 }
 
+// Rows that share their tags are flushed after as many as if they did not, with less memory.
+TEST(TimeseriesManager, SharedTagsDoNotDelayAFlush) {
+  Table table({Int(8), Text(), Text(), Text(), Text(), Text(), Text()}, 0, 0, 1 << 20, 500000, 1.0);
+  table.SetSeries({1});
+  int rows = 0;
+  while (table.Append({{rows, "host", "a", "b", "c", "d", "e"}}) == NTS_INGEST_OK) ++rows;
+  constexpr int kUnshared = (1 << 20) / (8 + 5 * 8);
+  EXPECT_GT(rows, kUnshared / 2);
+  EXPECT_LT(rows, kUnshared);
+  EXPECT_LT(table.manager->Counters().active_bytes, uint64_t{512} << 10);
+}
+
 TEST(TimeseriesManager, OptionsAreChecked) {
   using memtable::TimeseriesManager;
   EXPECT_FALSE(TimeseriesManager::CheckOptions({1023, 0.6, 1}).ok());
