@@ -414,6 +414,20 @@ SELECT (SELECT md5(string_agg(x::text, ',')) FROM (SELECT host, ts, v FROM rest_
   (SELECT md5(string_agg(x::text, ',')) FROM (SELECT host, ts, v FROM rest_heap WHERE v > 2500 OR note ~ 'a1b' ORDER BY host, ts) x) AS same;
 RESET enable_sort;
 DROP TABLE rest_ts, rest_heap;
+-- all rows of a vector pass, none of the next one, in which the run ends
+CREATE TABLE border_ts (ts timestamptz, host text, flag int, n int) USING nodedb_ts
+  WITH (nodedb_ts.series_columns = 'host', nodedb_ts.time_column = 'ts', nodedb_ts.bucket = '1000 days');
+INSERT INTO border_ts SELECT '2026-01-01'::timestamptz + k * interval '1 min', 'h' || h, CASE WHEN h = 0 AND k < 1024 THEN 1 ELSE 0 END, k
+  FROM generate_series(0, 1) h, generate_series(0, 49999) k;
+SELECT ts_flush('border_ts') >= 0 AS flushed;
+ANALYZE border_ts;
+SELECT count(*), max(n) FROM (SELECT host, n FROM border_ts WHERE flag = 1 ORDER BY host LIMIT 1500) x;
+SELECT count(*), max(n) FROM (SELECT * FROM border_ts WHERE flag = 1 ORDER BY host, ts LIMIT 1500) x;
+SET enable_sort = off;
+SELECT count(*), max(n) FROM (SELECT host, n FROM border_ts WHERE flag = 1 ORDER BY host OFFSET 0) x;
+SELECT count(*), max(n) FROM (SELECT host, n FROM border_ts WHERE flag + 0 = 1 ORDER BY host OFFSET 0) x;
+RESET enable_sort;
+DROP TABLE border_ts;
 SELECT count(*) AS bad FROM (SELECT * FROM ts_verify('order_ts') UNION ALL SELECT * FROM ts_verify('own_ts') UNION ALL SELECT * FROM ts_verify('single_ts')) x;
 DEALLOCATE ALL;
 DROP FUNCTION differences, read_for;

@@ -219,6 +219,8 @@ load_row(NtsOrder *order, const NtsOrderItem *item, uint32 row)
 	vector->loaded = false;
 	vector->filled = false;
 	vector->count = 0;
+	/* the place may have held a vector of which all rows passed */
+	vector->all = false;
 	nts_reader_swap_place(scan->reader, &vector->place);
 	again = note_read(stream, locate(scan->reader, stream->entry, row, vector));
 	if (!order->entered || scan->entry != stream->entry || scan->group != vector->group)
