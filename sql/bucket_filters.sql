@@ -135,6 +135,16 @@ SELECT n FROM least_ts WHERE ts = '-infinity' OR extract(epoch FROM ts)::int = 8
 SELECT n FROM least_ts WHERE n >= 0 AND time_bucket(10, n) = 20;
 SELECT n FROM least_ts WHERE n < 0 OR time_bucket(10, n) = 20;
 SELECT n FROM least_ts WHERE time_bucket(10, n) = 20;
+-- widths and origins for which the functions fail at times that another condition leaves out
+CREATE TABLE far_ts (ts timestamp, i int, v int) USING nodedb_ts WITH (nodedb_ts.bucket = '100000 days');
+INSERT INTO far_ts SELECT '2026-01-01'::timestamp + k * interval '1 min', 10, k FROM generate_series(1, 3000) k UNION ALL SELECT '1990-01-01', 1, 5;
+SELECT ts_flush('far_ts') >= 0 AS flushed;
+SELECT count(*) FROM far_ts WHERE ts > '2025-01-01' AND date_bin('3000000 days', ts, '2025-01-01') < '2026-02-01';
+SELECT count(*) FROM far_ts WHERE ts > '2025-01-01' AND time_bucket('8000 years', ts) < '2026-02-01';
+SELECT count(*) FROM far_ts WHERE ts > '2000-01-01' AND date_bin('10 days', ts, '294276-12-31') < '2026-02-01';
+SELECT date_bin('10000 days', ts, '294276-12-31') b, max(v), min(v) FROM far_ts WHERE i > 5 GROUP BY 1;
+SELECT time_bucket('3000000 days', ts, '2025-01-01') b, max(v), min(v) FROM far_ts WHERE i > 5 GROUP BY 1;
+SELECT date_bin('10 days', ts, '294276-12-31') b, sum(v + 1) FROM far_ts WHERE i > 5 GROUP BY 1 ORDER BY 1 DESC LIMIT 3;
 -- below a security barrier only what leaks nothing
 CREATE VIEW barred WITH (security_barrier) AS SELECT * FROM t_ts WHERE n <> 4;
 EXPLAIN (COSTS OFF) SELECT count(*) FROM barred WHERE ts::date = '2010-11-07';

@@ -175,6 +175,18 @@ set_months(NtsStep *step, int64 origin)
 
 /* ---- functions of times ---- */
 
+/*
+ * Buckets of known times begin at times that there are, and no difference overflows: so the functions fail for none. Others are
+ * left to the functions, row by row.
+ */
+#define LONGEST_YEARS 1000
+
+static bool
+is_possible_origin(int64 origin)
+{
+	return origin >= FIRST_TIME && origin <= TIME_LIMIT;
+}
+
 /* A width and an origin as date_bin and time_bucket take them. */
 static bool
 understand_bins(NtsStep *step, Node *width, Node *origin, int64 default_origin)
@@ -186,10 +198,10 @@ understand_bins(NtsStep *step, Node *width, Node *origin, int64 default_origin)
 	interval = DatumGetIntervalP(((Const *) width)->constvalue);
 	step->origin = origin == NULL ? default_origin : DatumGetTimestamp(((Const *) origin)->constvalue);
 	/* the rest is for the function to refuse */
-	return !TIMESTAMP_NOT_FINITE(step->origin) && interval->month == 0 &&
+	return is_possible_origin(step->origin) && interval->month == 0 &&
 		!pg_mul_s64_overflow(interval->day, USECS_PER_DAY, &step->width) &&
 		!pg_add_s64_overflow(step->width, interval->time, &step->width) && step->width > 0 &&
-		step->width < TIME_LIMIT;
+		step->width <= LONGEST_YEARS * 366 * USECS_PER_DAY;
 }
 
 static bool
@@ -212,7 +224,8 @@ is_months(Node *width)
 	if (!is_plain_const(width))
 		return false;
 	interval = DatumGetIntervalP(((Const *) width)->constvalue);
-	return interval->month > 0 && interval->day == 0 && interval->time == 0;
+	return interval->month > 0 && interval->month <= LONGEST_YEARS * MONTHS_PER_YEAR && interval->day == 0 &&
+		interval->time == 0;
 }
 
 static bool
@@ -228,7 +241,7 @@ understand_time_bucket(NtsStep *step, List *args)
 		if (origin != NULL && !is_plain_const(origin))
 			return false;
 		set_months(step, origin == NULL ? 0 : DatumGetTimestamp(((Const *) origin)->constvalue));
-		return !TIMESTAMP_NOT_FINITE(step->origin);
+		return is_possible_origin(step->origin);
 	}
 	step->gives_start = true;
 	return understand_bins(step, linitial(args), origin, MONDAY);
@@ -251,7 +264,7 @@ understand_time_bucket_zone(NtsStep *step, List *args)
 	step->check_ends = !months && step->width < USECS_PER_DAY;
 	if (origin == NULL)
 		return true;
-	if (!is_plain_const(origin) || TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(((Const *) origin)->constvalue)))
+	if (!is_plain_const(origin) || !is_possible_origin(DatumGetTimestampTz(((Const *) origin)->constvalue)))
 		return false;
 	step->origin = DatumGetTimestamp(DirectFunctionCall2(timestamptz_zone, ((Const *) lthird(args))->constvalue,
 														 ((Const *) origin)->constvalue));
