@@ -54,6 +54,11 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   uint64_t shared_bytes() const {
     return rows_ <= variant_count_ ? 0 : uint64_t{rows_ - variant_count_} * layout_->variants().row_bytes;
   }
+  // What its rows take in another memtable, at most: none may find its variant there.
+  uint64_t copy_bytes() const {
+    constexpr uint64_t kArenaHeader = 5;
+    return bytes() + shared_bytes() + raw_bytes_ + uint64_t{rows_} * layout_->variants().slots.size() * kArenaHeader;
+  }
   // There are times, and no row's is NULL or before that of a row that came earlier. Times of less than 64 bits
   // are not looked at.
   bool times_ascend() const { return times_ascend_ && layout_->time_slot() != nullptr; }

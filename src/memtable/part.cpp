@@ -231,7 +231,7 @@ base::Status Part::TakeActive(Part* from) {
     if (has_series_) Rekey();
     return base::Status::Ok();
   }
-  if (budget.MakeRoom(from->active_->bytes())) {
+  if (budget.MakeRoom(from->active_->copy_bytes())) {
     // Small parts end in one memtable: many of them would make many small segments.
     const Budget::Lift lift(&budget);
     if (active_->AppendAll(*from->active_) != Grow::kOk) {

@@ -101,6 +101,31 @@ TEST(Part, MergeThatTheBudgetCannotCopyQueues) {
   EXPECT_EQ(1u, table.manager->Counters().flushes);
 }
 
+// Rows of the inner part share one variant; in the outer one each series has tags of its own, so that each row needs a new one.
+TEST(Part, MergeOfSharedTagsStaysWithinTheBudget) {
+  constexpr uint64_t kBudget = uint64_t{4} << 20;
+  constexpr int kTags = 100;
+  std::vector<NtsColumn> columns = {Int(8), Int(4, NTS_COLUMN_LABEL)};
+  columns.insert(columns.end(), kTags, Text());
+  Table table(columns, 0, 0, kBudget, 500000, 0.6);
+  table.SetSeries({1});
+  memtable::Part* inner = table.NewPart();
+  ASSERT_TRUE(inner->SetSeries(std::vector<uint16_t>{1}).ok());
+  const auto row = [](int series, char tag) {
+    Row result;
+    result.cells = {Cell(series), Cell(series)};
+    result.cells.insert(result.cells.end(), kTags, Cell(std::string(60, tag)));
+    return result;
+  };
+  constexpr int kRows = 2000;
+  for (int s = 0; s < kRows; s++) ASSERT_NE(table.Append(row(s, 'a')), NTS_INGEST_REJECTED);
+  for (int s = 0; s < kRows; s++) ASSERT_NE(table.AppendTo(inner, row(s, 'b')), NTS_INGEST_REJECTED);
+  ASSERT_TRUE(table.part->Merge(inner).ok());
+  EXPECT_EQ(table.part->rows(), uint64_t{2} * kRows);
+  const NtsCounters counters = table.manager->Counters();
+  EXPECT_LE(counters.active_bytes + counters.frozen_bytes, kBudget);
+}
+
 TEST(Part, MergeTakesRowsOfAFailedFlushAlong) {
   Table table(Metric(), 0, 0);
   memtable::Part* inner = table.NewPart();
