@@ -84,8 +84,8 @@ extern struct NtsBucket *nts_bucket_recognize(Expr *expr, MemoryContext context)
 /* Of the shortest bucket, in the column's unit. */
 extern int64 nts_bucket_width(const struct NtsBucket *bucket);
 /*
- * Is the expression a function of a time that gives the start of its bucket, so that buckets are ordered as times are (but
- * for the slack below)?
+ * Is the expression a function of a timestamp (with or without time zone, whose words are microseconds, as widths are) that
+ * gives the start of its bucket, so that buckets are ordered as times are (but for the slack below)?
  */
 extern bool nts_bucket_is_ordered(const struct NtsBucket *bucket);
 /*

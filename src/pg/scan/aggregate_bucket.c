@@ -32,9 +32,6 @@
 #define UNIX_EPOCH ((int64) (UNIX_EPOCH_JDATE - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY)
 #define MONDAY (2 * USECS_PER_DAY)	/* 2000-01-03 */
 #define SHORTEST_MONTH (27 * USECS_PER_DAY) /* of 28 days, less a change of the offset */
-/* far away sums might overflow */
-#define FIRST_TIME (MIN_TIMESTAMP / 2)
-#define TIME_LIMIT (END_TIMESTAMP / 2)
 
 typedef struct Unit
 {
@@ -184,7 +181,7 @@ set_months(NtsStep *step, int64 origin)
 static bool
 is_possible_origin(int64 origin)
 {
-	return origin >= FIRST_TIME && origin <= TIME_LIMIT;
+	return origin >= NTS_FIRST_TIME && origin <= NTS_TIME_LIMIT;
 }
 
 /* A width and an origin as date_bin and time_bucket take them. */
@@ -478,7 +475,7 @@ understand_epoch(NtsStep *step, Node *node)
 		default:
 			return is_int_division(function) && int_const(lsecond(args), &divisor) && divisor > 0 &&
 				understand_epoch(step, linitial(args)) && !pg_mul_s64_overflow(step->width, divisor, &step->width) &&
-				step->width < TIME_LIMIT;
+				step->width < NTS_TIME_LIMIT;
 	}
 }
 
@@ -593,7 +590,7 @@ understand_time_function(NtsStep *step, Oid function, List *args)
 static bool
 understand_step(NtsStep *step, Node *node)
 {
-	static const NtsStep start = {.from = FIRST_TIME, .to = TIME_LIMIT};
+	static const NtsStep start = {.from = NTS_FIRST_TIME, .to = NTS_TIME_LIMIT};
 	List	   *args;
 	Oid			function = called_function(node, &args);
 
@@ -670,7 +667,9 @@ nts_bucket_is_plain(const struct NtsBucket *bucket)
 bool
 nts_bucket_is_ordered(const struct NtsBucket *bucket)
 {
-	return nts_bucket_is_plain(bucket) && bucket->steps[0].ordered;
+	Oid			type = bucket->input->vartype;
+
+	return nts_bucket_is_plain(bucket) && bucket->steps[0].ordered && (type == TIMESTAMPOID || type == TIMESTAMPTZOID);
 }
 
 bool

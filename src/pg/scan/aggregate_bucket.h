@@ -6,9 +6,14 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
 #include "nodes/execnodes.h"
 #include "nodes/primnodes.h"
 #include "pgtime.h"
+
+/* Beyond these times sums might overflow, and a bucket function fail for one that no row has. */
+#define NTS_FIRST_TIME (MIN_TIMESTAMP / 2)
+#define NTS_TIME_LIMIT (END_TIMESTAMP / 2)
 
 /* How a *step* depends on the column: it is the same all through such an interval. */
 typedef enum NtsStepKind

@@ -9,19 +9,15 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type_d.h"
 #include "common/int.h"
-#include "datatype/timestamp.h"
 #include "utils/float.h"
 
+#include "pg/scan/aggregate_bucket.h"
 #include "pg/scan/aggregate_settled.h"
 #include "pg/scan/custom_scan.h"
 
 #define MAX_BUCKETS 16			/* that are looked at for an answer */
 #define REFRESH 4				/* answers "no", after which the weakest extremes are looked for again */
-/* Beyond these times a bucket function might fail for one that no row has. */
-#define EARLIEST (MIN_TIMESTAMP / 2)
-#define LATEST (END_TIMESTAMP / 2)
 
 struct NtsAggSettled
 {
@@ -130,7 +126,7 @@ find_times(const NtsAggSettled *settled, const NtsAggFacts *facts, const NtsEarl
 		nts_filter_bound_words(scan->filters[i], settled->column, first, last);
 	if (stop != NULL)
 		nts_early_stop_bound(stop, first, last);
-	return *first <= *last && *first >= EARLIEST && *last <= LATEST && *last - *first <= settled->longest;
+	return *first <= *last && *first >= NTS_FIRST_TIME && *last <= NTS_TIME_LIMIT && *last - *first <= settled->longest;
 }
 
 static bool
@@ -192,12 +188,7 @@ nts_agg_settled_forget(NtsAggSettled *settled)
 static bool
 is_ordered_time(const NtsAggVector *vector)
 {
-	Oid			type;
-
-	if (vector->bucket == NULL || !nts_bucket_is_ordered(vector->bucket) || !vector->typbyval)
-		return false;
-	type = nts_bucket_input(vector->bucket)->vartype;
-	return type == TIMESTAMPOID || type == TIMESTAMPTZOID;
+	return vector->bucket != NULL && nts_bucket_is_ordered(vector->bucket) && vector->typbyval;
 }
 
 NtsAggSettled *

@@ -18,12 +18,9 @@
 #include "utils/tuplesort.h"
 #include "utils/typcache.h"
 
+#include "pg/scan/aggregate_bucket.h"
 #include "pg/scan/custom_scan.h"
 #include "pg/scan/early_stop.h"
-
-/* Beyond these times a bucket function might fail for one that no row has. */
-#define EARLIEST (MIN_TIMESTAMP / 2)
-#define LATEST (END_TIMESTAMP / 2)
 
 struct NtsEarlyStop
 {
@@ -65,13 +62,13 @@ turn(const NtsEarlyStop *stop, int64 value)
 static int64
 greatest_safe(const NtsEarlyStop *stop)
 {
-	return turn(stop, stop->plan.descending ? LATEST : EARLIEST);
+	return turn(stop, stop->plan.descending ? NTS_TIME_LIMIT : NTS_FIRST_TIME);
 }
 
 static int64
 least_safe(const NtsEarlyStop *stop)
 {
-	return turn(stop, stop->plan.descending ? EARLIEST : LATEST);
+	return turn(stop, stop->plan.descending ? NTS_FIRST_TIME : NTS_TIME_LIMIT);
 }
 
 /* ---- what the scan leaves out ---- */

@@ -42,13 +42,6 @@ nts_early_plan_read(List *list, NtsEarlyPlan *plan)
 	plan->buckets = lfourth_int(list);
 }
 
-/* Times whose words are microseconds, as widths are. */
-static bool
-is_timestamp(Oid type)
-{
-	return type == TIMESTAMPOID || type == TIMESTAMPTZOID;
-}
-
 /* The group key that the path key orders by, if it is a bucket whose words are ordered as they are; or -1. */
 static int
 ordered_key(const PathKey *pathkey, List *keys)
@@ -66,7 +59,7 @@ ordered_key(const PathKey *pathkey, List *keys)
 			if (!equal(lfirst_node(EquivalenceMember, cell)->em_expr, key))
 				continue;
 			bucket = nts_bucket_recognize(key, CurrentMemoryContext);
-			if (bucket != NULL && nts_bucket_is_ordered(bucket) && is_timestamp(nts_bucket_input(bucket)->vartype) &&
+			if (bucket != NULL && nts_bucket_is_ordered(bucket) &&
 				nts_filter_word_order(type) == NTS_ORDER_INT &&
 				lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf == pathkey->pk_opfamily)
 				return foreach_current_index(key_cell);

@@ -281,29 +281,35 @@ nts_filter_set_constants(NtsFilter *filter, ExprContext *econtext, MemoryContext
 	MemoryContextSwitchTo(old);
 }
 
+/* The least of the constants that is not before these bytes; NULL: all are before them. */
+static const NtsBytes *
+least_from(const NtsFilter *filter, const uint8 *bytes, uint32 length)
+{
+	int			low = 0;
+	int			high = filter->constants;
+
+	while (low < high)
+	{
+		int			middle = (low + high) / 2;
+		const NtsBytes *s = &filter->strings[middle];
+
+		if (compare_bytes(s->bytes, s->length, bytes, length) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low == filter->constants ? NULL : &filter->strings[low];
+}
+
 /* Is a value one of the constants? */
 static bool
 is_among(const NtsFilter *filter, Datum value)
 {
 	const uint8 *bytes = (const uint8 *) VARDATA_ANY(DatumGetPointer(value));
 	uint32		length = VARSIZE_ANY_EXHDR(DatumGetPointer(value));
-	int			low = 0;
-	int			high = filter->constants - 1;
+	const NtsBytes *least = least_from(filter, bytes, length);
 
-	while (low <= high)
-	{
-		int			middle = (low + high) / 2;
-		const NtsBytes *s = &filter->strings[middle];
-		int			order = compare_bytes(bytes, length, s->bytes, s->length);
-
-		if (order == 0)
-			return true;
-		if (order < 0)
-			high = middle - 1;
-		else
-			low = middle + 1;
-	}
-	return false;
+	return least != NULL && compare_bytes(least->bytes, least->length, bytes, length) == 0;
 }
 
 /* ---- verdicts ---- */
@@ -384,26 +390,6 @@ judge_words(const NtsFilter *filter, const NtsStatistics *s)
 	return NTS_VERDICT_NONE;
 }
 
-/* The least of the constants that is not before the first value, which is not NULL; NULL: all are before it. */
-static const NtsBytes *
-least_within(const NtsFilter *filter, const NtsKeyBounds *bounds)
-{
-	int			low = 0;
-	int			high = filter->constants;
-
-	while (low < high)
-	{
-		int			middle = (low + high) / 2;
-		const NtsBytes *s = &filter->strings[middle];
-
-		if (compare_bytes(s->bytes, s->length, bounds->first, bounds->first_length) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low == filter->constants ? NULL : &filter->strings[low];
-}
-
 static NtsVerdict
 judge_bytes(const NtsFilter *filter, const NtsKeyBounds *bounds)
 {
@@ -412,7 +398,7 @@ judge_bytes(const NtsFilter *filter, const NtsKeyBounds *bounds)
 
 	if (bounds->first == NULL)
 		return NTS_VERDICT_NONE;	/* NULLs come last: all are NULL */
-	least = least_within(filter, bounds);
+	least = least_from(filter, bounds->first, bounds->first_length);
 	if (least == NULL)
 		return NTS_VERDICT_NONE;
 	if (bounds->last == NULL)
@@ -447,7 +433,8 @@ nts_filter_next_vector(const NtsFilter *filter, const NtsKeyBounds *bounds, uint
 {
 	while (vector < count)
 	{
-		const NtsBytes *least = bounds[vector].first == NULL ? NULL : least_within(filter, &bounds[vector]);
+		const NtsBytes *least = bounds[vector].first == NULL ? NULL :
+			least_from(filter, bounds[vector].first, bounds[vector].first_length);
 		uint32		next;
 
 		if (least == NULL)
