@@ -301,14 +301,22 @@ uint64_t* Memtable::LendWords(size_t column, std::span<const uint32_t> rows, uin
   return lent;
 }
 
+namespace {
+
+// Of a value of a column of byte strings.
+std::string_view ViewOf(const NtsValue& value) {
+  if (value.is_null) return {};
+  return {static_cast<const char*>(BytesOf(value)), value.length};
+}
+
+}  // namespace
+
 void Memtable::GatherBytes(size_t column, std::span<const uint32_t> rows,
                            std::string_view* values, uint8_t* nulls) const {
   const TableLayout::Place place = layout_->place(column);
   const auto set = [&](size_t i, const NtsValue& value) {
     nulls[i] = static_cast<uint8_t>(value.is_null);
-    values[i] = value.is_null ? std::string_view()
-                              : std::string_view(static_cast<const char*>(BytesOf(value)),
-                                                 value.length);
+    values[i] = ViewOf(value);
   };
   if (place.home == Home::kNowhere) {
     for (size_t i = 0; i < rows.size(); ++i) set(i, {0, 0, 1});
@@ -332,6 +340,24 @@ void Memtable::GatherBytes(size_t column, std::span<const uint32_t> rows,
       nulls[i] = is_null;
     }
   });
+}
+
+bool Memtable::GatherRuns(size_t column, std::span<const uint32_t> rows, size_t most, segment::ByteRuns* runs) const {
+  const TableLayout::Place place = layout_->place(column);
+  const bool known = place.home == Home::kKey || place.home == Home::kVariant;
+  if (!known || !AreGathered(rows) || gathered_runs_.size() > most) return false;
+  runs->Clear();
+  if (place.home == Home::kVariant) {
+    ForEachVar(place.slot, rows, [runs](size_t, size_t end, const uint8_t* stored) {
+      runs->Add(end, stored == nullptr ? std::string_view() : Arena::View(stored), stored == nullptr);
+    });
+    return true;
+  }
+  for (const GatheredRun& run : gathered_runs_) {
+    const NtsValue value = ReadCell(series_.keys(), series_.keys().At(run.series), place.slot);
+    runs->Add(run.end, ViewOf(value), value.is_null != 0);
+  }
+  return true;
 }
 
 void Memtable::GatherRowIds(std::span<const uint32_t> rows, uint64_t* row_ids) const {

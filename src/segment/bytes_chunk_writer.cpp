@@ -10,8 +10,6 @@ namespace nodedb_ts::segment {
 namespace {
 
 constexpr codec::WordShape kCodeShape = {codec::WordKind::kInt, 8};
-constexpr size_t kMaxBytesEntries = 65536;
-constexpr uint64_t kMaxDictionaryBytes = kMaxVectorBytes;
 constexpr double kNever = std::numeric_limits<double>::infinity();
 constexpr uint64_t kMinPackedBytes = 512;    // less is not worth a frame
 constexpr uint64_t kMinTokensBytes = 2048;
@@ -84,6 +82,19 @@ uint64_t ChunkWriter::SampleBytes(uint32_t fixed_width, const std::string_view* 
   return sample->bytes.size();
 }
 
+uint64_t ChunkWriter::DictionaryBytes(uint32_t fixed_width) const {
+  uint64_t bytes = 8;
+  for (const std::string_view v : bytes_dictionary_.entries()) bytes += v.size() + (fixed_width == 0 ? 2 : 0);
+  return bytes;
+}
+
+void ChunkWriter::AppendDictionary(uint32_t fixed_width, Parts* parts, base::ByteWriter* out) {
+  const size_t start = out->size();
+  codec::WriteDictionary(bytes_dictionary_.entries(), fixed_width, out);
+  parts->has_dictionary = true;
+  parts->dictionary_bytes = out->size() - start;
+}
+
 double ChunkWriter::TryBytesDictionary(uint32_t fixed_width, const std::string_view* values,
                                        const uint8_t* nulls,
                                        std::span<const uint32_t> vector_rows) {
@@ -99,10 +110,7 @@ double ChunkWriter::TryBytesDictionary(uint32_t fixed_width, const std::string_v
       !bytes_dictionary_.Build(values, nulls, rows, limit, &codes_)) {
     return kNever;
   }
-  uint64_t dictionary = 8;
-  for (const std::string_view v : bytes_dictionary_.entries()) {
-    dictionary += v.size() + (fixed_width == 0 ? 2 : 0);
-  }
+  uint64_t dictionary = DictionaryBytes(fixed_width);
   if (dictionary > kMaxDictionaryBytes) return kNever;
   if (level_ >= 2 && dictionary >= kMinPackedBytes) {
     scratch_.clear();
@@ -265,8 +273,7 @@ ChunkWriter::BytesForm ChunkWriter::ChooseBytesForm(uint32_t fixed_width,
   }
   const double plain =
       static_cast<double>(SampleBytes(fixed_width, values, nulls, vector_rows, &values_sample_)) * share;
-  // Codes decode far faster than strings and serve as group keys: ties go to them.
-  if (best >= plain * 1.1) {
+  if (best >= plain * kWorthCodes) {
     best = plain;
     form = BytesForm::kVectors;
   }
@@ -369,7 +376,6 @@ ChunkSummary ChunkWriter::WriteStrings(const ColumnShape& shape, const std::stri
       at += n;
     }
   }
-  const size_t dictionary_at = out->size();
   switch (form) {
     case BytesForm::kVectors: summary.codec = MostUsedCodec(); break;
     case BytesForm::kDictionary: summary.codec = codec::kDictionary; break;
@@ -391,9 +397,7 @@ ChunkSummary ChunkWriter::WriteStrings(const ColumnShape& shape, const std::stri
     writer.Bytes(shared_.data(), shared_.size());
     parts.shared_bytes = shared_.size();
   } else if (form == BytesForm::kDictionary) {
-    codec::WriteDictionary(bytes_dictionary_.entries(), width, &writer);
-    parts.has_dictionary = true;
-    parts.dictionary_bytes = out->size() - dictionary_at;
+    AppendDictionary(width, &parts, &writer);
   }
   const size_t model_at = out->size();
   WriteModel({}, body.tables, {}, &writer);

@@ -15,6 +15,7 @@
 #include "codec/zstd/trained.h"
 #include "codec/zstd/zstd.h"
 #include "segment/format.h"
+#include "segment/row_source.h"
 #include "segment/statistics.h"
 
 namespace nodedb_ts::segment {
@@ -53,6 +54,10 @@ class ChunkWriter {
   ChunkSummary WriteBytes(const ColumnShape& shape, const std::string_view* values,
                           const uint8_t* nulls, std::span<const uint32_t> vector_rows,
                           std::vector<uint8_t>* out);
+  // As WriteBytes, of values that come in runs, unless another form than constants and codes may take less: then false, and
+  // nothing is written. REQUIRES level 1.
+  bool WriteRuns(const ColumnShape& shape, const ByteRuns& runs, std::span<const uint32_t> vector_rows,
+                 std::vector<uint8_t>* out, ChunkSummary* summary);
 
  private:
   // Vectors that were encoded to judge a form: the first, middle and last one of a chunk.
@@ -152,6 +157,13 @@ class ChunkWriter {
     size_t model_bytes = 0;       // 0: none
     bool stepped = false;
   };
+  // What the entries of bytes_dictionary_ take.
+  uint64_t DictionaryBytes(uint32_t fixed_width) const;
+  void AppendDictionary(uint32_t fixed_width, Parts* parts, base::ByteWriter* out);
+  // Vectors of codes_, one for each run.
+  void WriteRunCodes(const ByteRuns& runs, std::span<const uint32_t> vector_rows, base::ByteWriter* out);
+  // Would the values take about as much or less, by sample vectors? codes: bytes with a dictionary.
+  bool ValuesMayTakeLess(uint32_t fixed_width, const ByteRuns& runs, std::span<const uint32_t> vector_rows, uint64_t codes);
   // Appends offsets and flags.
   void Finish(const Parts& parts, base::ByteWriter* out);
 
@@ -160,6 +172,7 @@ class ChunkWriter {
   codec::DictionaryBuilder<uint64_t> word_dictionary_;
   codec::DictionaryBuilder<std::string_view> bytes_dictionary_;
   std::vector<uint64_t> codes_;
+  std::vector<codec::WordRun> code_runs_;  // of one vector
   Sample values_sample_;  // of the values as they are
   Sample codes_sample_;   // of codes_
   Sample symbols_sample_;  // of the values as codes of symbols

@@ -19,6 +19,11 @@ namespace nodedb_ts::segment {
 
 inline constexpr size_t kSampleRows = 512;
 inline constexpr size_t kSampleVectors = 3;
+// Of a dictionary of byte strings.
+inline constexpr size_t kMaxBytesEntries = 65536;
+inline constexpr uint64_t kMaxDictionaryBytes = kMaxVectorBytes;
+// Codes decode far faster than strings and serve as group keys: they may take that much of the strings' bytes.
+inline constexpr double kWorthCodes = 1.1;
 
 inline size_t CountNulls(const uint8_t* nulls, size_t count) {
   return base::CountFlags(nulls, count);

@@ -32,22 +32,42 @@ void LastRows::TakeWords(size_t column, const uint64_t* words, const uint8_t* nu
 }
 
 bool LastRows::TakeBytes(size_t column, const std::string_view* values, const uint8_t* nulls) {
+  Column& to = BytesColumn(column);
+  for (size_t i = 0; i < positions_.size(); i++) {
+    const size_t row = positions_[i];
+    if (!TakeValue(&to, i, values[row], nulls[row] != 0)) return false;
+  }
+  return true;
+}
+
+bool LastRows::TakeRuns(size_t column, const ByteRuns& runs) {
+  Column& to = BytesColumn(column);
+  size_t run = 0;
+  for (size_t i = 0; i < positions_.size(); i++) {
+    while (runs.ends[run] <= positions_[i]) run++;
+    if (!TakeValue(&to, i, runs.values[run], runs.nulls[run] != 0)) return false;
+  }
+  return true;
+}
+
+LastRows::Column& LastRows::BytesColumn(size_t column) {
   Column& to = columns_[column];
   to.bytes.resize(count_);
   to.nulls.resize(count_);
-  for (size_t i = 0; i < positions_.size(); i++) {
-    std::string& value = to.bytes[first_ + i];
-    const bool null = nulls[positions_[i]] != 0;
-    const std::string_view bytes = null ? std::string_view() : values[positions_[i]];
-    value_bytes_ += bytes.size();
-    value_bytes_ -= value.size();
-    if (value_bytes_ > kMaxLastRowsBytes) {
-      GiveUp();
-      return false;
-    }
-    value.assign(bytes);
-    to.nulls[first_ + i] = null;
+  return to;
+}
+
+bool LastRows::TakeValue(Column* column, size_t position, std::string_view value, bool null) {
+  std::string& kept = column->bytes[first_ + position];
+  if (null) value = {};
+  value_bytes_ += value.size();
+  value_bytes_ -= kept.size();
+  if (value_bytes_ > kMaxLastRowsBytes) {
+    GiveUp();
+    return false;
   }
+  kept.assign(value);
+  column->nulls[first_ + position] = null ? 1 : 0;
   return true;
 }
 

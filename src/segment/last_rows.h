@@ -28,6 +28,7 @@ class LastRows final : public RowSource {
   // A column of the row group. TakeBytes: false as above, they take too many bytes.
   void TakeWords(size_t column, const uint64_t* words, const uint8_t* nulls);
   bool TakeBytes(size_t column, const std::string_view* values, const uint8_t* nulls);
+  bool TakeRuns(size_t column, const ByteRuns& runs);
   void TakeRowIds(const uint64_t* row_ids);
   void TakeCommandIds(const uint32_t* command_ids);
 
@@ -48,6 +49,11 @@ class LastRows final : public RowSource {
     std::vector<std::string> bytes;
     std::vector<uint8_t> nulls;
   };
+
+  // A column of byte strings, with room for the rows of the row group.
+  Column& BytesColumn(size_t column);
+  // The value of the row at positions_[position]; false as TakeBytes.
+  bool TakeValue(Column* column, size_t position, std::string_view value, bool null);
 
   bool given_up_ = false;
   size_t count_ = 0;  // series so far

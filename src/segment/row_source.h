@@ -11,8 +11,28 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
 namespace nodedb_ts::segment {
+
+// Byte strings of consecutive rows, each given once for rows that have it in common. Neighbours may be equal.
+struct ByteRuns {
+  std::vector<uint32_t> ends;  // behind the last row of each run, ascending
+  std::vector<std::string_view> values;
+  std::vector<uint8_t> nulls;
+
+  size_t size() const { return ends.size(); }
+  void Clear() {
+    ends.clear();
+    values.clear();
+    nulls.clear();
+  }
+  void Add(size_t end, std::string_view value, bool null) {
+    ends.push_back(static_cast<uint32_t>(end));
+    values.push_back(value);
+    nulls.push_back(null ? 1 : 0);
+  }
+};
 
 class RowSource {
  public:
@@ -37,6 +57,13 @@ class RowSource {
   // empty for NULLs.
   virtual void GatherBytes(size_t column, std::span<const uint32_t> rows,
                            std::string_view* values, uint8_t* nulls) const = 0;
+
+  // The same as at most `most` runs that end with the last row, for a source that knows them without a look at each row;
+  // false: it does not, or they are more.
+  virtual bool GatherRuns(size_t column, std::span<const uint32_t> rows, size_t most, ByteRuns* runs) const {
+    static_cast<void>(column), static_cast<void>(rows), static_cast<void>(most), static_cast<void>(runs);
+    return false;
+  }
 
   // No row has more bytes of values than this. A small bound spares the builder the
   // pass that measures rows.

@@ -17,6 +17,7 @@ using base::ByteWriter;
 using base::Status;
 
 constexpr uint64_t kLongSeriesRows = 512;
+constexpr size_t kLeastRunRows = 16;  // on average: shorter runs of byte strings are written row by row
 constexpr uint64_t kHugeRowBytes = uint64_t{8} << 20;
 // Last rows are kept when a series has so many rows on average, and when they take no more than this share of
 // the segment.
@@ -225,6 +226,19 @@ Status SegmentBuilder::WriteColumns(const RowSource& source, const RowGroup& gro
   return WriteHidden(source, group, rows);
 }
 
+namespace {
+
+Status CheckWidth(const ColumnShape& shape, const std::vector<std::string_view>& values,
+                  const std::vector<uint8_t>& nulls, size_t count) {
+  if (shape.kind != NTS_KIND_FIXED) return Status::Ok();
+  for (size_t i = 0; i < count; i++) {
+    if (!nulls[i] && values[i].size() != shape.width) return Status::Bug("fixed-width value of another width");
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
 Status SegmentBuilder::WriteColumn(const RowSource& source, size_t column, const RowGroup& group,
                                    std::span<const uint32_t> rows) {
   const ColumnShape& shape = shapes_[column];
@@ -241,15 +255,20 @@ Status SegmentBuilder::WriteColumn(const RowSource& source, size_t column, const
       NoteTimes(summary, {words, group.rows});
     }
   } else if (IsBytes(shape.kind)) {
-    views_.resize(group.rows);
-    source.GatherBytes(column, rows, views_.data(), nulls_.data());
-    if (shape.kind == NTS_KIND_FIXED) {
-      for (size_t r = 0; r < group.rows; r++) {
-        if (!nulls_[r] && views_[r].size() != shape.width) {
-          return Status::Bug("fixed-width value of another width");
-        }
+    // Level 2 tries more forms than runs have.
+    if (options_.level < 2 && source.GatherRuns(column, rows, group.rows / kLeastRunRows, &runs_)) {
+      Status status = CheckWidth(shape, runs_.values, runs_.nulls, runs_.size());
+      if (!status.ok()) return status;
+      if (writer().WriteRuns(shape, runs_, group.vector_rows, bytes_, &summary)) {
+        if (taking_last_) taking_last_ = last_rows_.TakeRuns(column, runs_);
+        AddChunk(column, shape, start, summary);
+        return Status::Ok();
       }
     }
+    views_.resize(group.rows);
+    source.GatherBytes(column, rows, views_.data(), nulls_.data());
+    Status status = CheckWidth(shape, views_, nulls_, group.rows);
+    if (!status.ok()) return status;
     if (taking_last_) taking_last_ = last_rows_.TakeBytes(column, views_.data(), nulls_.data());
     // the last rows, for which there is another writer, do without
     const codec::TrainedDictionary* trained =
@@ -261,7 +280,7 @@ Status SegmentBuilder::WriteColumn(const RowSource& source, size_t column, const
                                   bytes_);
     if (summary.codec == codec::kBytesTrained) uses_dictionaries_ = true;
     if (options_.level >= 2) {
-      Status status =
+      status =
           read_back_.CheckBytes(shape, summary, {bytes_->data() + start, bytes_->size() - start},
                                 group.vector_rows, views_.data(), nulls_.data(), trained);
       if (!status.ok()) return status;

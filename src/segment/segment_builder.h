@@ -137,6 +137,7 @@ class SegmentBuilder {
   std::vector<uint64_t> times_of_group_;
   std::vector<uint8_t> nulls_;
   std::vector<std::string_view> views_;
+  ByteRuns runs_;
   std::vector<uint32_t> command_ids_;
   std::vector<uint64_t> row_bytes_;      // raw bytes of each row
   std::vector<uint64_t> largest_bytes_;  // of its longest by-reference value

@@ -39,6 +39,9 @@ size_t LeastFrameBytes(size_t values, size_t runs) {
   return std::min((values - 1) / 8, runs / 2 * kExceptionBytes) + kHeadBytes;
 }
 
+// Are integers worth a try as runs?
+bool MayBeRuns(size_t values, size_t runs) { return runs * 4 <= values; }
+
 void WriteDelta(std::span<const uint64_t> values, std::span<const uint64_t> deltas,
                 const FramePlan& plan, base::ByteWriter* out) {
   out->Zig(static_cast<int64_t>(values[0]));
@@ -130,7 +133,7 @@ uint8_t EncodeIntegers(std::span<const uint64_t> values, uint8_t width, base::By
   }
   const size_t start = out->size();
   size_t runs_bytes = SIZE_MAX;
-  if (runs * 4 <= values.size()) {
+  if (MayBeRuns(values.size(), runs)) {
     runs_bytes = AppendRuns(shape, values, out);
     if (runs_bytes <= LeastFrameBytes(values.size(), runs)) return kRuns;
   }
@@ -156,6 +159,21 @@ uint8_t EncodeIntegers(std::span<const uint64_t> values, uint8_t width, base::By
     default: kWordCodecs[best]->encode(shape, values, out); break;
   }
   return best;
+}
+
+uint8_t EncodeIntegerRuns(std::span<const WordRun> runs, uint8_t width, base::ByteWriter* out) {
+  size_t count = 0;
+  for (const WordRun& run : runs) count += run.length;
+  if (runs.size() > 1 && MayBeRuns(count, runs.size())) {
+    const size_t start = out->size();
+    EncodeRuns(runs, out);
+    if (out->size() - start <= LeastFrameBytes(count, runs.size())) return kRuns;
+    out->vector()->resize(start);
+  }
+  uint64_t values[kMaxVectorRows];
+  uint64_t* end = values;
+  for (const WordRun& run : runs) end = std::fill_n(end, run.length, run.value);
+  return EncodeIntegers({values, count}, width, out);
 }
 
 uint8_t EncodeWords(const WordShape& shape, std::span<const uint64_t> values,

@@ -47,6 +47,12 @@ struct WordShape {
   uint8_t width = 8;  // bytes of a value: 1, 2, 4, 8
 };
 
+// So many equal words, one after the other.
+struct WordRun {
+  uint64_t value = 0;
+  uint32_t length = 0;
+};
+
 // The tables that the vectors of a chunk share; none for vectors that stand alone.
 using EntropyTables = std::span<const EntropyDecoder>;
 
@@ -73,6 +79,9 @@ uint8_t EncodeWords(const WordShape& shape, std::span<const uint64_t> values,
 // As EncodeWords, for integers of any width (dictionary codes, lengths, statistics).
 uint8_t EncodeIntegers(std::span<const uint64_t> values, uint8_t width, base::ByteWriter* out,
                        const base::WordBounds* bounds = nullptr);
+
+// The same bytes, of values that are given as runs, of which neighbours differ.
+uint8_t EncodeIntegerRuns(std::span<const WordRun> runs, uint8_t width, base::ByteWriter* out);
 
 // Decodes and checks that all bytes were used and every word is canonical. wanted: how many words matter, from the
 // first on (at least 1): others may be left as they were, and what is behind these need not be checked.

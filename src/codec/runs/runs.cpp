@@ -21,13 +21,17 @@ size_t RunEnd(std::span<const uint64_t> values, size_t begin) {
   return end;
 }
 
+void EncodeRun(uint64_t value, uint64_t length, uint64_t before, base::ByteWriter* out) {
+  out->Varint(length);
+  out->Zig(static_cast<int64_t>(value - before));
+}
+
 void Encode(const WordShape&, std::span<const uint64_t> values, base::ByteWriter* out) {
   out->Varint(CountRuns(values));
   uint64_t before = 0;
   for (size_t i = 0; i < values.size();) {
     const size_t end = RunEnd(values, i);
-    out->Varint(end - i);
-    out->Zig(static_cast<int64_t>(values[i] - before));
+    EncodeRun(values[i], end - i, before, out);
     before = values[i];
     i = end;
   }
@@ -54,6 +58,15 @@ bool Decode(const WordShape&, base::ByteReader* in, std::span<uint64_t> out) {
 
 size_t CountRuns(std::span<const uint64_t> values) {
   return base::CountChanges(values.data(), values.size()) + 1;
+}
+
+void EncodeRuns(std::span<const WordRun> runs, base::ByteWriter* out) {
+  out->Varint(runs.size());
+  uint64_t before = 0;
+  for (const WordRun& run : runs) {
+    EncodeRun(run.value, run.length, before, out);
+    before = run.value;
+  }
 }
 
 const WordCodec kRunsCodec = {kRuns, "runs", Encode, Decode};

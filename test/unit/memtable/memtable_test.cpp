@@ -233,6 +233,27 @@ TEST_P(MemtableKeys, BlocksAreRows) {
   }
 }
 
+// If the memtable knows runs of the column, they must say what has been gathered, and be counted right.
+void ExpectSameRuns(const Memtable& memtable, size_t column, std::span<const uint32_t> rows,
+                    const std::vector<std::string_view>& values, const std::vector<uint8_t>& nulls, int* known) {
+  segment::ByteRuns runs;
+  if (!memtable.GatherRuns(column, rows, rows.size(), &runs)) return;
+  ++*known;
+  size_t row = 0;
+  for (size_t run = 0; run < runs.size(); ++run) {
+    ASSERT_LT(row, runs.ends[run]);
+    for (; row < runs.ends[run]; ++row) {
+      ASSERT_EQ(nulls[row], runs.nulls[run]) << column << " " << row;
+      ASSERT_EQ(values[row], runs.values[run]) << column << " " << row;
+    }
+  }
+  ASSERT_EQ(rows.size(), row);
+  ASSERT_TRUE(memtable.GatherRuns(column, rows, runs.size(), &runs));
+  ASSERT_FALSE(memtable.GatherRuns(column, rows, runs.size() - 1, &runs));
+  // Of other rows nothing is known.
+  ASSERT_FALSE(memtable.GatherRuns(column, rows.first(rows.size() - 1), rows.size(), &runs));
+}
+
 // Rows whose tags seldom change are known by their images: they are the same rows, also when blocks are taken
 // back, rows come by themselves in between, and what images do not stand for changes.
 TEST(Memtable, RowsAreKnownByTheirImages) {
@@ -310,12 +331,14 @@ TEST(Memtable, RowsAreKnownByTheirImages) {
     std::vector<std::string_view> views(rows.size());
     std::vector<uint64_t> words(rows.size());
     std::vector<uint8_t> nulls(rows.size());
+    int runs_known = 0;
     for (const Memtable* memtable : {&by_row, &by_block}) {
       memtable->WillGather(rows);
       for (uint32_t c = 0; c < columns.size(); ++c) {
         const bool bytes = IsBytesKind(columns[c].kind);
         if (bytes) {
           memtable->GatherBytes(c, rows, views.data(), nulls.data());
+          ExpectSameRuns(*memtable, c, rows, views, nulls, &runs_known);
         } else {
           memtable->GatherWords(c, rows, words.data(), nulls.data());
         }
@@ -332,6 +355,7 @@ TEST(Memtable, RowsAreKnownByTheirImages) {
       }
       memtable->WillGather({});
     }
+    EXPECT_GT(runs_known, 0);
   }
 }
 
