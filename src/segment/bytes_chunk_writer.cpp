@@ -273,7 +273,7 @@ ChunkWriter::BytesForm ChunkWriter::ChooseBytesForm(uint32_t fixed_width,
   }
   const double plain =
       static_cast<double>(SampleBytes(fixed_width, values, nulls, vector_rows, &values_sample_)) * share;
-  if (best >= plain * kWorthCodes) {
+  if (best >= MostForCodes(plain, TotalRows(vector_rows), level_)) {
     best = plain;
     form = BytesForm::kVectors;
   }

@@ -190,26 +190,30 @@ ChunkSummary ChunkWriter::WriteWords(const ColumnShape& shape, uint64_t* words,
     return summary;
   }
   std::vector<VectorStatistics> all;
-  size_t at = 0;
-  for (const uint32_t n : vector_rows) {
-    const VectorStatistics s = ComputeStatistics(word_shape, words + at, nulls + at, n);
-    MergeRange(word_shape, s, &summary.has_range, &summary.min, &summary.max);
-    all.push_back(s);
-    at += n;
-  }
+  all.reserve(vector_rows.size());
+  const auto note_statistics = [&](size_t at, size_t n) {
+    all.push_back(ComputeStatistics(word_shape, words + at, nulls + at, n));
+    MergeRange(word_shape, all.back(), &summary.has_range, &summary.min, &summary.max);
+  };
   const bool with_statistics = statistics && vector_rows.size() > 1;
+  size_t at = 0;
   if (level_ >= 2) {
+    for (const uint32_t n : vector_rows) {
+      note_statistics(at, n);
+      at += n;
+    }
     if (!with_statistics) all.clear();
     WriteSmallWords(word_shape, words, nulls, vector_rows, all, &summary, &writer);
     return summary;
   }
   const bool dictionary = ChooseWordDictionary(word_shape, words, nulls, vector_rows);
   BeginVectors(out->size());
-  at = 0;
   const Sample& sample = dictionary ? codes_sample_ : values_sample_;
   for (size_t v = 0; v < vector_rows.size(); v++) {
     const uint32_t n = vector_rows[v];
     uint8_t number;
+    // Here, so that the vector is fetched once.
+    note_statistics(at, n);
     if (!sample.Copy(v, &writer, &number)) {
       const base::WordBounds bounds = {static_cast<int64_t>(all[v].min), static_cast<int64_t>(all[v].max)};
       number = dictionary ? WriteWordVector(kCodeShape, codes_.data() + at, nulls + at, n, &writer)

@@ -22,8 +22,12 @@ inline constexpr size_t kSampleVectors = 3;
 // Of a dictionary of byte strings.
 inline constexpr size_t kMaxBytesEntries = 65536;
 inline constexpr uint64_t kMaxDictionaryBytes = kMaxVectorBytes;
-// Codes decode far faster than strings and serve as group keys: they may take that much of the strings' bytes.
-inline constexpr double kWorthCodes = 1.1;
+
+// The bytes of codes from which on byte strings that take `values` are stored as they are. Codes decode far faster, serve as group keys and need no
+// frames: they may take a tenth more, and at level 1 a bit a row.
+inline double MostForCodes(double values, size_t rows, uint8_t level) {
+  return values * 1.1 + (level < 2 ? static_cast<double>(rows) / 8 : 0);
+}
 
 inline size_t CountNulls(const uint8_t* nulls, size_t count) {
   return base::CountFlags(nulls, count);

@@ -79,7 +79,9 @@ void ChunkWriter::WriteRunCodes(const ByteRuns& runs, std::span<const uint32_t> 
 
 bool ChunkWriter::ValuesMayTakeLess(uint32_t fixed_width, const ByteRuns& runs, std::span<const uint32_t> vector_rows,
                                     uint64_t codes) {
-  const auto less = [codes](double values) { return static_cast<double>(codes) >= values * kWorthCodes; };
+  const auto less = [&](double values) {
+    return static_cast<double>(codes) >= MostForCodes(values, runs.ends.back(), level_);
+  };
   uint64_t least = 0;
   RunCursor every(runs);
   for (const uint32_t rows : vector_rows) {
