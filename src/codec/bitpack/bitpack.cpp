@@ -236,10 +236,17 @@ void WriteFrame(std::span<const uint64_t> values, const FramePlan& plan, base::B
   offsets[0] = 0;  // n >= 1, but the compiler cannot know
   base::SubtractBase(values.data(), n, plan.base, offsets);
   if (plan.exceptions > 0) {
-    for (size_t i = 0; i < n; i++) {
-      if (BitWidth(offsets[i]) <= plan.width) continue;
-      exceptions[exception_count++] = static_cast<uint16_t>(i);
-      offsets[i] = 0;
+    constexpr size_t kBlock = 8;  // most of which have none
+    for (size_t begin = 0; begin < n; begin += kBlock) {
+      const size_t end = std::min(begin + kBlock, n);
+      uint64_t any = 0;
+      for (size_t i = begin; i < end; i++) any |= offsets[i];
+      if (any >> plan.width == 0) continue;
+      for (size_t i = begin; i < end; i++) {
+        if (offsets[i] >> plan.width == 0) continue;
+        exceptions[exception_count++] = static_cast<uint16_t>(i);
+        offsets[i] = 0;
+      }
     }
   }
   out->Varint(exception_count);
