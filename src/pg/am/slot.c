@@ -8,8 +8,9 @@
  *   A materialized row lies in a buffer that the slot keeps: COPY materializes every
  *   row, and an allocation for each shows. So does looking for the columns that have
  *   something to copy: a slot that stays with one row type keeps a list of them.
- *   The buffer begins with a word that says which of the listed columns are NULL, and
- *   padding is zero: equal bytes are equal rows, as far as by-reference values go.
+ *   The buffer begins with a word that says which of the listed columns are NULL,
+ *   padding is zero, and a short varlena has a short header: equal bytes are equal
+ *   rows, as far as by-reference values go.
  * The struct begins as VirtualTupleTableSlot, so that TTSOpsVirtual's own functions
  * serve the virtual state.
  */
@@ -36,6 +37,7 @@ typedef struct NtsSlot
 	Size		buffer_used;
 	struct RefColumn *refs;		/* in the slot's context; NULL: not listed yet */
 	int			ref_count;
+	int			pack_count;		/* of them, the first: varlenas that may have a header of one byte */
 } NtsSlot;
 
 /* A column whose values are passed by reference. */
@@ -48,6 +50,8 @@ typedef struct RefColumn
 
 #define MAX_KEPT_BUFFER 1024	/* a larger one is freed with its row */
 #define FIRST_BUFFER 128
+#define MAX_PACKED (VARATT_SHORT_MAX - VARHDRSZ_SHORT + VARHDRSZ)	/* length of a varlena that gets a short header */
+#define BUFFER_SLACK (MAXIMUM_ALIGNOF + sizeof(uint64))	/* for alignment, and for what is written behind a value */
 #define IMAGE_COLUMNS 64		/* that the buffer's first word has a bit for */
 
 /*
@@ -127,6 +131,7 @@ slot_init(TupleTableSlot *slot)
 	self->buffer_used = 0;
 	self->refs = NULL;
 	self->ref_count = 0;
+	self->pack_count = 0;
 }
 
 static void
@@ -157,6 +162,7 @@ free_refs(NtsSlot *self)
 		pfree(self->refs);
 	self->refs = NULL;
 	self->ref_count = 0;
+	self->pack_count = 0;
 }
 
 static void
@@ -252,7 +258,7 @@ slot_getsysattr_impl(TupleTableSlot *slot, int attnum, bool *isnull)
 }
 
 /*
- * The columns that have something to copy. A slot whose row type may change (ExecSetSlotDescriptor, to a wider one, too)
+ * The columns that have something to copy, those first whose short values get a short header, as in heap's tuples. A slot whose row type may change (ExecSetSlotDescriptor, to a wider one, too)
  * lists them each time; PostgreSQL makes those of our type with a fixed one, extensions need not.
  */
 static void
@@ -263,17 +269,23 @@ list_refs(TupleTableSlot *slot)
 
 	free_refs(self);
 	self->refs = MemoryContextAlloc(slot->tts_mcxt, sizeof(RefColumn) * Max(desc->natts, 1));
-	for (int i = 0; i < desc->natts; i++)
+	for (int pass = 0; pass < 2; pass++)
 	{
-		Form_pg_attribute att = TupleDescAttr(desc, i);
-		RefColumn  *ref = &self->refs[self->ref_count];
+		for (int i = 0; i < desc->natts; i++)
+		{
+			Form_pg_attribute att = TupleDescAttr(desc, i);
+			RefColumn  *ref = &self->refs[self->ref_count];
+			bool		packs = att->attlen == -1 && att->attstorage != TYPSTORAGE_PLAIN;
 
-		if (att->attbyval)
-			continue;
-		ref->column = i;
-		ref->length = att->attlen;
-		ref->padding = att_align_nominal(1, att->attalign) - 1;
-		self->ref_count++;
+			if (att->attbyval || packs != (pass == 0))
+				continue;
+			ref->column = i;
+			ref->length = att->attlen;
+			ref->padding = att_align_nominal(1, att->attalign) - 1;
+			self->ref_count++;
+		}
+		if (pass == 0)
+			self->pack_count = self->ref_count;
 	}
 }
 
@@ -317,7 +329,30 @@ copy_bytes(char *to, const char *from, Size length)
 #undef COPY_ENDS
 }
 
-/* Bytes of a value that is no plain varlena; 0: it has to be flattened. */
+/*
+ * A plain varlena of `length` bytes as one with a header of one byte, without alignment: less is written, and compared later.
+ * Returns its end; up to 3 bytes behind it change.
+ */
+static inline char *
+copy_packed(char *to, const char *value, Size length)
+{
+	length -= VARHDRSZ;
+	SET_VARSIZE_SHORT(to, length + VARHDRSZ_SHORT);
+	if (length < 4)
+	{
+		uint32		bytes;
+
+		/* bytes of the header before them make four, and go again */
+		memcpy(&bytes, value + length, sizeof(bytes));
+		bytes = (uint32) ((uint64) bytes >> (32 - 8 * length));
+		memcpy(to + VARHDRSZ_SHORT, &bytes, sizeof(bytes));
+	}
+	else
+		copy_bytes(to + VARHDRSZ_SHORT, value + VARHDRSZ, length);
+	return to + VARHDRSZ_SHORT + length;
+}
+
+/* Bytes of a value that is no plain varlena; 0: it has to be flattened, which an expanded one is. */
 static pg_noinline Size
 odd_length(const RefColumn *ref, const char *value)
 {
@@ -328,19 +363,120 @@ odd_length(const RefColumn *ref, const char *value)
 	return VARATT_IS_EXTERNAL_EXPANDED(value) ? 0 : VARSIZE_ANY(value);
 }
 
-/* Copies the by-reference values of a virtual row into the slot's buffer. */
-static void
-own_values(TupleTableSlot *slot)
+static inline Size
+value_length(const RefColumn *ref, const char *value)
+{
+	return likely(ref->length == -1 && VARATT_IS_4B_U(value)) ? VARSIZE_4B(value) : odd_length(ref, value);
+}
+
+/* Room for `length` bytes more behind `next`, where listed column k goes; returns where that is now. */
+static pg_noinline char *
+make_room(TupleTableSlot *slot, char *next, Size length, int k)
+{
+	NtsSlot    *self = (NtsSlot *) slot;
+	Size		used = next - self->buffer;
+
+	grow_buffer(slot, used, used + length + BUFFER_SLACK, k);
+	return self->buffer + used;
+}
+
+/* A value may begin up to here, less its length. */
+static inline char *
+buffer_limit(const NtsSlot *self)
+{
+	return self->buffer + self->buffer_size - BUFFER_SLACK;
+}
+
+/* Copies the value of listed column k as it is; returns its end. NULL: an expanded one. */
+static inline char *
+copy_value(TupleTableSlot *slot, int k, char *next)
+{
+	NtsSlot    *self = (NtsSlot *) slot;
+	const RefColumn *ref = &self->refs[k];
+	const char *value = DatumGetPointer(slot->tts_values[ref->column]);
+	Size		length = value_length(ref, value);
+	char	   *at;
+
+	if (unlikely(length == 0))
+		return NULL;
+	if (unlikely(next + length > buffer_limit(self)))
+		next = make_room(slot, next, length, k);
+	/* the buffer is aligned as anything may be */
+	at = (char *) (((uintptr_t) next + ref->padding) & ~(uintptr_t) ref->padding);
+	memset(next, 0, sizeof(uint64));
+	copy_bytes(at, value, length);
+	slot->tts_values[ref->column] = PointerGetDatum(at);
+	return at + length;
+}
+
+/* The same, not in line with what copies packed values. */
+static pg_noinline char *
+copy_odd_value(TupleTableSlot *slot, int k, char *next)
+{
+	return copy_value(slot, k, next);
+}
+
+/*
+ * Copies the by-reference values of a virtual row, those that pack first, to `next` in the slot's buffer; returns their end and
+ * sets *absent. NULL: there is an expanded one.
+ */
+static char *
+copy_values(TupleTableSlot *slot, char *next, uint64 *absent)
 {
 	NtsSlot    *self = (NtsSlot *) slot;
 	/* kept here, since bytes that are copied may be anything to a compiler */
 	Datum	   *values = slot->tts_values;
 	const bool *nulls = slot->tts_isnull;
-	const RefColumn *ref;
-	const RefColumn *end;
+	const RefColumn *refs = self->refs;
+	char	   *limit = buffer_limit(self);
+	int			pack_count = self->pack_count;
+	int			k;
+
+	for (k = 0; k < pack_count; k++)
+	{
+		int			i = refs[k].column;
+		const char *value = DatumGetPointer(values[i]);
+		Size		length;
+
+		if (unlikely(nulls[i]))
+		{
+			*absent |= UINT64CONST(1) << (k % IMAGE_COLUMNS);
+			continue;
+		}
+		length = VARATT_IS_4B_U(value) ? VARSIZE_4B(value) : MAX_PACKED + 1;
+		if (unlikely(length > MAX_PACKED))
+		{
+			next = copy_odd_value(slot, k, next);
+			if (next == NULL)
+				return NULL;
+			limit = buffer_limit(self);
+			continue;
+		}
+		if (unlikely(next + length > limit))
+		{
+			next = make_room(slot, next, length, k);
+			limit = buffer_limit(self);
+		}
+		values[i] = PointerGetDatum(next);
+		next = copy_packed(next, value, length);
+	}
+	for (; k < self->ref_count; k++)
+	{
+		if (unlikely(nulls[refs[k].column]))
+			*absent |= UINT64CONST(1) << (k % IMAGE_COLUMNS);
+		else if (unlikely((next = copy_value(slot, k, next)) == NULL))
+			return NULL;
+	}
+	return next;
+}
+
+/* Copies the by-reference values of a virtual row into the slot's buffer. */
+static void
+own_values(TupleTableSlot *slot)
+{
+	NtsSlot    *self = (NtsSlot *) slot;
 	uint64		absent = 0;
-	char	   *next;
-	char	   *limit;			/* behind it is room for the word of zeros below */
+	char	   *end;
 
 	if (self->owned || TTS_SHOULDFREE(slot))
 		return;
@@ -350,52 +486,17 @@ own_values(TupleTableSlot *slot)
 		return;
 	if (self->buffer == NULL)
 		grow_buffer(slot, 0, FIRST_BUFFER, 0);
-	next = self->buffer + sizeof(absent);
-	limit = self->buffer + self->buffer_size - sizeof(uint64);
-	end = self->refs + self->ref_count;
-	for (ref = self->refs; ref != end; ref++)
+	end = copy_values(slot, self->buffer + sizeof(absent), &absent);
+	if (unlikely(end == NULL))
 	{
-		int			i = ref->column;
-		const char *value = DatumGetPointer(values[i]);
-		Size		length;
-		char	   *at;
-
-		if (unlikely(nulls[i]))
-		{
-			absent |= UINT64CONST(1) << ((ref - self->refs) % IMAGE_COLUMNS);
-			continue;
-		}
-		if (likely(ref->length == -1 && VARATT_IS_4B_U(value)))
-			length = VARSIZE_4B(value);
-		else
-		{
-			length = odd_length(ref, value);
-			if (unlikely(length == 0))
-			{
-				/* an expanded one: by PostgreSQL's own function, together with what was copied so far */
-				TTSOpsVirtual.materialize(slot);
-				return;
-			}
-		}
-		if (unlikely(length + MAXIMUM_ALIGNOF > (Size) (limit - next)))
-		{
-			Size		used = next - self->buffer;
-
-			grow_buffer(slot, used, used + length + MAXIMUM_ALIGNOF + sizeof(uint64), ref - self->refs);
-			next = self->buffer + used;
-			limit = self->buffer + self->buffer_size - sizeof(uint64);
-		}
-		/* the buffer is aligned as anything may be */
-		at = (char *) (((uintptr_t) next + ref->padding) & ~(uintptr_t) ref->padding);
-		memset(next, 0, sizeof(uint64));
-		copy_bytes(at, value, length);
-		values[i] = PointerGetDatum(at);
-		next = at + length;
+		/* by PostgreSQL's own function, together with what was copied so far */
+		TTSOpsVirtual.materialize(slot);
+		return;
 	}
-	if (next == self->buffer + sizeof(absent))
+	if (end == self->buffer + sizeof(absent))
 		return;
 	memcpy(self->buffer, &absent, sizeof(absent));
-	self->buffer_used = next - self->buffer;
+	self->buffer_used = end - self->buffer;
 	self->owned = true;
 }
 
