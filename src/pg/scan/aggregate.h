@@ -43,6 +43,7 @@ typedef struct NtsAggVector
 	Datum	   *values;			/* a NULL's is 0 */
 	uint8	   *nulls;			/* NULL: there are none */
 	bool		uniform;		/* known: the same value in all rows, or NULL in all */
+	bool		ascends;		/* known of a column: words ascend, and there are no NULLs */
 	/* a bucket of a column in order: rows whose value may differ from the one before, ascending; -1: not known */
 	int			change_count;
 	uint32	   *changes;

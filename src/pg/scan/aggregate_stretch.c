@@ -373,7 +373,8 @@ nts_bucket_fill(NtsAggVectors *vectors, NtsAggVector *vector, const NtsAggVector
 		bucket->null_known = false;
 	}
 	memset(vector->own_nulls, 0, count);
-	if (input->nulls == NULL && input->typlen == 8 && nts_is_ascending((const uint64 *) input->values, count))
+	if (input->nulls == NULL && input->typlen == 8 &&
+		(input->ascends || nts_is_ascending((const uint64 *) input->values, count)))
 	{
 		fill_ascending(vectors, vector, input, count);
 		return;
