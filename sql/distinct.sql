@@ -143,9 +143,31 @@ SELECT compared > 300 AS many, different, used > 100 AS some FROM differences(AR
 SELECT compared, different, used > 0 AS some FROM differences(ARRAY['SELECT DISTINCT x.host FROM {} x, {} y WHERE x.ts = y.ts AND y.n = 4',
   'SELECT DISTINCT host, tableoid > 0 FROM {}', 'SELECT DISTINCT host FROM {} WHERE (SELECT true)',
   'SELECT host FROM (SELECT DISTINCT host, n FROM {}) x WHERE n = 3'], 'p_ts');
+-- expressions, too, are made where the rows are
+EXPLAIN (COSTS OFF) SELECT DISTINCT date_trunc('day', ts) AS day, 1 AS one, host FROM p_ts WHERE n > 3 ORDER BY day DESC LIMIT 2;
+EXPLAIN (COSTS OFF) SELECT DISTINCT upper(host) FROM p_ts WHERE ts < '2026-01-02';
+EXPLAIN (COSTS OFF) SELECT DISTINCT upper(host) FROM p_ts WHERE ts > '2026-01-08';
+EXPLAIN (COSTS OFF) SELECT DISTINCT arr || 1 FROM p_ts;
+SET nodedb_ts.enable_partial_aggregate = off;
+EXPLAIN (COSTS OFF) SELECT DISTINCT upper(host) FROM p_ts;
+RESET nodedb_ts.enable_partial_aggregate;
+CREATE VIEW expressions AS
+  SELECT format('SELECT DISTINCT %s FROM {} %s %s', e, w, o) AS q
+    FROM unnest(ARRAY['upper(host)', 'time_bucket(''1 day'', ts)', 'n / 5, host', 'n % 7 AS x, 7, n % 7 AS y',
+                      'coalesce(late, ''none''), region, num + 1', 'b IS NULL, n IS NULL', 'm::text, length(v)',
+                      'time_bucket(''2 days'', ts), region, extract(dow FROM ts)']) e,
+         unnest(ARRAY['', 'WHERE n = 7', 'WHERE host IN (''h3'', ''h7'')', 'WHERE ts < ''2026-01-03 04:05''', 'WHERE ts < now()',
+                      'WHERE n > 5000']) w,
+         unnest(ARRAY['', 'ORDER BY 1', 'ORDER BY 1 DESC NULLS LAST OFFSET 0']) o;
+SELECT compared, different, used > 100 AS most FROM differences(ARRAY(SELECT q FROM expressions), 'p_ts');
+PREPARE q(timestamptz) AS SELECT DISTINCT upper(host) FROM p_ts WHERE ts < $1 AND n = 4 ORDER BY 1;
+EXPLAIN (COSTS OFF) EXECUTE q('2026-01-01 00:30');
+EXECUTE q('2026-01-01 00:30');
+EXECUTE q('2026-01-06');
 CREATE TABLE child () INHERITS (t_ts) USING nodedb_ts;
 INSERT INTO child SELECT * FROM t_heap WHERE n = 3;
-SELECT compared, different, used FROM differences(ARRAY['SELECT DISTINCT host, n FROM {}', 'SELECT DISTINCT region FROM {} WHERE n < 7'], 't_ts');
+SELECT compared, different, used FROM differences(ARRAY['SELECT DISTINCT host, n FROM {}', 'SELECT DISTINCT region FROM {} WHERE n < 7',
+  'SELECT DISTINCT n / 4, lower(host) FROM {} WHERE n < 9'], 't_ts');
 -- DISTINCT ON of each partition
 EXPLAIN (COSTS OFF) SELECT DISTINCT ON (host) host, ts, n FROM p_ts ORDER BY host, ts DESC;
 SELECT compared, different FROM differences(ARRAY(

@@ -1,4 +1,5 @@
 // Input: u16 rows, a table, one vector.
+#include "base/words.h"
 #include "codec/bitpack/bitpack.h"
 #include "codec/entropy/entropy.h"
 #include "fuzz/fuzz.h"
@@ -19,7 +20,15 @@ void Run(std::span<const uint8_t> input) {
   codec::EntropyDecoder decoder;
   if (!in.ReadU16(&rows) || !decoder.Read(&in)) return;
   std::vector<uint64_t> values(1 + rows % codec::kMaxVectorRows);
-  if (!decoder.Decode(&in, values)) return;
+  std::vector<uint64_t> sums(values.size());
+  base::ByteReader same = in;
+  const bool summed = decoder.DecodeSums(&same, sums, sums.size(), rows);
+  const bool read = decoder.Decode(&in, values);
+  Require(summed == read, "sums are decoded where values are");
+  if (!read) return;
+  std::vector<uint64_t> added = values;
+  base::SumZigZag(added.data(), added.size(), rows);
+  Require(sums == added, "sums are those of the values");
   codec::EntropyEncoder encoder;
   if (!MakeTable(values, &encoder)) return;
   Bytes bytes;

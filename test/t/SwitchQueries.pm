@@ -371,6 +371,11 @@ sub q_lateral
 	return { sql => "SELECT o.host, (SELECT max(a.ts) FROM %T a WHERE a.host = o.host AND $c), (SELECT count(*) FROM %T a WHERE a.dev = o.dev) FROM hosts o" };
 }
 
+sub q_distinct_of
+{
+	my @keys = (bucket(), map { maybe(0.5) ? bucket() : output(pick(@names)) } 1 .. int(rand(3)));
+	return { sql => 'SELECT DISTINCT ' . join(', ', @keys) . ' FROM %T' . where() };
+}
 sub q_distinct { my $c = pick(@names); return { sql => 'SELECT DISTINCT ' . join(', ', map { output($_) } $c, (maybe(0.3) ? 'host' : ())) . ' FROM %T' . where() }; }
 
 sub q_derived
@@ -384,7 +389,7 @@ sub q_derived
 }
 
 my @makers = ((\&q_rows) x 4, \&q_star, (\&q_aggregate) x 4, (\&q_group) x 5, \&q_group_limit, (\&q_best) x 2, (\&q_ordered) x 4, (\&q_last_point) x 2, (\&q_newest) x 2, (\&q_join) x 3, \&q_self_join,
-	\&q_semi, \&q_lateral, \&q_distinct, \&q_derived);
+	\&q_semi, \&q_lateral, \&q_distinct, \&q_distinct_of, \&q_derived);
 
 # A query: sql; ordered: in a given order; cursor: FETCHes to go through it by; types, values: parameters.
 sub query

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/bits.h"
+#include "base/words.h"
 #include "codec/bitpack/bitpack.h"
 #include "codec/entropy/entropy.h"
 #include "codec/entropy/token.h"
@@ -40,22 +42,48 @@ struct BitIn {
   }
 };
 
+// Of the ways to do the same: with what x86-64 has since BMI2, or with nothing but C++.
+enum class Means { kPlain, kBmi2 };
+
+// The symbol in a state's second byte: a value or an index, or, for sums, the signed value that a zigzagged one means.
+template <bool kSums>
+constexpr uint8_t SymbolOf(uint32_t value) {
+  return static_cast<uint8_t>(kSums ? static_cast<uint32_t>(base::UnZigZag(value)) : value);
+}
+template <bool kSums>
+NODEDB_TS_INLINE uint64_t ValueOf(State s) {
+  const auto symbol = static_cast<uint8_t>(s >> 8);
+  return kSums ? static_cast<uint64_t>(int64_t{static_cast<int8_t>(symbol)}) : symbol;
+}
+
 // Returns the word whose low byte is the number of bits that were taken.
-NODEDB_TS_INLINE State Step(const State* states, BitIn* in, size_t* state, uint64_t* out) {
+template <Means kMeans, bool kSums>
+NODEDB_TS_INLINE State Step(const State* states, BitIn* in, size_t* state, uint64_t* sum, uint64_t* out) {
   const State s = states[*state];
-  uint64_t symbol = (s >> 8) & 0xFF;
-#ifdef __GNUC__
-  asm("" : "+r"(symbol));  // or GCC gathers four of them in a vector register, which takes longer
+  uint64_t value = ValueOf<kSums>(s);
+  uint64_t bits;
+#ifdef NODEDB_TS_BMI2
+  if constexpr (kMeans == Means::kBmi2) {
+    // What GCC makes of C++ takes two instructions, of which each value waits for both.
+    asm("bzhi %1, %2, %0" : "=r"(bits) : "r"(uint64_t{s}), "r"(in->bits) : "cc");
+    in->bits >>= s & 63;
+  } else
 #endif
-  *out = symbol;
-  *state = (s >> 16) + in->Take(s);
+  {
+    bits = in->Take(s);
+  }
+#ifdef __GNUC__
+  asm("" : "+r"(value));  // or GCC gathers four of them in a vector register, which takes longer
+#endif
+  *out = kSums ? *sum += value : value;
+  *state = (s >> 16) + bits;
   return s;
 }
 
 // Reads as many bits as the states say, which no stored byte can make more than `log` for a value: the
 // caller has made room for them. Returns the position of the first bit behind.
-template <size_t kStreams>
-NODEDB_TS_INLINE size_t DecodeTokens(const State* states, unsigned log, const uint8_t* bytes,
+template <Means kMeans, bool kSums, size_t kStreams>
+NODEDB_TS_INLINE size_t DecodeTokens(const State* states, unsigned log, uint64_t sum, const uint8_t* bytes,
                                      uint64_t* out, size_t n) {
   BitIn in{bytes};
   in.Fill();
@@ -66,22 +94,25 @@ NODEDB_TS_INLINE size_t DecodeTokens(const State* states, unsigned log, const ui
   size_t i = 0;
   for (; i + 4 <= steps; i += 4) {
     in.Fill();
-    State taken = Step(states, &in, &state[0], &out[i]);
-    taken += Step(states, &in, &state[1 % kStreams], &out[i + 1]);
-    taken += Step(states, &in, &state[2 % kStreams], &out[i + 2]);
-    taken += Step(states, &in, &state[3 % kStreams], &out[i + 3]);
+    State taken = Step<kMeans, kSums>(states, &in, &state[0], &sum, &out[i]);
+    taken += Step<kMeans, kSums>(states, &in, &state[1 % kStreams], &sum, &out[i + 1]);
+    taken += Step<kMeans, kSums>(states, &in, &state[2 % kStreams], &sum, &out[i + 2]);
+    taken += Step<kMeans, kSums>(states, &in, &state[3 % kStreams], &sum, &out[i + 3]);
     in.valid -= taken & 0xFF;  // the sum of four low bytes: at most 4 * kEntropyMaxLog
   }
   // All indexes of `state` are constant, here too: it stays in registers.
   in.Fill();
   State taken = 0;
-  if (i < steps) taken += Step(states, &in, &state[0], &out[i++]);
-  if (i < steps) taken += Step(states, &in, &state[1 % kStreams], &out[i++]);
-  if (i < steps) taken += Step(states, &in, &state[2 % kStreams], &out[i++]);
+  if (i < steps) taken += Step<kMeans, kSums>(states, &in, &state[0], &sum, &out[i++]);
+  if (i < steps) taken += Step<kMeans, kSums>(states, &in, &state[1 % kStreams], &sum, &out[i++]);
+  if (i < steps) taken += Step<kMeans, kSums>(states, &in, &state[2 % kStreams], &sum, &out[i++]);
   in.valid -= taken & 0xFF;
   // Nothing follows the last value of each.
   for (size_t k = 0; k < kStreams; k++) {
-    out[steps + (k + kStreams - steps % kStreams) % kStreams] = (states[state[k]] >> 8) & 0xFF;
+    out[steps + (k + kStreams - steps % kStreams) % kStreams] = ValueOf<kSums>(states[state[k]]);
+  }
+  if constexpr (kSums) {
+    for (i = steps; i < n; i++) out[i] = sum += out[i];
   }
   return in.position(bytes);
 }
@@ -134,28 +165,36 @@ struct Table {
   unsigned log;
   unsigned streams;
   unsigned max_raw;
+  bool sums;        // REQUIRES no raw bits; as the states are laid out
+  uint64_t before;  // what they begin with
 };
 
-NODEDB_TS_INLINE size_t DecodeAll(const Table& t, const uint8_t* bytes, uint64_t* out, size_t n) {
-  size_t position;
+template <Means kMeans, bool kSums>
+NODEDB_TS_INLINE size_t DecodeStreams(const Table& t, const uint8_t* bytes, uint64_t* out, size_t n) {
   switch (t.streams) {
-    case 1: position = DecodeTokens<1>(t.states, t.log, bytes, out, n); break;
-    case 2: position = DecodeTokens<2>(t.states, t.log, bytes, out, n); break;
-    default: position = DecodeTokens<4>(t.states, t.log, bytes, out, n); break;
+    case 1: return DecodeTokens<kMeans, kSums, 1>(t.states, t.log, t.before, bytes, out, n);
+    case 2: return DecodeTokens<kMeans, kSums, 2>(t.states, t.log, t.before, bytes, out, n);
+    default: return DecodeTokens<kMeans, kSums, 4>(t.states, t.log, t.before, bytes, out, n);
   }
+}
+
+template <Means kMeans>
+NODEDB_TS_INLINE size_t DecodeAll(const Table& t, const uint8_t* bytes, uint64_t* out, size_t n) {
+  if (t.sums) return DecodeStreams<kMeans, true>(t, bytes, out, n);
+  const size_t position = DecodeStreams<kMeans, false>(t, bytes, out, n);
   return t.tokens == nullptr ? position
                              : AddRawBits(t.tokens, t.max_raw, bytes, position, out, n);
 }
 
 size_t DecodeAnywhere(const Table& t, const uint8_t* bytes, uint64_t* out, size_t n) {
-  return DecodeAll(t, bytes, out, n);
+  return DecodeAll<Means::kPlain>(t, bytes, out, n);
 }
 
 #ifdef NODEDB_TS_BMI2
 // The same with shifts that need no fixed register.
 __attribute__((target("bmi,bmi2"))) size_t DecodeBmi2(const Table& t, const uint8_t* bytes,
                                                   uint64_t* out, size_t n) {
-  return DecodeAll(t, bytes, out, n);
+  return DecodeAll<Means::kBmi2>(t, bytes, out, n);
 }
 #endif
 
@@ -178,6 +217,7 @@ bool EntropyDecoder::Read(base::ByteReader* in) {
   counts_ = std::make_unique<EntropyCounts>();
   EntropyCounts& counts = *counts_;
   states_.reset();
+  sum_states_.reset();
   if (!counts.Read(in)) return false;
   log_ = counts.log;
   streams_ = counts.streams;
@@ -191,7 +231,8 @@ bool EntropyDecoder::Read(base::ByteReader* in) {
 }
 
 // Walks over the states in order; which token comes next is found where the order of dealing says.
-void EntropyDecoder::MakeStates() const {
+template <bool kSums>
+std::unique_ptr<EntropyDecoder::State[]> EntropyDecoder::MakeStates() const {
   const EntropyCounts& counts = *counts_;
   const unsigned log = counts.log;
   const uint32_t size = 1u << log;
@@ -211,10 +252,9 @@ void EntropyDecoder::MakeStates() const {
     }
     at += counts.count[i];
     const uint32_t symbol = max_raw_ == 0 ? counts.token[i] : i;
-    next[i] = {counts.count[i], (symbol << 8) - (size << 16) - less};
+    next[i] = {counts.count[i], (uint32_t{SymbolOf<kSums>(symbol)} << 8) - (size << 16) - less};
   }
-  states_ = std::make_unique_for_overwrite<State[]>(size);
-  State* states = states_.get();
+  auto states = std::make_unique_for_overwrite<State[]>(size);
   const uint32_t step = entropy::InverseStep(log);
   uint32_t k = 0;
   for (uint32_t i = 0; i < size; i++) {
@@ -224,13 +264,21 @@ void EntropyDecoder::MakeStates() const {
     states[i] = (x << (zeros - less) << 16) + zeros + n.rest;
     k += step;
   }
+  return states;
 }
 
-size_t EntropyDecoder::DecodeSome(const base::ByteReader& in, size_t n, std::span<uint64_t> out) const {
+size_t EntropyDecoder::DecodeSome(const base::ByteReader& in, size_t n, const uint64_t* before,
+                                  std::span<uint64_t> out) const {
   static const DecodeFunction decode = Best();
-  if (states_ == nullptr) MakeStates();
-  const Table table = {states_.get(), tokens_.empty() ? nullptr : tokens_.data(), log_,
-                       n < entropy::kOneStreamBelow ? 1u : streams_, max_raw_};
+  if (before != nullptr && sum_states_ == nullptr) sum_states_ = MakeStates<true>();
+  if (before == nullptr && states_ == nullptr) states_ = MakeStates<false>();
+  const Table table = {before != nullptr ? sum_states_.get() : states_.get(),
+                       tokens_.empty() ? nullptr : tokens_.data(),
+                       log_,
+                       n < entropy::kOneStreamBelow ? 1u : streams_,
+                       max_raw_,
+                       before != nullptr,
+                       before != nullptr ? *before : 0};
   // The most that the values can take. Where less is there, they are read from a copy with zeros behind.
   const size_t most = (table.streams * log_ + out.size() * (log_ + size_t{max_raw_})) / 8 + 1 + kSlack;
   const uint8_t* bytes = in.at();
@@ -243,17 +291,30 @@ size_t EntropyDecoder::DecodeSome(const base::ByteReader& in, size_t n, std::spa
   return (decode(table, bytes, out.data(), out.size()) + 7) / 8;
 }
 
-bool EntropyDecoder::Decode(base::ByteReader* in, std::span<uint64_t> out) const {
+bool EntropyDecoder::DecodeWanted(base::ByteReader* in, std::span<uint64_t> out, size_t wanted,
+                                  const uint64_t* before) const {
   const uint8_t* bytes;
-  return in->ReadBytes(DecodeSome(*in, out.size(), out), &bytes);
+  // Each stream gives one value when it begins. Raw bits stand behind all tokens.
+  wanted = std::max(wanted, size_t{4});
+  if (wanted >= out.size() || !tokens_.empty()) return in->ReadBytes(DecodeSome(*in, out.size(), before, out), &bytes);
+  return DecodeSome(*in, out.size(), before, out.first(wanted)) <= in->remaining() &&
+         in->ReadBytes(in->remaining(), &bytes);
+}
+
+bool EntropyDecoder::Decode(base::ByteReader* in, std::span<uint64_t> out) const {
+  return DecodeWanted(in, out, out.size(), nullptr);
 }
 
 bool EntropyDecoder::DecodeFirst(base::ByteReader* in, std::span<uint64_t> out, size_t wanted) const {
-  // Each stream gives one value when it begins. Raw bits stand behind all tokens.
-  wanted = std::max(wanted, size_t{4});
-  if (wanted >= out.size() || !tokens_.empty()) return Decode(in, out);
-  const uint8_t* bytes;
-  return DecodeSome(*in, out.size(), out.first(wanted)) <= in->remaining() && in->ReadBytes(in->remaining(), &bytes);
+  return DecodeWanted(in, out, wanted, nullptr);
+}
+
+bool EntropyDecoder::DecodeSums(base::ByteReader* in, std::span<uint64_t> out, size_t wanted,
+                                uint64_t before) const {
+  if (tokens_.empty()) return DecodeWanted(in, out, wanted, &before);
+  if (!DecodeWanted(in, out, wanted, nullptr)) return false;
+  base::SumZigZag(out.data(), std::min(out.size(), wanted), before);
+  return true;
 }
 
 }  // namespace nodedb_ts::codec

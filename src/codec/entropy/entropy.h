@@ -134,14 +134,17 @@ class EntropyDecoder {
   // The same where only the first `wanted` (at least 1) values matter, and nothing but the vector is in `in`: others
   // may be left as they were.
   [[nodiscard]] bool DecodeFirst(base::ByteReader* in, std::span<uint64_t> out, size_t wanted) const;
+  // As DecodeFirst, of zigzagged differences: out[i] becomes `before` and the first i + 1 of them, added up.
+  [[nodiscard]] bool DecodeSums(base::ByteReader* in, std::span<uint64_t> out, size_t wanted, uint64_t before) const;
   // Bytes of the heap.
   size_t memory_bytes() const {
-    return (states_ == nullptr ? 0 : sizeof(State) << log_) + sizeof(EntropyCounts) +
+    return ((states_ != nullptr) + (sum_states_ != nullptr)) * (sizeof(State) << log_) + sizeof(EntropyCounts) +
            tokens_.capacity() * sizeof(Token);
   }
 
   // From the low bit: how many bits say which state is next (8 bits), the value itself when no token has
-  // raw bits, otherwise an index of tokens (8), and where the next states begin (16).
+  // raw bits, otherwise an index of tokens (8), and where the next states begin (16). For sums the value is the signed
+  // one that the zigzagged one means.
   using State = uint32_t;
   struct Token {
     uint64_t base;
@@ -149,12 +152,16 @@ class EntropyDecoder {
   };
 
  private:
-  void MakeStates() const;
-  // The first out.size() of a vector's n values; fewer than n only without raw bits. Returns the bytes that were read.
-  size_t DecodeSome(const base::ByteReader& in, size_t n, std::span<uint64_t> out) const;
+  template <bool kSums>
+  std::unique_ptr<State[]> MakeStates() const;
+  // The first out.size() of a vector's n values; fewer than n only without raw bits. Adds them up from *before on, if that
+  // is not NULL. Returns the bytes that were read.
+  size_t DecodeSome(const base::ByteReader& in, size_t n, const uint64_t* before, std::span<uint64_t> out) const;
+  bool DecodeWanted(base::ByteReader* in, std::span<uint64_t> out, size_t wanted, const uint64_t* before) const;
 
   std::unique_ptr<EntropyCounts> counts_;
   mutable std::unique_ptr<State[]> states_;  // null: not made yet
+  mutable std::unique_ptr<State[]> sum_states_;  // likewise
   std::vector<Token> tokens_;  // empty when no token has raw bits
   uint8_t log_ = 0;
   uint8_t streams_ = 0;

@@ -275,10 +275,9 @@ bool DecodeEntropyVector(base::ByteReader* in, std::span<uint64_t> out, EntropyT
       for (uint64_t& v : out.first(n)) v += value;
       return true;
     case WordChunkEncoder::kDeltas:
-      if (out.size() > 1 && !decode(1)) return false;
       out[0] = value;
-      if (n > 1) base::SumZigZag(out.data() + 1, n - 1, value);
-      return true;
+      return out.size() == 1 ||
+             tables[table].DecodeSums(in, out.subspan(1), std::max<size_t>(n, 2) - 1, value);
     case WordChunkEncoder::kSecondDeltas: {
       int64_t second = 0;
       if (out.size() > 1 && !in->ReadZigZag(&second)) return false;

@@ -3,6 +3,7 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -62,7 +63,8 @@ nts_schema_columns(TupleDesc desc, NtsColumn *columns)
 		column->align = 1;
 		if (att->attisdropped)
 			continue;			/* NTS_KIND_NONE */
-		type = getBaseType(att->atttypid);
+		/* none of the types that PostgreSQL's catalogs begin with is a domain: a lookup for each column would cost small queries dear */
+		type = att->atttypid < FirstGenbkiObjectId ? att->atttypid : getBaseType(att->atttypid);
 		column->align = align_bytes(att->attalign);
 		if (att->attlen == -1)
 		{

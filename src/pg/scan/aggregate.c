@@ -37,7 +37,7 @@
 #include "pg/scan/custom_scan.h"
 
 #define LEAST_ROOM (32 * 1024)	/* for groups */
-#define FEW_ROWS 16				/* of a run: they need no loop of the core */
+#define RUNS_AT_ONCE 128
 #define SHOWN_AT_ONCE 64		/* groups with results of a few bytes, before their memory is given back */
 
 typedef struct NtsAggregateNode
@@ -56,6 +56,7 @@ typedef struct NtsAggregateNode
 	bool		partial;		/* it gives states */
 	Size		limit;			/* of bytes that groups may take */
 	bool		full;			/* no group may be added to the table */
+	int			runs_at_once;	/* of the loaded vectors */
 	bool		interrupted;	/* partial: a row found no room. What was loaded has */
 	uint32		loaded;			/* so many rows, */
 	uint32		resume;			/* of which this one is the next */
@@ -131,48 +132,90 @@ let_wait(NtsAggregateNode *node, uint32 first, uint32 count)
 				   nts_agg_table_hash(node->table, &node->vectors, first, nts_spill_seed(&node->rows)), first, count);
 }
 
+/* The groups of the next runs; returns how many, up to the first one that has none and finds no room for it. */
+static int
+find_groups(NtsAggregateNode *node, const uint32 *starts, int runs, NtsAggGroup **groups)
+{
+	int			found = 0;
+
+	while (found < runs)
+	{
+		found += nts_agg_table_follow(node->table, &node->vectors, starts + found, runs - found, groups + found);
+		if (found == runs)
+			break;
+		groups[found] = group_of_row(node, starts[found]);
+		if (groups[found] == NULL)
+			break;
+		found++;
+	}
+	return found;
+}
+
+static void
+advance_groups(NtsAggregateNode *node, NtsAggGroup *const *groups, const uint32 *starts, int runs)
+{
+	for (int a = 0; a < node->aggregate_count; a++)
+	{
+		NtsAggregate *aggregate = &node->aggregates[a];
+
+		if (aggregate->state != a)
+			continue;
+		if (nts_agg_is_plain_extreme(aggregate))
+			nts_agg_advance_extreme(aggregate, &node->vectors, groups, starts, runs);
+		else
+			for (int r = 0; r < runs; r++)
+				nts_agg_advance(aggregate, &node->vectors, &groups[r]->states[a], starts[r], starts[r + 1] - starts[r]);
+	}
+}
+
 /* Rows of the loaded vectors from `from` on, where a run begins; false: interrupted. */
 static bool
 take_rows(NtsAggregateNode *node, uint32 count, uint32 from)
 {
 	uint32	   *starts;
 	int			runs = nts_agg_table_runs(node->table, &node->vectors, count, &starts);
+	NtsAggGroup *groups[RUNS_AT_ONCE];
+	int			r = 0;
 
-	for (int r = 0; r < runs; r++)
+	while (r < runs && starts[r] < from)
+		r++;
+	while (r < runs)
 	{
-		NtsAggGroup *group;
-		uint32		rows = starts[r + 1] - starts[r];
+		int			wanted = Min(runs - r, node->runs_at_once);
+		int			found = find_groups(node, starts + r, wanted, groups);
 
-		if (starts[r] < from)
+		advance_groups(node, groups, starts + r, found);
+		r += found;
+		if (found == wanted)
 			continue;
-		group = group_of_row(node, starts[r]);
-		if (group == NULL && node->partial)
+		if (node->partial)
 		{
 			node->interrupted = true;
 			node->loaded = count;
 			node->resume = starts[r];
 			return false;
 		}
-		if (group == NULL)
-		{
-			let_wait(node, starts[r], rows);
-			continue;
-		}
-		for (int a = 0; a < node->aggregate_count; a++)
-			if (node->aggregates[a].state == a &&
-				(rows > FEW_ROWS ||
-				 !nts_agg_advance_few(&node->aggregates[a], &node->vectors, &group->states[a], starts[r], rows)))
-				nts_agg_advance(&node->aggregates[a], &node->vectors, &group->states[a], starts[r], rows);
+		let_wait(node, starts[r], starts[r + 1] - starts[r]);
+		r++;
 	}
 	return true;
 }
 
+/*
+ * Runs of several groups are taken together where states take no memory, which groups that come later have to do without,
+ * and no error may come earlier than one of a row before.
+ */
 static void
 load_aggregates(NtsAggregateNode *node, uint32 count)
 {
+	node->runs_at_once = RUNS_AT_ONCE;
 	for (int a = 0; a < node->aggregate_count; a++)
 		if (node->aggregates[a].state == a)
+		{
 			nts_agg_load(&node->aggregates[a], &node->vectors, count);
+			if (!nts_agg_is_simple(&node->aggregates[a]))
+				node->runs_at_once = 1;
+		}
 }
 
 static bool

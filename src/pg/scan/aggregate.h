@@ -43,6 +43,7 @@ typedef struct NtsAggVector
 	Datum	   *values;			/* a NULL's is 0 */
 	uint8	   *nulls;			/* NULL: there are none */
 	bool		uniform;		/* known: the same value in all rows, or NULL in all */
+	bool		ascends;		/* known of a column: words ascend, and there are no NULLs */
 	/* a bucket of a column in order: rows whose value may differ from the one before, ascending; -1: not known */
 	int			change_count;
 	uint32	   *changes;
@@ -214,24 +215,20 @@ extern void nts_agg_load(NtsAggregate *aggregate, const NtsAggVectors *vectors, 
 /* Rows [first, first + count) of the selection. */
 extern void nts_agg_advance(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state, uint32 first,
 							uint32 count);
-/* The same of few rows, where calls cost more than what they do. false: not done, the aggregate is no minimum or maximum of
- * integers that all count. */
+/* Is it a minimum or maximum of integers that all count, in the current selection? */
 static inline bool
-nts_agg_advance_few(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state, uint32 first, uint32 count)
+nts_agg_is_plain_extreme(const NtsAggregate *aggregate)
 {
-	bool		is_greatest = aggregate->kind == NTS_AGG_MAX_INT;
-	int64		extreme = state->extreme;
-	const int64 *words;
-
-	if ((!is_greatest && aggregate->kind != NTS_AGG_MIN_INT) || aggregate->skip != NULL || aggregate->distinct != NULL)
-		return false;
-	words = (const int64 *) vectors->vectors[aggregate->args[0]].values + first;
-	for (uint32 i = 0; i < count; i++)
-		extreme = (words[i] > extreme) == is_greatest ? words[i] : extreme;
-	state->extreme = extreme;
-	state->count += count;
-	return true;
+	return (aggregate->kind == NTS_AGG_MIN_INT || aggregate->kind == NTS_AGG_MAX_INT) && aggregate->skip == NULL &&
+		aggregate->distinct == NULL;
 }
+
+/* Does it take no memory beside the state, and cannot fail, whatever rows come? */
+extern bool nts_agg_is_simple(const NtsAggregate *aggregate);
+struct NtsAggGroup;
+/* REQUIRES nts_agg_is_plain_extreme. Rows [starts[r], starts[r + 1]) for groups[r], r < runs. */
+extern void nts_agg_advance_extreme(const NtsAggregate *aggregate, const NtsAggVectors *vectors,
+									struct NtsAggGroup *const *groups, const uint32 *starts, int runs);
 
 /* As nts_agg_advance, without a look at DISTINCT. */
 extern void nts_agg_advance_rows(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggState *state,
@@ -318,6 +315,12 @@ extern NtsAggTable *nts_agg_table_make(MemoryContext context, const NtsAggVector
 									   int key_count, int state_count, uint64 expected);
 /* Cuts the selection: starts[0] = 0, starts[1] ..., starts[n] = count; returns n. */
 extern int	nts_agg_table_runs(NtsAggTable *table, const NtsAggVectors *vectors, uint32 count, uint32 **starts);
+/*
+ * The groups of some rows, as long as each is that of the row before, or the one that was made next: a series often runs
+ * through the same buckets as the one before. Returns how many, which may be 0: nothing else is looked at.
+ */
+extern int	nts_agg_table_follow(NtsAggTable *table, const NtsAggVectors *vectors, const uint32 *rows, int count,
+								 NtsAggGroup **groups);
 /* The group of a row of the selection; *is_new: its states are still to be started. is_new NULL: one that is there, or
  * NULL. */
 extern NtsAggGroup *nts_agg_table_group(NtsAggTable *table, const NtsAggVectors *vectors, uint32 row, bool *is_new);

@@ -24,6 +24,7 @@ struct NtsAggTable
 	int			state_count;
 	const int  *keys;			/* vectors */
 	NtsInterner **interners;	/* [key_count], NULL for keys by value */
+	bool		is_plain;		/* one key, whose words are equal where it is */
 	/* groups */
 	NtsAggGroup **slots;
 	uint64		mask;
@@ -70,6 +71,8 @@ nts_agg_table_make(MemoryContext context, const NtsAggVectors *vectors, const in
 	for (int k = 0; k < key_count; k++)
 		if (!vectors->vectors[keys[k]].typbyval)
 			table->interners[k] = nts_interner_make(&table->chunks, &vectors->vectors[keys[k]]);
+	table->is_plain = key_count == 1 && vectors->vectors[keys[0]].typbyval && vectors->vectors[keys[0]].typlen == 8 &&
+		vectors->vectors[keys[0]].type != FLOAT8OID;
 	table->mask = slots - 1;
 	table->slots = MemoryContextAllocZero(context, sizeof(NtsAggGroup *) * slots);
 	return table;
@@ -309,6 +312,34 @@ nts_agg_table_group(NtsAggTable *table, const NtsAggVectors *vectors, uint32 row
 			nulls |= UINT64CONST(1) << k;
 	}
 	return nts_agg_table_find(table, vectors, values, nulls, is_new);
+}
+
+int
+nts_agg_table_follow(NtsAggTable *table, const NtsAggVectors *vectors, const uint32 *rows, int count, NtsAggGroup **groups)
+{
+	NtsAggGroup *group = table->previous;
+	const NtsAggVector *vector;
+	int			found;
+
+	if (!table->is_plain || group == NULL)
+		return 0;
+	vector = &vectors->vectors[table->keys[0]];
+	if (vector->nulls != NULL)
+		return 0;
+	for (found = 0; found < count; found++)
+	{
+		Datum		key = vector->values[rows[found]];
+
+		if (group->keys[0] != key || group->nulls != 0)
+		{
+			if (group->next == NULL || group->next->keys[0] != key || group->next->nulls != 0)
+				break;
+			group = group->next;
+		}
+		groups[found] = group;
+	}
+	table->previous = group;
+	return found;
 }
 
 bool

@@ -50,6 +50,9 @@ extern double nts_agg_estimate_groups(PlannerInfo *root, List *keys, double rows
 /* Adds paths that aggregate in several places: in parallel workers, in partitions and inheriting tables. */
 extern void nts_agg_add_split_paths(PlannerInfo *root, RelOptInfo *input, RelOptInfo *grouped,
 									GroupPathExtraData *extra);
+/* The same of SELECT DISTINCT of expressions: a path that makes them in each partition first. clauses: those of DISTINCT that
+ * are no constants. */
+extern void nts_distinct_add_split_path(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, List *clauses);
 
 /* distinct_path.c */
 /* SELECT DISTINCT of one table. */

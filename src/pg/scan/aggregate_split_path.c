@@ -5,7 +5,8 @@
  * Each place makes states (our node, or PostgreSQL's where a table is not read by a scan of ours), and an Agg of
  * PostgreSQL combines them. Where only one table is left, its node makes the results. Expressions are translated into
  * the columns of each table. An Append of ours belongs to the parent, not to the grouped relation: so PostgreSQL finds
- * the conditions for leaving out partitions during execution.
+ * the conditions for leaving out partitions during execution. SELECT DISTINCT of expressions is the same without states: each
+ * table gives its distinct rows.
  */
 #include "postgres.h"
 
@@ -429,4 +430,66 @@ nts_agg_add_split_paths(PlannerInfo *root, RelOptInfo *input, RelOptInfo *groupe
 		add_serial(&split);
 	if (may_be_parallel(&split))
 		add_parallel(&split);
+}
+
+/* ---- SELECT DISTINCT ---- */
+
+/* The distinct rows of one table, or all of them where our node does not read it; NULL: not even that. */
+static Path *
+make_distinct(const Split *split, RelOptInfo *table, bool *ours)
+{
+	NtsGrouping grouping = translate_grouping(split, table);
+	PathTarget *target = translate_target(split, table, split->target);
+	Path	   *scan = nts_scan_path_below(table);
+	Path	   *path = NULL;
+
+	if (scan != NULL)
+		path = nts_grouping_path(split->root, &grouping, table, target, scan);
+	if (path != NULL)
+	{
+		*ours = true;
+		return path;
+	}
+	path = table->cheapest_total_path;
+	if (path == NULL || path->param_info != NULL)
+		return NULL;
+	return (Path *) create_projection_path(split->root, table, path, target);
+}
+
+void
+nts_distinct_add_split_path(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, List *clauses)
+{
+	Split		split = {.root = root, .input = input, .target = root->upper_targets[UPPERREL_DISTINCT]};
+	bool		ours = false;
+	bool		expression = false;
+	List	   *paths = NIL;
+	Path	   *all;
+	ListCell   *cell;
+
+	if (input->reloptkind != RELOPT_BASEREL || IS_DUMMY_REL(input) || !grouping_is_hashable(root->parse->distinctClause) ||
+		!collect_tables(root, input, &split.tables) || split.tables == NIL || linitial(split.tables) == input)
+		return;
+	split.grouping.relid = input->relid;
+	if (!has_scan(&split, false) ||
+		!nts_grouping_understand(root, &split.grouping, split.target, clauses, root->processed_tlist))
+		return;
+	/* of plain columns each table gives its own rows already: nts_distinct_add_child_path */
+	foreach(cell, split.grouping.keys)
+		expression |= !IsA(lfirst(cell), Var);
+	if (!expression)
+		return;
+	foreach(cell, split.tables)
+	{
+		Path	   *path = make_distinct(&split, lfirst(cell), &ours);
+
+		if (path == NULL)
+			return;
+		paths = lappend(paths, path);
+	}
+	if (!ours)
+		return;
+	all = make_append(&split, paths, NIL, 0, false);
+	add_path(output, (Path *) create_agg_path(root, output, all, split.target, AGG_HASHED, AGGSPLIT_SIMPLE,
+											  root->parse->distinctClause, NIL, NULL,
+											  nts_agg_estimate_groups(root, split.grouping.keys, input->rows)));
 }

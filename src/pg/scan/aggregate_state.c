@@ -19,6 +19,8 @@
 
 #include "pg/scan/aggregate.h"
 
+#define FEW_ROWS 16				/* of a run: they need no loop of the core */
+
 typedef struct Known
 {
 	Oid			function;
@@ -124,6 +126,24 @@ nts_agg_is_extreme(NtsAggKind kind)
 			return true;
 		default:
 			return false;
+	}
+}
+
+bool
+nts_agg_is_simple(const NtsAggregate *aggregate)
+{
+	if (aggregate->distinct != NULL)
+		return false;
+	switch (aggregate->kind)
+	{
+		case NTS_AGG_COUNT_ALL:
+		case NTS_AGG_COUNT:
+		case NTS_AGG_SUM_INT:
+		case NTS_AGG_SUM_INT8:
+		case NTS_AGG_AVG_INT:
+			return true;
+		default:
+			return nts_agg_is_extreme(aggregate->kind);
 	}
 }
 
@@ -429,6 +449,47 @@ nts_agg_advance_rows(NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsA
 			advance_moments(aggregate, state, values, skip, count);
 			break;
 	}
+}
+
+static inline void
+advance_short_runs(const NtsAggregate *aggregate, const int64 *words, NtsAggGroup *const *groups, const uint32 *starts,
+				   int runs, bool is_greatest)
+{
+	for (int r = 0; r < runs; r++)
+	{
+		NtsAggState *state = &groups[r]->states[aggregate->state];
+		uint32		count = starts[r + 1] - starts[r];
+		const int64 *word = words + starts[r];
+		const int64 *end = word + count;
+		int64		extreme = state->extreme;
+
+		state->count += count;
+		/* of few rows a call would cost more than what it does */
+		if (count > FEW_ROWS)
+		{
+			if (is_greatest)
+				(void) nts_max_int((const uint64 *) word, NULL, count, &state->extreme);
+			else
+				(void) nts_min_int((const uint64 *) word, NULL, count, &state->extreme);
+			continue;
+		}
+		for (; word < end; word++)
+			extreme = (is_greatest ? *word > extreme : *word < extreme) ? *word : extreme;
+		state->extreme = extreme;
+	}
+}
+
+void
+nts_agg_advance_extreme(const NtsAggregate *aggregate, const NtsAggVectors *vectors, NtsAggGroup *const *groups,
+						const uint32 *starts, int runs)
+{
+	const int64 *words = (const int64 *) vectors->vectors[aggregate->args[0]].values;
+
+	/* a loop for each, without a question in it */
+	if (aggregate->kind == NTS_AGG_MAX_INT)
+		advance_short_runs(aggregate, words, groups, starts, runs, true);
+	else
+		advance_short_runs(aggregate, words, groups, starts, runs, false);
 }
 
 /* ---- results ---- */

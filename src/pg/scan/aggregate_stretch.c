@@ -303,7 +303,11 @@ enter_stretch(NtsAggVectors *vectors, NtsAggVector *vector, const NtsAggVector *
 	if (bucket->is_start && input->typlen == 8 && value >= step->origin && value < step->to &&
 		!pg_sub_s64_overflow(value, step->origin, &distance))
 	{
-		bucket->begin = value - distance % step->width;
+		/* in the bucket behind a whole one, as it is mostly, no division is needed */
+		bool		is_next = (uint64) bucket->end - (uint64) bucket->begin == (uint64) step->width &&
+			(uint64) value - (uint64) bucket->end < (uint64) step->width;
+
+		bucket->begin = is_next ? bucket->end : value - distance % step->width;
 		bucket->end = (int64) ((uint64) bucket->begin +
 							   Min((uint64) step->width, (uint64) step->to - (uint64) bucket->begin));
 		bucket->value = Int64GetDatum(bucket->begin);
@@ -314,41 +318,45 @@ enter_stretch(NtsAggVectors *vectors, NtsAggVector *vector, const NtsAggVector *
 	return value >= bucket->begin && value < bucket->end;
 }
 
-/* Where inputs from i on reach `end`: regular ones as many rows later as those of the bucket before, or it is searched for. */
+/* Where words from i on reach `end`: regular ones as many rows later as those of the bucket before, or it is searched for. */
 static inline uint32
-end_of_rows(const NtsAggVector *input, uint32 i, uint32 count, int64 end, uint32 before)
+end_of_rows(const int64 *words, uint32 i, uint32 count, int64 end, uint32 before)
 {
 	uint32		guess = Min(i + before, count);
 
-	if (guess > i && input_word(input, guess - 1) < end && (guess == count || input_word(input, guess) >= end))
+	if (guess > i && words[guess - 1] < end && (guess == count || words[guess] >= end))
 		return guess;
-	return i + (uint32) nts_count_below((const uint64 *) input->values + i, count - i, end);
+	return i + (uint32) nts_count_below((const uint64 *) words + i, count - i, end);
 }
 
-/* Of inputs in ascending order, without NULLs: a search for where each bucket ends. */
+/* Of words in ascending order, without NULLs: a search for where each bucket ends. */
 static void
 fill_ascending(NtsAggVectors *vectors, NtsAggVector *vector, const NtsAggVector *input, uint32 count)
 {
 	NtsBucket  *bucket = vector->bucket;
+	const int64 *words = (const int64 *) input->values;
+	Datum	   *values = vector->own_values;
 	uint32		rows = 0;
+	int			changes = 0;
 
-	vector->change_count = 0;
 	for (uint32 i = 0; i < count;)
 	{
 		uint32		end = i + 1;
+		Datum		value;
 
-		if (enter_stretch(vectors, vector, input, input_word(input, i)))
-			end = end_of_rows(input, i, count, bucket->end, rows);
+		if (enter_stretch(vectors, vector, input, words[i]))
+			end = end_of_rows(words, i, count, bucket->end, rows);
 		rows = end - i;
 		if (i > 0)
-			vector->changes[vector->change_count++] = i;
-		for (uint32 k = i; k < end; k++)
-			vector->own_values[k] = bucket->value;
+			vector->changes[changes++] = i;
 		if (bucket->isnull)
-			memset(vector->own_nulls + i, 1, end - i);
-		i = end;
+			memset(vector->own_nulls + i, 1, rows);
+		value = bucket->value;
+		while (i < end)
+			values[i++] = value;
 	}
-	vector->uniform = vector->change_count == 0;
+	vector->change_count = changes;
+	vector->uniform = changes == 0;
 }
 
 void
@@ -365,7 +373,8 @@ nts_bucket_fill(NtsAggVectors *vectors, NtsAggVector *vector, const NtsAggVector
 		bucket->null_known = false;
 	}
 	memset(vector->own_nulls, 0, count);
-	if (input->nulls == NULL && input->typlen == 8 && nts_is_ascending((const uint64 *) input->values, count))
+	if (input->nulls == NULL && input->typlen == 8 &&
+		(input->ascends || nts_is_ascending((const uint64 *) input->values, count)))
 	{
 		fill_ascending(vectors, vector, input, count);
 		return;

@@ -188,7 +188,7 @@ filled_column(NtsVectorSet *set, int column)
 static void
 settle_nulls(NtsAggVector *vector, uint32 count)
 {
-	if (memchr(vector->nulls, 1, count) == NULL)
+	if (vector->ascends || memchr(vector->nulls, 1, count) == NULL)
 		vector->nulls = NULL;
 }
 
@@ -200,6 +200,8 @@ load_column(NtsAggVectors *vectors, NtsAggVector *vector, const NtsSelection *se
 	const uint32 *rows = selection->rows;
 
 	vector->uniform = data->uniform;
+	/* of all rows of the set, so of those selected, too */
+	vector->ascends = data->order_known && data->ascends;
 	if (rows == NULL || data->uniform || rows[count - 1] - rows[0] == count - 1)
 	{
 		uint32		first = rows == NULL ? 0 : rows[0];

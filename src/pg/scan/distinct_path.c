@@ -44,11 +44,13 @@ nts_distinct_add_path(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output)
 	List	   *clauses;
 	Path	   *scan;
 
-	if (!is_distinct_query(root->parse) || (scan = nts_scan_path_below(input)) == NULL)
+	if (!is_distinct_query(root->parse) || (clauses = varying_clauses(root)) == NIL)
 		return;
-	clauses = varying_clauses(root);
+	if (nts_enable_partial_aggregate)
+		nts_distinct_add_split_path(root, input, output, clauses);
+	scan = nts_scan_path_below(input);
 	grouping.relid = input->relid;
-	if (clauses != NIL && nts_grouping_understand(root, &grouping, target, clauses, root->processed_tlist))
+	if (scan != NULL && nts_grouping_understand(root, &grouping, target, clauses, root->processed_tlist))
 		nts_grouping_add_paths(root, &grouping, UPPERREL_DISTINCT, output, target, scan);
 }
 

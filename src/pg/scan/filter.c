@@ -6,6 +6,7 @@
 #include "catalog/pg_type_d.h"
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
+#include "port/pg_bswap.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -49,23 +50,44 @@ compare_words(const void *a, const void *b, void *order)
 	return nts_word_compare(*(int32 *) order, *(const uint64 *) a, *(const uint64 *) b);
 }
 
-static int
-compare_bytes(const uint8 *a, uint32 a_length, const uint8 *b, uint32 b_length)
+static inline NtsBytes
+make_bytes(const uint8 *bytes, uint32 length)
 {
-	int			order = memcmp(a, b, Min(a_length, b_length));
+	NtsBytes	result = {bytes, length, 0};
 
+	if (length >= sizeof(result.start))
+		memcpy(&result.start, bytes, sizeof(result.start));
+	else
+		for (uint32 i = 0; i < length; i++)
+			((uint8 *) &result.start)[i] = bytes[i];
+	result.start = pg_ntoh64(result.start);
+	return result;
+}
+
+static inline NtsBytes
+bytes_of(Datum value)
+{
+	return make_bytes((const uint8 *) VARDATA_ANY(DatumGetPointer(value)), VARSIZE_ANY_EXHDR(DatumGetPointer(value)));
+}
+
+/* Mostly the first bytes tell, which takes no call. */
+static inline int
+compare_bytes(const NtsBytes *a, const NtsBytes *b)
+{
+	int			order;
+
+	if (a->start != b->start)
+		return a->start < b->start ? -1 : 1;
+	order = memcmp(a->bytes, b->bytes, Min(a->length, b->length));
 	if (order != 0)
 		return order;
-	return a_length < b_length ? -1 : a_length > b_length;
+	return a->length < b->length ? -1 : a->length > b->length;
 }
 
 static int
 compare_strings(const void *a, const void *b)
 {
-	const NtsBytes *x = a;
-	const NtsBytes *y = b;
-
-	return compare_bytes(x->bytes, x->length, y->bytes, y->length);
+	return compare_bytes(a, b);
 }
 
 /* Elements that are not NULL; one, if the constant is no array. */
@@ -159,12 +181,7 @@ set_strings(NtsFilter *filter, const Datum *elements, int count)
 {
 	filter->strings = palloc(sizeof(NtsBytes) * Max(count, 1));
 	for (int i = 0; i < count; i++)
-	{
-		text	   *value = DatumGetTextPP(elements[i]);
-
-		filter->strings[i].bytes = (const uint8 *) VARDATA_ANY(value);
-		filter->strings[i].length = VARSIZE_ANY_EXHDR(value);
-	}
+		filter->strings[i] = bytes_of(PointerGetDatum(DatumGetTextPP(elements[i])));
 	qsort(filter->strings, count, sizeof(NtsBytes), compare_strings);
 	filter->constants = count;
 }
@@ -283,7 +300,7 @@ nts_filter_set_constants(NtsFilter *filter, ExprContext *econtext, MemoryContext
 
 /* The least of the constants that is not before these bytes; NULL: all are before them. */
 static const NtsBytes *
-least_from(const NtsFilter *filter, const uint8 *bytes, uint32 length)
+least_from(const NtsFilter *filter, const NtsBytes *bytes)
 {
 	int			low = 0;
 	int			high = filter->constants;
@@ -291,9 +308,8 @@ least_from(const NtsFilter *filter, const uint8 *bytes, uint32 length)
 	while (low < high)
 	{
 		int			middle = (low + high) / 2;
-		const NtsBytes *s = &filter->strings[middle];
 
-		if (compare_bytes(s->bytes, s->length, bytes, length) < 0)
+		if (compare_bytes(&filter->strings[middle], bytes) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -305,11 +321,10 @@ least_from(const NtsFilter *filter, const uint8 *bytes, uint32 length)
 static bool
 is_among(const NtsFilter *filter, Datum value)
 {
-	const uint8 *bytes = (const uint8 *) VARDATA_ANY(DatumGetPointer(value));
-	uint32		length = VARSIZE_ANY_EXHDR(DatumGetPointer(value));
-	const NtsBytes *least = least_from(filter, bytes, length);
+	NtsBytes	bytes = bytes_of(value);
+	const NtsBytes *least = least_from(filter, &bytes);
 
-	return least != NULL && compare_bytes(least->bytes, least->length, bytes, length) == 0;
+	return least != NULL && compare_bytes(least, &bytes) == 0;
 }
 
 /* ---- verdicts ---- */
@@ -394,20 +409,24 @@ static NtsVerdict
 judge_bytes(const NtsFilter *filter, const NtsKeyBounds *bounds)
 {
 	const NtsBytes *least;
+	NtsBytes	first;
+	NtsBytes	last;
 	int			order;
 
 	if (bounds->first == NULL)
 		return NTS_VERDICT_NONE;	/* NULLs come last: all are NULL */
-	least = least_from(filter, bounds->first, bounds->first_length);
+	first = make_bytes(bounds->first, bounds->first_length);
+	least = least_from(filter, &first);
 	if (least == NULL)
 		return NTS_VERDICT_NONE;
 	if (bounds->last == NULL)
 		return NTS_VERDICT_SOME;
-	order = compare_bytes(least->bytes, least->length, bounds->last, bounds->last_length);
+	last = make_bytes(bounds->last, bounds->last_length);
+	order = compare_bytes(least, &last);
 	if (order > 0)
 		return NTS_VERDICT_NONE;
 	/* all, if the first value is the last one: it is the constant, then, which lies between the two */
-	return order == 0 && compare_bytes(bounds->first, bounds->first_length, bounds->last, bounds->last_length) == 0 ?
+	return order == 0 && compare_bytes(&first, &last) == 0 ?
 		NTS_VERDICT_ALL : NTS_VERDICT_SOME;
 }
 
@@ -418,9 +437,11 @@ reaching_vector(const NtsKeyBounds *bounds, uint32 vector, uint32 count, const N
 	while (vector < count)
 	{
 		uint32		middle = vector + (count - vector) / 2;
+		NtsBytes	last;
 
-		if (bounds[middle].last != NULL &&
-			compare_bytes(bounds[middle].last, bounds[middle].last_length, s->bytes, s->length) < 0)
+		if (bounds[middle].last != NULL)
+			last = make_bytes(bounds[middle].last, bounds[middle].last_length);
+		if (bounds[middle].last != NULL && compare_bytes(&last, s) < 0)
 			vector = middle + 1;
 		else
 			count = middle;
@@ -433,10 +454,14 @@ nts_filter_next_vector(const NtsFilter *filter, const NtsKeyBounds *bounds, uint
 {
 	while (vector < count)
 	{
-		const NtsBytes *least = bounds[vector].first == NULL ? NULL :
-			least_from(filter, bounds[vector].first, bounds[vector].first_length);
+		NtsBytes	first;
+		const NtsBytes *least;
 		uint32		next;
 
+		if (bounds[vector].first == NULL)
+			return count;
+		first = make_bytes(bounds[vector].first, bounds[vector].first_length);
+		least = least_from(filter, &first);
 		if (least == NULL)
 			return count;
 		next = reaching_vector(bounds, vector, count, least);

@@ -36,6 +36,7 @@ typedef struct NtsBytes
 {
 	const uint8 *bytes;
 	uint32		length;
+	uint64		start;			/* the first eight, the first one highest, with zeros behind the end */
 } NtsBytes;
 
 #define NTS_FILTER_MEMO 64

@@ -151,6 +151,8 @@ extern void nts_order_explain(const NtsOrder *order, ExplainState *es);
 
 extern List *nts_order_plan_list(const NtsOrderPlan *plan);
 extern void nts_order_plan_read(List *list, NtsOrderPlan *plan);
+/* May the query want an order of any of the relation's columns? Whatever segments are sorted by. */
+extern bool nts_order_may_matter(PlannerInfo *root, const RelOptInfo *rel);
 /* Scans in the orders that the query may want; `plain` is the one without an order, and may be gone afterwards. */
 extern List *nts_order_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid, const NtsStorageOrder *order,
 							 const CustomPath *plain);

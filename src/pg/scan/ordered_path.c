@@ -462,6 +462,31 @@ known_limit(PlannerInfo *root, const RelOptInfo *rel, List *taken)
 	return (int) limit;
 }
 
+bool
+nts_order_may_matter(PlannerInfo *root, const RelOptInfo *rel)
+{
+	ListCell   *cell;
+	ListCell   *member_cell;
+
+	/* each path key has its class */
+	foreach(cell, root->eq_classes)
+	{
+		EquivalenceClass *class = lfirst(cell);
+
+		if (EC_MUST_BE_REDUNDANT(class))
+			continue;
+		foreach(member_cell, class->ec_members)
+		{
+			const EquivalenceMember *member = lfirst(member_cell);
+
+			if (bms_equal(member->em_relids, rel->relids) &&
+				nts_filter_column((Node *) member->em_expr, rel->relid) > 0)
+				return true;
+		}
+	}
+	return false;
+}
+
 List *
 nts_order_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid, const NtsStorageOrder *order, const CustomPath *plain)
 {

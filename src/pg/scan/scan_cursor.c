@@ -795,6 +795,7 @@ narrow_to_range(NtsScanState *state, NtsVectorSet *set)
 	uint32		first = 0;
 	uint32		end = set->rows;
 	uint32		before;
+	uint32	   *rows;
 
 	if (set->hidden != NULL || state->at_last_rows)
 		return false;
@@ -812,8 +813,9 @@ narrow_to_range(NtsScanState *state, NtsVectorSet *set)
 	state->counts.rows_filtered += before - (end - first);
 	state->selection.count = end - first;
 	make_room(state, set->rows);
+	rows = state->rows;
 	for (uint32 i = first; i < end; i++)
-		state->rows[i - first] = i;
+		rows[i - first] = i;
 	return true;
 }
 

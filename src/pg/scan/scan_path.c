@@ -324,7 +324,7 @@ add_serial_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid, const ScanEstima
 {
 	CustomPath *scan = make_plain_path(root, rel, estimate, 0);
 	bool		joins = rel->joininfo != NIL || rel->has_eclass_joins;
-	bool		ordered = nts_enable_ordered_scan && (joins || root->query_pathkeys != NIL);
+	bool		ordered = nts_enable_ordered_scan && (joins || root->query_pathkeys != NIL) && nts_order_may_matter(root, rel);
 	NtsStorageOrder order;
 	List	   *paths = NIL;
 	ListCell   *cell;

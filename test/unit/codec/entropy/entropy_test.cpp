@@ -123,6 +123,41 @@ TEST(Entropy, RoundTripsOfAllSizes) {
   }
 }
 
+// What DecodeSums and DecodeFirst say of the first `wanted` values, against a loop over all of them.
+void CheckPrefix(const Coder& coder, std::span<const uint64_t> values, size_t wanted, uint64_t before) {
+  Bytes bytes;
+  base::ByteWriter out(&bytes);
+  ASSERT_TRUE(coder.encoder.Encode(values, &out));
+  Words decoded(values.size());
+  base::ByteReader in(bytes.data(), bytes.size());
+  ASSERT_TRUE(coder.decoder.DecodeSums(&in, decoded, wanted, before));
+  EXPECT_TRUE(in.empty());
+  for (size_t i = 0; i < std::min(wanted, values.size()); i++) {
+    before += static_cast<uint64_t>(base::UnZigZag(values[i]));
+    ASSERT_EQ(before, decoded[i]) << i;
+  }
+  in = base::ByteReader(bytes.data(), bytes.size());
+  ASSERT_TRUE(coder.decoder.DecodeFirst(&in, decoded, wanted));
+  EXPECT_TRUE(in.empty());
+  EXPECT_TRUE(std::equal(values.begin(), values.begin() + static_cast<ptrdiff_t>(std::min(wanted, values.size())),
+                         decoded.begin()));
+}
+
+TEST(Entropy, SumsAndFirstValues) {
+  std::mt19937_64 random(8);
+  for (int d = 0; d < kDistributions; d++) {
+    const Words words = DrawMany(d, 64 * kRows, static_cast<uint64_t>(d));
+    Coder coder;
+    Make(HistogramOf(words), &coder);
+    for (size_t n = 1, at = 0; n <= kRows; n += n < 80 ? 1 : 59, at += n) {
+      for (const size_t wanted : {size_t{1}, n / 2 + 1, n, 1 + random() % n, n + 7}) {
+        CheckPrefix(coder, {words.data() + at, n}, wanted, random());
+        ASSERT_FALSE(HasFailure()) << d << " " << n << " " << wanted;
+      }
+    }
+  }
+}
+
 TEST(Entropy, TablesOfFewValues) {
   for (int d = 0; d < kDistributions; d++) {
     for (size_t n = 1; n < 300; n += 1 + n / 8) {
@@ -379,6 +414,8 @@ TEST(Entropy, DamagedBytesDoNoHarm) {
     Words decoded(1 + random() % kRows);
     base::ByteReader at(bytes.data(), bytes.size());
     (void)!decoder.Decode(&at, decoded);
+    at = base::ByteReader(bytes.data(), bytes.size());
+    (void)!decoder.DecodeSums(&at, decoded, 1 + random() % decoded.size(), random());
   }
   EXPECT_GT(tables, 1000u);
 }
@@ -398,6 +435,8 @@ TEST(Entropy, RandomBytesDoNoHarm) {
     Words decoded(random() % 2 ? kRows : 1 + random() % kRows);
     base::ByteReader at(bytes.data(), bytes.size());
     (void)!decoder.Decode(&at, decoded);
+    at = base::ByteReader(bytes.data(), bytes.size());
+    (void)!decoder.DecodeSums(&at, decoded, 1 + random() % decoded.size(), random());
   }
   EXPECT_GT(tables, 1000u);
 }
