@@ -113,6 +113,8 @@ uint32_t Memtable::FindVariant(const NtsValue* values, uint32_t before) {
   }
   if (!variants_.Reserve(variant_count_)) return kNoVariant;
   uint8_t* const made = VariantCells(variant_count_);
+  placed_variant_ = variant_count_;
+  placed_cells_ = made;
   if (i > 0) std::memcpy(made, old, slots[i].offset);
   // Where the first difference is, it is known to be one.
   for (size_t first = i; i < count; ++i) {
@@ -265,10 +267,6 @@ uint32_t Memtable::VariantOf(uint32_t row) const {
   return LoadAs<uint32_t>(store_.Cell(store_.At(row), TableLayout::kNumberSlot) + layout_->variant_offset());
 }
 
-uint8_t* Memtable::VariantCells(uint32_t variant) const {
-  return variants_.RowCells(variants_.At(variant));
-}
-
 void Memtable::Clear(uint64_t keep_bytes) {
   gathered_ = {};
   std::vector<const uint8_t*>().swap(gathered_rows_);
@@ -285,6 +283,7 @@ void Memtable::Clear(uint64_t keep_bytes) {
   store_.Clear();
   variants_.Clear();
   variant_count_ = 0;
+  placed_variant_ = kNoVariant;
   series_.Clear();
   row_ids_.Clear();
   command_ids_.Clear();

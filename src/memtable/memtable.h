@@ -131,9 +131,12 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   uint64_t VarBytes(const NtsValue* values) const;
   void WriteNumbers(uint8_t* cell, uint32_t series, uint32_t variant) const;
   uint32_t VariantOf(uint32_t row) const;
-  uint32_t NewestVariant() const { return rows_ == 0 ? kNoVariant : VariantOf(rows_ - 1); }
-  // Cells of a variant, one after the other.
-  uint8_t* VariantCells(uint32_t variant) const;
+  // The one made last: without keys, that of the newest row.
+  uint32_t NewestVariant() const { return variant_count_ == 0 ? kNoVariant : variant_count_ - 1; }
+  // Cells of a variant, one after the other. The next row mostly asks for those of the variant that was made last.
+  uint8_t* VariantCells(uint32_t variant) const {
+    return variant == placed_variant_ ? placed_cells_ : variants_.RowCells(variants_.At(variant));
+  }
   uint32_t TryAppendBlock(const NtsRowBlock& block, uint32_t command_id, uint64_t max_series);
   bool FindBlockRow(const NtsRowBlock& block, uint32_t i, BlockRow* row, uint32_t* hash);
   // Where images mostly differ, they cost more than they save.
@@ -185,6 +188,8 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   ColumnStore store_;
   ColumnStore variants_;
   uint32_t variant_count_ = 0;
+  uint32_t placed_variant_ = kNoVariant;  // whose cells are placed_cells_
+  uint8_t* placed_cells_ = nullptr;
   SeriesMap series_;
   RowIds row_ids_;
   CommandIds command_ids_;
