@@ -176,6 +176,7 @@ bool Memtable::FindBlockVariant(const NtsRowBlock& block, uint32_t i, BlockRow* 
 // Adds a row to its series and variant, which may be new; false: it cannot be added to the block, nothing has changed.
 bool Memtable::FindBlockSeriesOf(const NtsRowBlock& block, uint32_t i, uint64_t max_series, BlockRow* row) {
   const Arena::Mark mark = arena_.mark();
+  Series* entry = nullptr;
   uint32_t hash = 0;
   uint32_t key_bytes = 0;
   bool is_new = false;
@@ -190,10 +191,10 @@ bool Memtable::FindBlockSeriesOf(const NtsRowBlock& block, uint32_t i, uint64_t 
       found = series_.Prepare(block_values_.data(), &arena_, &key_bytes);
       row->var_bytes = key_bytes;
     } else {
-      const Series& entry = series_[row->series];
-      row->previous = entry.last_row;
-      row->variant = row->previous_variant = entry.variant;
-      row->var_bytes = entry.key_bytes + (row->same ? entry.var_bytes : 0);
+      entry = &series_.entry(row->series);
+      row->previous = entry->last_row;
+      row->variant = row->previous_variant = entry->variant;
+      row->var_bytes = entry->key_bytes + (row->same ? entry->var_bytes : 0);
     }
   }
   if (found && !row->same && layout_->has_variants()) found = FindBlockVariant(block, i, row);
@@ -202,8 +203,11 @@ bool Memtable::FindBlockSeriesOf(const NtsRowBlock& block, uint32_t i, uint64_t 
     arena_.Rewind(mark);
     return false;
   }
-  if (is_new) series_.CommitPrepared(hash, key_bytes);
-  if (layout_->has_keys()) series_.AddRow(&series_.entry(row->series), row->series, rows_ + i, row->variant, row->same);
+  if (is_new) {
+    series_.CommitPrepared(hash, key_bytes);
+    entry = &series_.entry(row->series);
+  }
+  if (entry != nullptr) series_.AddRow(entry, row->series, rows_ + i, row->variant, row->same);
   return true;
 }
 
