@@ -83,6 +83,14 @@ struct SlotFamily
 static SlotFamily *newest_family;	/* NULL if its context is gone */
 static Size newest_bytes;		/* of the newest row in no piece: those of a family are much the same */
 
+/*
+ * The row type and context of the newest slot that is in no family, and how many such slots there are. Compared only: if
+ * they are gone, and others in their place, these go on in the count, less the slots that were released.
+ */
+static const void *single_desc;
+static const void *single_context;
+static int	single_slots;
+
 static RefColumn *
 list_columns(TupleDesc desc, MemoryContext context, int *count)
 {
@@ -134,22 +142,21 @@ make_family(TupleDesc desc, MemoryContext context)
 static SlotFamily *
 join_family(const TupleTableSlot *slot)
 {
-	/* compared only; a row type or context that is gone, and another in its place, go on in the count */
-	static const void *counted_desc;
-	static const void *counted_context;
-	static int	count;
 	TupleDesc	desc = slot->tts_tupleDescriptor;
 
 	if (desc == NULL || desc->tdrefcount < 0)
 		return NULL;
 	if (newest_family == NULL || newest_family->desc != desc || newest_family->context != slot->tts_mcxt)
 	{
-		if (counted_desc != desc || counted_context != slot->tts_mcxt)
-			count = 0;
-		counted_desc = desc;
-		counted_context = slot->tts_mcxt;
-		if (count++ < SINGLE_SLOTS)
+		if (single_desc != desc || single_context != slot->tts_mcxt)
+			single_slots = 0;
+		single_desc = desc;
+		single_context = slot->tts_mcxt;
+		if (single_slots < SINGLE_SLOTS)
+		{
+			single_slots++;
 			return NULL;
+		}
 		newest_family = make_family(desc, slot->tts_mcxt);
 	}
 	/* the newest pin, that of MakeTupleTableSlot, is found at once */
@@ -256,6 +263,8 @@ slot_release(TupleTableSlot *slot)
 	/* else PostgreSQL would unpin it */
 	if (((NtsSlot *) slot)->family != NULL)
 		slot->tts_tupleDescriptor = NULL;
+	else if (single_slots > 0 && single_desc == slot->tts_tupleDescriptor && single_context == slot->tts_mcxt)
+		single_slots--;
 }
 
 static void
