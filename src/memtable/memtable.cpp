@@ -99,24 +99,28 @@ Grow Memtable::TryAppend(const NtsValue* values, uint64_t row_id, uint32_t comma
 // variant_count_ says so; kNoVariant: the account refused.
 uint32_t Memtable::FindVariant(const NtsValue* values, uint32_t before) {
   const std::vector<Slot>& slots = layout_->variants().slots;
+  const size_t count = slots.size();
   const uint8_t* const old = before == kNoVariant ? nullptr : VariantCells(before);
-  // The cell of the variant before, if the row's value is that.
-  const auto same = [&](const Slot& slot, const uint8_t** stored) {
-    const NtsValue& value = values[slot.column];
-    *stored = old == nullptr || value.is_null ? nullptr : LoadVar(old + slot.offset);
-    if (value.is_null) return old != nullptr && LoadVar(old + slot.offset) == nullptr;
-    return *stored != nullptr && value.length <= kSharedBytes && EqualVar(*stored, value);
+  // Is that the row's value?
+  const auto same = [](const uint8_t* stored, const NtsValue& value) {
+    if (value.is_null || stored == nullptr) return (value.is_null != 0) == (stored == nullptr);
+    return value.length <= kSharedBytes && EqualVar(stored, value);
   };
-  const uint8_t* stored = nullptr;
   size_t i = 0;
-  while (i < slots.size() && same(slots[i], &stored)) ++i;
-  if (i == slots.size()) return before;
+  if (old != nullptr) {
+    while (i < count && same(LoadVar(old + slots[i].offset), values[slots[i].column])) ++i;
+    if (i == count) return before;
+  }
   if (!variants_.Reserve(variant_count_)) return kNoVariant;
   uint8_t* const made = VariantCells(variant_count_);
+  placed_variant_ = variant_count_;
+  placed_cells_ = made;
   if (i > 0) std::memcpy(made, old, slots[i].offset);
-  for (; i < slots.size(); ++i) {
+  // Where the first difference is, it is known to be one.
+  for (size_t first = i; i < count; ++i) {
     const NtsValue& value = values[slots[i].column];
-    if (!same(slots[i], &stored)) {
+    const uint8_t* stored = old == nullptr ? nullptr : LoadVar(old + slots[i].offset);
+    if (i == first || old == nullptr || !same(stored, value)) {
       stored = value.is_null ? nullptr : arena_.Store(BytesOf(value), value.length);
       if (stored == nullptr && !value.is_null) return kNoVariant;
     }
@@ -263,10 +267,6 @@ uint32_t Memtable::VariantOf(uint32_t row) const {
   return LoadAs<uint32_t>(store_.Cell(store_.At(row), TableLayout::kNumberSlot) + layout_->variant_offset());
 }
 
-uint8_t* Memtable::VariantCells(uint32_t variant) const {
-  return variants_.RowCells(variants_.At(variant));
-}
-
 void Memtable::Clear(uint64_t keep_bytes) {
   gathered_ = {};
   std::vector<const uint8_t*>().swap(gathered_rows_);
@@ -283,6 +283,7 @@ void Memtable::Clear(uint64_t keep_bytes) {
   store_.Clear();
   variants_.Clear();
   variant_count_ = 0;
+  placed_variant_ = kNoVariant;
   series_.Clear();
   row_ids_.Clear();
   command_ids_.Clear();

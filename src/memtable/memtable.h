@@ -32,10 +32,10 @@ class Memtable final : public segment::RowSource, private CacheOwner {
 
   // Adds a row; unless kOk is returned nothing changed. values: one per column.
   Grow Append(const NtsValue* values, uint64_t row_id, uint32_t command_id);
-  // Adds rows from the start of a block, without ids, by column; returns how many. It stops before
-  // a row of a series that is new, and where Append is needed for some other reason; 0 says nothing
-  // but that.
-  uint32_t AppendBlock(const NtsRowBlock& block, uint32_t command_id);
+  // Adds rows from the start of a block, without ids, by column, while they go into one chunk; returns how
+  // many. It stops before a row of a series that is new when there are max_series active ones, and where
+  // Append is needed for some other reason; 0 says nothing but that.
+  uint32_t AppendBlock(const NtsRowBlock& block, uint32_t command_id, uint64_t max_series = UINT64_MAX);
   // Adds all rows of another memtable of the same schema; on failure nothing changed.
   Grow AppendAll(const Memtable& other);
   // What one row would add at most by itself, not counting the rest of a chunk.
@@ -132,18 +132,22 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   uint64_t VarBytes(const NtsValue* values) const;
   void WriteNumbers(uint8_t* cell, uint32_t series, uint32_t variant) const;
   uint32_t VariantOf(uint32_t row) const;
-  uint32_t NewestVariant() const { return rows_ == 0 ? kNoVariant : VariantOf(rows_ - 1); }
-  // Cells of a variant, one after the other.
-  uint8_t* VariantCells(uint32_t variant) const;
-  Series* FindBlockRow(const NtsRowBlock& block, uint32_t i, BlockRow* row);
+  // The one made last: without keys, that of the newest row.
+  uint32_t NewestVariant() const { return variant_count_ == 0 ? kNoVariant : variant_count_ - 1; }
+  // Cells of a variant, one after the other. The next row mostly asks for those of the variant that was made last.
+  uint8_t* VariantCells(uint32_t variant) const {
+    return variant == placed_variant_ ? placed_cells_ : variants_.RowCells(variants_.At(variant));
+  }
+  uint32_t TryAppendBlock(const NtsRowBlock& block, uint32_t command_id, uint64_t max_series);
+  bool FindBlockRow(const NtsRowBlock& block, uint32_t i, BlockRow* row, uint32_t* hash);
   // Where images mostly differ, they cost more than they save.
   bool TakesImages(const NtsRowBlock& block) const {
     return block.images != nullptr && image_misses_ <= image_hits_ + kImageTrials;
   }
   bool HasImage(const Series& series, const uint8_t* image, uint32_t length);
-  uint32_t FindBlockKey(const NtsRowBlock& block, uint32_t i);
   bool FindBlockVariant(const NtsRowBlock& block, uint32_t i, BlockRow* row);
-  uint32_t FindBlockSeries(const NtsRowBlock& block, uint32_t count, BlockRow* rows);
+  bool FindBlockSeriesOf(const NtsRowBlock& block, uint32_t i, uint64_t max_series, BlockRow* row);
+  uint32_t FindBlockSeries(const NtsRowBlock& block, uint32_t count, uint64_t max_series, BlockRow* rows);
   bool WriteBlock(const NtsRowBlock& block, uint32_t count, RowPlace here, const BlockRow* rows);
   void WriteBlockRuns(const NtsRowBlock& block, uint32_t count, RowPlace here);
   template <typename Word>
@@ -185,6 +189,8 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   ColumnStore store_;
   ColumnStore variants_;
   uint32_t variant_count_ = 0;
+  uint32_t placed_variant_ = kNoVariant;  // whose cells are placed_cells_
+  uint8_t* placed_cells_ = nullptr;
   SeriesMap series_;
   RowIds row_ids_;
   CommandIds command_ids_;

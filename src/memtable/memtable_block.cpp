@@ -1,9 +1,8 @@
 // memtable_block.cpp - rows of a block, column by column.
 //
-// A block adds rows to series that are there already, within one full chunk. First
-// every row finds its series and variant; then each column is written for all of them. What a
-// row by itself pays per column (which cell, which chunk, which kind) is paid once
-// for a block.
+// A block adds rows within one chunk. First every row finds, or makes, its series and variant;
+// then each column is written for all of them. What a row by itself pays per column (which cell,
+// which chunk, which kind) is paid once for a block.
 //
 // Most rows repeat the tags of the row before in their series. Where the caller hands in an
 // image of each row's bytes, one comparison with the series' image tells so: then neither the
@@ -64,22 +63,33 @@ inline const uint8_t* Address(uint64_t word) {
 
 }  // namespace
 
-uint32_t Memtable::AppendBlock(const NtsRowBlock& block, uint32_t command_id) {
-  // The first rows of a memtable, and those in chunks that still grow, come one by one.
-  const uint32_t full = layout_->rows().geometry.full();
-  if (rows_ < full || !store_.Reserve(rows_)) return 0;
+uint32_t Memtable::AppendBlock(const NtsRowBlock& block, uint32_t command_id, uint64_t max_series) {
+  block_values_.resize(layout_->schema().column_count);
+  // An empty memtable would otherwise give back its own buffers to make room.
+  if (rows_ == 0) account_.MoveTo(Pool::kActive);
+  const uint32_t count = TryAppendBlock(block, command_id, max_series);
+  if (rows_ == 0) {
+    account_.MoveTo(Pool::kCached);
+    Clear(0);
+  }
+  return count;
+}
+
+uint32_t Memtable::TryAppendBlock(const NtsRowBlock& block, uint32_t command_id, uint64_t max_series) {
+  if (rows_ == kMaxRows || !store_.Reserve(rows_)) return 0;
   const RowPlace here = store_.At(rows_);
-  uint32_t count = std::min({block.count, full - here.offset, kMaxRows - rows_});
-  count = std::min<uint32_t>(count, kMaxBlockRows);
+  uint32_t count = std::min({block.count, here.capacity - here.offset, kMaxRows - rows_, kMaxBlockRows});
   if (count == 0 || !row_ids_.Reserve(NTS_NO_ROW_ID) || !command_ids_.Reserve()) return 0;
 
   BlockRow rows[kMaxBlockRows];
   const uint32_t variants = variant_count_;
-  count = FindBlockSeries(block, count, rows);
+  const uint32_t series = series_.size();
+  count = FindBlockSeries(block, count, max_series, rows);
   if (count == 0) return 0;
   block_has_nulls_ = HasNulls(block, count, *layout_);
   if (!WriteBlock(block, count, here, rows)) {
     UndoBlock(count, rows);
+    if (series_.size() > series) series_.Truncate(series);
     variant_count_ = variants;
     return 0;
   }
@@ -127,31 +137,25 @@ bool Memtable::HasImage(const Series& series, const uint8_t* image, uint32_t len
   return same;
 }
 
-// The series of a row by its image or its key; nullptr: new, or with a value that is not plain.
-Series* Memtable::FindBlockRow(const NtsRowBlock& block, uint32_t i, BlockRow* row) {
+// Fills the series of a row, by its image or its key: kNoSeries if that is new, whose hash is *hash then. False: a value
+// is not plain.
+bool Memtable::FindBlockRow(const NtsRowBlock& block, uint32_t i, BlockRow* row, uint32_t* hash) {
   const uint8_t* const image = TakesImages(block) ? block.images[i] : nullptr;
   if (image != nullptr && layout_->keys_are_bytes()) {
     Series* const guess = series_.Guess(&row->series);
     row->same = guess != nullptr && HasImage(*guess, image, block.image_lengths[i]);
-    if (row->same) return guess;
+    if (row->same) return true;
   }
-  row->series = FindBlockKey(block, i);
-  if (row->series == kNoSeries) return nullptr;
-  Series* const entry = &series_.entry(row->series);
-  row->same = image != nullptr && HasImage(*entry, image, block.image_lengths[i]);
-  return entry;
-}
-
-// The same by its key; or kNoSeries.
-uint32_t Memtable::FindBlockKey(const NtsRowBlock& block, uint32_t i) {
   for (const Slot& slot : layout_->keys().slots) {
     NtsValue& value = block_values_[slot.column];
     value = {block.words[i][slot.column], 0, block.nulls[i][slot.column] ? 1u : 0u};
     if (slot.cell != CellKind::kVar || value.is_null) continue;
-    if (!PlainBytes(Address(value.word), &value)) return kNoSeries;
+    if (!PlainBytes(Address(value.word), &value)) return false;
   }
-  uint32_t hash;
-  return series_.Find(block_values_.data(), &hash);
+  row->series = series_.Find(block_values_.data(), hash);
+  row->same = row->series != kNoSeries && image != nullptr &&
+              HasImage(series_[row->series], image, block.image_lengths[i]);
+  return true;
 }
 
 // The variant of a row that is not known to be `same`; false: a value is not plain, or refused.
@@ -163,35 +167,57 @@ bool Memtable::FindBlockVariant(const NtsRowBlock& block, uint32_t i, BlockRow* 
     if (!PlainBytes(Address(value.word), &value)) return false;
     row->var_bytes += value.length;
   }
-  const Arena::Mark mark = arena_.mark();
   row->variant = FindVariant(block_values_.data(), row->previous_variant);
-  if (row->variant == kNoVariant) {
-    arena_.Rewind(mark);
-    return false;
-  }
+  if (row->variant == kNoVariant) return false;
   if (row->variant == variant_count_) ++variant_count_;
   return true;
 }
 
+// Adds a row to its series and variant, which may be new; false: it cannot be added to the block, nothing has changed.
+bool Memtable::FindBlockSeriesOf(const NtsRowBlock& block, uint32_t i, uint64_t max_series, BlockRow* row) {
+  const Arena::Mark mark = arena_.mark();
+  Series* entry = nullptr;
+  uint32_t hash = 0;
+  uint32_t key_bytes = 0;
+  bool is_new = false;
+  bool found = true;
+  if (layout_->has_keys()) {
+    if (!FindBlockRow(block, i, row, &hash)) return false;
+    is_new = row->series == kNoSeries;
+    if (is_new) {
+      if (series_.active() >= max_series) return false;
+      row->series = series_.size();
+      row->previous = 0;
+      found = series_.Prepare(block_values_.data(), &arena_, &key_bytes);
+      row->var_bytes = key_bytes;
+    } else {
+      entry = &series_.entry(row->series);
+      row->previous = entry->last_row;
+      row->variant = row->previous_variant = entry->variant;
+      row->var_bytes = entry->key_bytes + (row->same ? entry->var_bytes : 0);
+    }
+  }
+  if (found && !row->same && layout_->has_variants()) found = FindBlockVariant(block, i, row);
+  if (!found) {
+    if (is_new) series_.AbandonPrepared();
+    arena_.Rewind(mark);
+    return false;
+  }
+  if (is_new) {
+    series_.CommitPrepared(hash, key_bytes);
+    entry = &series_.entry(row->series);
+  }
+  if (entry != nullptr) series_.AddRow(entry, row->series, rows_ + i, row->variant, row->same);
+  return true;
+}
+
 // Adds rows to their series until one cannot be; returns how many.
-uint32_t Memtable::FindBlockSeries(const NtsRowBlock& block, uint32_t count, BlockRow* rows) {
-  const bool has_keys = layout_->has_keys();
-  const bool has_variants = layout_->has_variants();
-  block_values_.resize(layout_->schema().column_count);
+uint32_t Memtable::FindBlockSeries(const NtsRowBlock& block, uint32_t count, uint64_t max_series, BlockRow* rows) {
   uint32_t newest = NewestVariant();
   for (uint32_t i = 0; i < count; ++i) {
     BlockRow& row = rows[i];
-    row = {kNoSeries, newest, rows_ + i - 1, newest, 0, false};
-    Series* entry = nullptr;
-    if (has_keys) {
-      entry = FindBlockRow(block, i, &row);
-      if (entry == nullptr) return i;
-      row.previous = entry->last_row;
-      row.variant = row.previous_variant = entry->variant;
-      row.var_bytes = entry->key_bytes + (row.same ? entry->var_bytes : 0);
-    }
-    if (!row.same && has_variants && !FindBlockVariant(block, i, &row)) return i;
-    if (has_keys) series_.AddRow(entry, row.series, rows_ + i, row.variant, row.same);
+    row = {kNoSeries, newest, 0, newest, 0, false};
+    if (!FindBlockSeriesOf(block, i, max_series, &row)) return i;
     newest = row.variant;
   }
   return count;
@@ -209,7 +235,7 @@ bool Memtable::WriteBlock(const NtsRowBlock& block, uint32_t count, RowPlace her
   const StoreLayout& layout = layout_->rows();
   if (layout_->has_numbers()) {
     const Slot& slot = layout.slots[TableLayout::kNumberSlot];
-    uint8_t* const cells = here.data + slot.full_start + uint64_t{here.offset} * slot.width;
+    uint8_t* const cells = here.data + ColumnStore::ColumnStart(slot, here.capacity) + uint64_t{here.offset} * slot.width;
     for (uint32_t i = 0; i < count; ++i) {
       WriteNumbers(cells + uint64_t{i} * slot.width, rows[i].series, rows[i].variant);
     }
@@ -218,7 +244,7 @@ bool Memtable::WriteBlock(const NtsRowBlock& block, uint32_t count, RowPlace her
   for (const uint16_t number : layout.write_order) {
     const Slot& slot = layout.slots[number];
     if (!block_has_nulls_ && slot.cell == CellKind::kWord8 && !slot.by_column) continue;
-    uint8_t* const cells = here.data + slot.full_start + uint64_t{here.offset} * slot.step;
+    uint8_t* const cells = here.data + ColumnStore::ColumnStart(slot, here.capacity) + uint64_t{here.offset} * slot.step;
     bool written;
     switch (slot.cell) {
       case CellKind::kWord8:

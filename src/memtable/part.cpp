@@ -73,18 +73,32 @@ base::Status Part::Append(const NtsValue* values, uint64_t row_id, uint32_t comm
 uint32_t Part::AppendBlock(const NtsRowBlock& block, uint32_t command_id, NtsIngest* result) {
   *result = NTS_INGEST_OK;
   // A budget of a few blocks is watched row by row.
-  if (active_ == nullptr || manager_->options_.memory_budget_bytes < kBlockBudgetBytes) return 0;
-  NtsRowBlock allowed = block;
+  if (manager_->options_.memory_budget_bytes < kBlockBudgetBytes) return 0;
+  Memtable* const active = Active();
+  NtsRowBlock rest = block;
   if (!has_series_) {
     // The row that brings the choice of series columns comes by itself.
     const uint32_t until = kChoiceRows - 1;
-    if (active_->rows() >= until) return 0;
-    allowed.count = std::min(block.count, until - active_->rows());
+    if (active->rows() >= until) return 0;
+    rest.count = std::min(block.count, until - active->rows());
   }
-  const uint32_t rows = active_->AppendBlock(allowed, command_id);
-  manager_->ingested_ += rows;
-  if (rows > 0 && manager_->FlushNeeded(*active_)) *result = NTS_INGEST_FLUSH_NEEDED;
-  return rows;
+  // Small chunks take a few rows each.
+  uint32_t added = 0;
+  while (rest.count > 0 && *result == NTS_INGEST_OK) {
+    const uint32_t rows = active->AppendBlock(rest, command_id, manager_->options_.max_series);
+    if (rows == 0) break;
+    added += rows;
+    rest.words += rows;
+    rest.nulls += rows;
+    rest.count -= rows;
+    if (rest.images != nullptr) {
+      rest.images += rows;
+      rest.image_lengths += rows;
+    }
+    if (manager_->FlushNeeded(*active)) *result = NTS_INGEST_FLUSH_NEEDED;
+  }
+  manager_->ingested_ += added;
+  return added;
 }
 
 void Part::EvictOver(uint64_t max_series) {

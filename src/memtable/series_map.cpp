@@ -93,11 +93,11 @@ bool SeriesMap::Matches(uint32_t series, const NtsValue* values) const {
 
 uint32_t SeriesMap::Find(const NtsValue* values, uint32_t* hash) {
   if (last_ != kNoSeries) {
-    const uint32_t guess = series_[last_].follower;
+    const uint32_t guess = last_entry_->follower;
     if (guess < size() && series_[guess].last_row != kEvictedRow && Matches(guess, values)) {
       return guess;
     }
-    if (guess != last_ && series_[last_].last_row != kEvictedRow && Matches(last_, values)) {
+    if (guess != last_ && last_entry_->last_row != kEvictedRow && Matches(last_, values)) {
       return last_;
     }
   }

@@ -209,6 +209,7 @@ size_t EncodeColumnsPrefix(const NtsSchema& schema, const RowSource& source,
   constexpr int kMaxAttempts = 12;
   ColumnsEncoder encoder(schema, source, with_command_ids);
   std::vector<uint8_t> attempt;
+  attempt.swap(*payload);  // its capacity: mostly the first attempt is the last
   size_t fits = 0;                                                    // encoded in *payload
   const size_t most = std::min<size_t>(rows.size(), kMaxBatchRows);
   size_t fails = most + 1;                                            // does not fit

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/bits.h"
 #include "base/byte_writer.h"
 #include "base/words.h"
 #include "codec/dictionary/dictionary.h"
@@ -150,13 +151,42 @@ std::vector<Value> StridedSample(const Value* values, const uint8_t* nulls, size
 // So few rows are their own sample: what SampleRepeats leaves in the builder is their dictionary.
 inline bool SampleIsAll(size_t rows) { return rows <= kSampleRows; }
 
+// A few bits that differ for most values that differ.
+inline uint64_t Fingerprint(uint64_t value) { return value * 0x9E3779B97F4A7C15; }
+inline uint64_t Fingerprint(std::string_view value) {
+  uint64_t word = value.size();
+  if (value.size() >= 8) {
+    word = word * 31 + base::LoadLe<uint64_t>(reinterpret_cast<const uint8_t*>(value.data()));
+    word = word * 31 + base::LoadLe<uint64_t>(reinterpret_cast<const uint8_t*>(value.data()) + value.size() - 8);
+  } else {
+    for (const char c : value) word = word << 8 | static_cast<uint8_t>(c);
+  }
+  return Fingerprint(word);
+}
+
+// True only if there are more distinct values than that: some of a few rows, seen without a table of them.
+template <typename Value>
+bool HasMoreThan(size_t distinct, const Value* values, const uint8_t* nulls, size_t rows) {
+  constexpr unsigned kBits = 12;
+  uint64_t seen[(size_t{1} << kBits) / 64] = {};
+  size_t found = 0;
+  for (size_t i = 0; i < rows && found <= distinct; i++) {
+    if (nulls[i]) continue;
+    const uint64_t bit = Fingerprint(values[i]) >> (64 - kBits);
+    uint64_t& word = seen[bit / 64];
+    found += ~word >> bit % 64 & 1;
+    word |= uint64_t{1} << bit % 64;
+  }
+  return found > distinct;
+}
+
 // Few enough distinct values in a strided sample that a dictionary may pay?
 template <typename Value>
 bool SampleRepeats(codec::DictionaryBuilder<Value>* builder, const Value* values,
                    const uint8_t* nulls, size_t rows, std::vector<uint64_t>* codes) {
   if (SampleIsAll(rows)) {
-    const size_t present = rows - CountNulls(nulls, rows);
-    return builder->Build(values, nulls, rows, std::max<size_t>(1, present / 2), codes);
+    const size_t most = std::max<size_t>(1, (rows - CountNulls(nulls, rows)) / 2);
+    return !HasMoreThan(most, values, nulls, rows) && builder->Build(values, nulls, rows, most, codes);
   }
   const std::vector<Value> sample = StridedSample(values, nulls, rows, rows / kSampleRows);
   const std::vector<uint8_t> none(sample.size(), 0);

@@ -117,7 +117,8 @@ constexpr std::array<PackFunction, sizeof...(W)> MakePackTable(std::index_sequen
 
 constexpr auto kPack = MakePackTable(std::make_index_sequence<65>());
 
-// The width that makes packed bits plus exceptions smallest, for this base.
+// The width that makes packed bits plus exceptions smallest, for this base. REQUIRES 8 values: of fewer, other widths than
+// the widest offset's may take as few bytes without exceptions.
 FramePlan PlanWithBase(std::span<const uint64_t> values, uint64_t base) {
   uint32_t of_width[65];
   base::CountWidths(values.data(), values.size(), base, of_width);
@@ -125,7 +126,9 @@ FramePlan PlanWithBase(std::span<const uint64_t> values, uint64_t base) {
   best.base = base;
   best.bytes = SIZE_MAX;
   size_t exceptions = 0;
-  for (unsigned width = 65; width-- > 0;) {
+  unsigned widest = 64;
+  while (widest > 0 && of_width[widest] == 0) widest--;
+  for (unsigned width = widest + 1; width-- > 0 && exceptions * kExceptionBytes < best.bytes;) {
     const size_t bytes = PackedBytes(values.size(), width) + exceptions * kExceptionBytes;
     if (bytes < best.bytes) {
       best.width = width;

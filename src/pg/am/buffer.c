@@ -1007,7 +1007,7 @@ insert_block(NtsTableBuffer *table, Relation rel, TupleTableSlot **slots, int co
 	uint32		appended;
 	int			result;
 
-	if (table->pending.exists || table->parts == NULL || write_through)
+	if (table->pending.exists || write_through)
 		return 0;
 	for (uint32 i = 0; i < block.count; i++)
 	{

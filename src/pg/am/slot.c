@@ -7,7 +7,8 @@
  *   store into slots of our type). Clearing or materializing leaves the lazy state.
  *   A materialized row lies in a buffer that the slot keeps: COPY materializes every
  *   row, and an allocation for each shows. So does looking for the columns that have
- *   something to copy: a slot that stays with one row type keeps a list of them.
+ *   something to copy: a slot that stays with one row type keeps a list of them. Slots that
+ *   are made in numbers, as for COPY, share that list and take their buffers out of a block.
  *   The buffer begins with a word that says which of the listed columns are NULL,
  *   padding is zero, and a short varlena has a short header: equal bytes are equal
  *   rows, as far as by-reference values go.
@@ -22,23 +23,7 @@
 
 #include "pg/am/am.h"
 
-typedef struct NtsSlot
-{
-	VirtualTupleTableSlot base;
-	NtsVectorSet *set;			/* lazy state: a reference; else NULL */
-	uint32		row;
-	bool		has_system;
-	TransactionId xmin;
-	CommandId	cid;
-	bool		owned;			/* by-reference values lie in `buffer`: the row's image */
-	bool		shares_desc;	/* the row type is not pinned for this slot */
-	char	   *buffer;			/* in the slot's context */
-	Size		buffer_size;
-	Size		buffer_used;
-	struct RefColumn *refs;		/* in the slot's context; NULL: not listed yet */
-	int			ref_count;
-	int			pack_count;		/* of them, the first: varlenas that may have a header of one byte */
-} NtsSlot;
+typedef struct SlotFamily SlotFamily;
 
 /* A column whose values are passed by reference. */
 typedef struct RefColumn
@@ -48,73 +33,166 @@ typedef struct RefColumn
 	uint8		padding;		/* bytes of alignment, less one */
 } RefColumn;
 
+/* Those of a row type, the first of them varlenas that may have a header of one byte, as in heap's tuples. */
+typedef struct RefList
+{
+	RefColumn  *columns;		/* NULL: not listed yet */
+	int			count;
+	int			pack_count;
+} RefList;
+
+typedef struct NtsSlot
+{
+	VirtualTupleTableSlot base;
+	NtsVectorSet *set;			/* lazy state: a reference; else NULL */
+	uint32		row;
+	bool		has_system;
+	TransactionId xmin;
+	CommandId	cid;
+	bool		owned;			/* by-reference values lie in `buffer`: the row's image */
+	bool		has_piece;		/* `buffer` is a piece of the family's */
+	SlotFamily *family;			/* NULL: a slot by itself */
+	char	   *buffer;			/* in the slot's context */
+	Size		buffer_size;
+	Size		buffer_used;
+	RefList		refs;			/* the family's, or in the slot's context */
+} NtsSlot;
+
 #define MAX_KEPT_BUFFER 1024	/* a larger one is freed with its row */
 #define FIRST_BUFFER 128
+#define MIN_PIECE 48
+#define MAX_PIECE 512
+#define PIECES_BYTES 4096		/* of one allocation for pieces */
 #define MAX_PACKED (VARATT_SHORT_MAX - VARHDRSZ_SHORT + VARHDRSZ)	/* length of a varlena that gets a short header */
 #define BUFFER_SLACK (MAXIMUM_ALIGNOF + sizeof(uint64))	/* for alignment, and for what is written behind a value */
 #define IMAGE_COLUMNS 64		/* that the buffer's first word has a bit for */
 
 /*
+ * What slots share that are made one after the other, of one row type, in the same memory context, from the fifth one on;
+ * it goes with the context.
+ *
  * PostgreSQL pins the row type for each slot, and the resource owner adds and finds equal pins in time that grows with their
- * number: of COPY with 1 000 rows, for each of which there is a slot, that is more than half. So from the 17th
- * slot on that are made one after the other in the same memory context, one reference serves for all; it goes with the context.
+ * number: of COPY with 1 000 rows, for each of which there is a slot, that is more than half. So one reference serves for all
+ * of a family. Of COPY with a hundred short rows, what each slot allocates for itself is the most that we add.
  */
-#define PINNED_SLOTS 16
+#define SINGLE_SLOTS 4
 
-typedef struct DescHold
+struct SlotFamily
 {
 	MemoryContextCallback callback;
 	MemoryContext context;
 	TupleDesc	desc;
-} DescHold;
+	RefList		refs;
+	Size		piece_size;
+	char	   *next_piece;		/* in the newest allocation */
+	char	   *end_of_pieces;
+	char	   *free_pieces;	/* each begins with the address of the next */
+};
 
-static DescHold *newest_hold;	/* NULL if its context is gone */
+static SlotFamily *newest_family;	/* NULL if its context is gone */
+static Size newest_bytes;		/* of the newest row in no piece: those of a family are much the same */
 
-static void
-give_back_desc(void *arg)
+/*
+ * The row type and context of the newest slot that is in no family, and how many such slots there are. Compared only: if
+ * they are gone, and others in their place, these go on in the count, less the slots that were released.
+ */
+static const void *single_desc;
+static const void *single_context;
+static int	single_slots;
+
+static RefList
+list_columns(TupleDesc desc, MemoryContext context)
 {
-	DescHold   *hold = arg;
+	RefList		refs = {MemoryContextAlloc(context, sizeof(RefColumn) * Max(desc->natts, 1)), 0, 0};
 
-	if (newest_hold == hold)
-		newest_hold = NULL;
-	/* as DecrTupleDescRefCount, for no resource owner */
-	if (--hold->desc->tdrefcount == 0)
-		FreeTupleDesc(hold->desc);
+	for (int pass = 0; pass < 2; pass++)
+	{
+		for (int i = 0; i < desc->natts; i++)
+		{
+			Form_pg_attribute att = TupleDescAttr(desc, i);
+			bool		packs = att->attlen == -1 && att->attstorage != TYPSTORAGE_PLAIN;
+
+			if (!att->attbyval && packs == (pass == 0))
+				refs.columns[refs.count++] = (RefColumn) {i, att->attlen, att_align_nominal(1, att->attalign) - 1};
+		}
+		if (pass == 0)
+			refs.pack_count = refs.count;
+	}
+	return refs;
 }
 
-static bool
-share_desc(const TupleTableSlot *slot)
+static void
+end_family(void *arg)
 {
-	/* compared only; a row type or context that is gone, and another in its place, go on in the count */
-	static const void *counted_desc;
-	static const void *counted_context;
-	static int	count;
+	SlotFamily *family = arg;
+
+	if (newest_family == family)
+		newest_family = NULL;
+	/* as DecrTupleDescRefCount, for no resource owner */
+	if (--family->desc->tdrefcount == 0)
+		FreeTupleDesc(family->desc);
+}
+
+static SlotFamily *
+make_family(TupleDesc desc, MemoryContext context)
+{
+	SlotFamily *family = MemoryContextAllocZero(context, sizeof(SlotFamily));
+	Size		piece = MAXALIGN(newest_bytes + newest_bytes / 4 + BUFFER_SLACK);
+
+	family->context = context;
+	family->desc = desc;
+	family->refs = list_columns(desc, context);
+	family->piece_size = Min(Max(piece, MIN_PIECE), MAX_PIECE);
+	family->callback.func = end_family;
+	family->callback.arg = family;
+	desc->tdrefcount++;
+	MemoryContextRegisterResetCallback(context, &family->callback);
+	return family;
+}
+
+static SlotFamily *
+join_family(const TupleTableSlot *slot)
+{
 	TupleDesc	desc = slot->tts_tupleDescriptor;
 
 	if (desc == NULL || desc->tdrefcount < 0)
-		return false;
-	if (newest_hold == NULL || newest_hold->desc != desc || newest_hold->context != slot->tts_mcxt)
+		return NULL;
+	if (newest_family == NULL || newest_family->desc != desc || newest_family->context != slot->tts_mcxt)
 	{
-		DescHold   *hold;
-
-		if (counted_desc != desc || counted_context != slot->tts_mcxt)
-			count = 0;
-		counted_desc = desc;
-		counted_context = slot->tts_mcxt;
-		if (count++ < PINNED_SLOTS)
-			return false;
-		hold = MemoryContextAlloc(slot->tts_mcxt, sizeof(DescHold));
-		hold->callback.func = give_back_desc;
-		hold->callback.arg = hold;
-		hold->context = slot->tts_mcxt;
-		hold->desc = desc;
-		desc->tdrefcount++;
-		MemoryContextRegisterResetCallback(slot->tts_mcxt, &hold->callback);
-		newest_hold = hold;
+		if (single_desc != desc || single_context != slot->tts_mcxt)
+			single_slots = 0;
+		single_desc = desc;
+		single_context = slot->tts_mcxt;
+		if (single_slots < SINGLE_SLOTS)
+		{
+			single_slots++;
+			return NULL;
+		}
+		newest_family = make_family(desc, slot->tts_mcxt);
 	}
 	/* the newest pin, that of MakeTupleTableSlot, is found at once */
 	ReleaseTupleDesc(desc);
-	return true;
+	return newest_family;
+}
+
+static char *
+take_piece(SlotFamily *family)
+{
+	char	   *piece = family->free_pieces;
+
+	if (piece != NULL)
+	{
+		memcpy(&family->free_pieces, piece, sizeof(char *));
+		return piece;
+	}
+	if (family->end_of_pieces - family->next_piece < (ptrdiff_t) family->piece_size)
+	{
+		family->next_piece = MemoryContextAlloc(family->context, PIECES_BYTES);
+		family->end_of_pieces = family->next_piece + PIECES_BYTES;
+	}
+	piece = family->next_piece;
+	family->next_piece += family->piece_size;
+	return piece;
 }
 
 static void
@@ -122,16 +200,15 @@ slot_init(TupleTableSlot *slot)
 {
 	NtsSlot    *self = (NtsSlot *) slot;
 
-	self->shares_desc = share_desc(slot);
+	self->family = join_family(slot);
 	self->set = NULL;
 	self->has_system = false;
 	self->owned = false;
+	self->has_piece = false;
 	self->buffer = NULL;
 	self->buffer_size = 0;
 	self->buffer_used = 0;
-	self->refs = NULL;
-	self->ref_count = 0;
-	self->pack_count = 0;
+	self->refs = self->family == NULL ? (RefList) {0} : self->family->refs;
 }
 
 static void
@@ -147,22 +224,26 @@ leave_lazy(NtsSlot *self)
 }
 
 static void
-free_buffer(NtsSlot *self)
+give_back_buffer(NtsSlot *self)
 {
-	if (self->buffer != NULL)
+	if (self->has_piece)
+	{
+		memcpy(self->buffer, &self->family->free_pieces, sizeof(char *));
+		self->family->free_pieces = self->buffer;
+	}
+	else if (self->buffer != NULL)
 		pfree(self->buffer);
 	self->buffer = NULL;
 	self->buffer_size = 0;
+	self->has_piece = false;
 }
 
 static void
 free_refs(NtsSlot *self)
 {
-	if (self->refs != NULL)
-		pfree(self->refs);
-	self->refs = NULL;
-	self->ref_count = 0;
-	self->pack_count = 0;
+	if (self->refs.columns != NULL && self->family == NULL)
+		pfree(self->refs.columns);
+	self->refs = (RefList) {0};
 }
 
 static void
@@ -174,7 +255,7 @@ slot_clear(TupleTableSlot *slot)
 	self->has_system = false;
 	self->owned = false;
 	if (self->buffer_size > MAX_KEPT_BUFFER)
-		free_buffer(self);
+		give_back_buffer(self);
 	if (unlikely(TTS_SHOULDFREE(slot)))
 		TTSOpsVirtual.clear(slot);
 	slot->tts_nvalid = 0;
@@ -186,11 +267,13 @@ static void
 slot_release(TupleTableSlot *slot)
 {
 	leave_lazy((NtsSlot *) slot);
-	free_buffer((NtsSlot *) slot);
+	give_back_buffer((NtsSlot *) slot);
 	free_refs((NtsSlot *) slot);
 	/* else PostgreSQL would unpin it */
-	if (((NtsSlot *) slot)->shares_desc)
+	if (((NtsSlot *) slot)->family != NULL)
 		slot->tts_tupleDescriptor = NULL;
+	else if (single_slots > 0 && single_desc == slot->tts_tupleDescriptor && single_context == slot->tts_mcxt)
+		single_slots--;
 }
 
 static void
@@ -258,34 +341,33 @@ slot_getsysattr_impl(TupleTableSlot *slot, int attnum, bool *isnull)
 }
 
 /*
- * The columns that have something to copy, those first whose short values get a short header, as in heap's tuples. A slot whose row type may change (ExecSetSlotDescriptor, to a wider one, too)
- * lists them each time; PostgreSQL makes those of our type with a fixed one, extensions need not.
+ * A slot whose row type may change (ExecSetSlotDescriptor, to a wider one, too) lists its columns each time; PostgreSQL makes
+ * those of our type with a fixed one, extensions need not.
  */
 static void
 list_refs(TupleTableSlot *slot)
 {
 	NtsSlot    *self = (NtsSlot *) slot;
-	TupleDesc	desc = slot->tts_tupleDescriptor;
 
 	free_refs(self);
-	self->refs = MemoryContextAlloc(slot->tts_mcxt, sizeof(RefColumn) * Max(desc->natts, 1));
-	for (int pass = 0; pass < 2; pass++)
-	{
-		for (int i = 0; i < desc->natts; i++)
-		{
-			Form_pg_attribute att = TupleDescAttr(desc, i);
-			RefColumn  *ref = &self->refs[self->ref_count];
-			bool		packs = att->attlen == -1 && att->attstorage != TYPSTORAGE_PLAIN;
+	self->refs = list_columns(slot->tts_tupleDescriptor, slot->tts_mcxt);
+}
 
-			if (att->attbyval || packs != (pass == 0))
-				continue;
-			ref->column = i;
-			ref->length = att->attlen;
-			ref->padding = att_align_nominal(1, att->attalign) - 1;
-			self->ref_count++;
-		}
-		if (pass == 0)
-			self->pack_count = self->ref_count;
+static void
+first_buffer(TupleTableSlot *slot)
+{
+	NtsSlot    *self = (NtsSlot *) slot;
+
+	if (self->family != NULL)
+	{
+		self->buffer = take_piece(self->family);
+		self->buffer_size = self->family->piece_size;
+		self->has_piece = true;
+	}
+	else
+	{
+		self->buffer = MemoryContextAlloc(slot->tts_mcxt, FIRST_BUFFER);
+		self->buffer_size = FIRST_BUFFER;
 	}
 }
 
@@ -295,22 +377,20 @@ grow_buffer(TupleTableSlot *slot, Size used, Size need, int count)
 {
 	NtsSlot    *self = (NtsSlot *) slot;
 	char	   *old = self->buffer;
-	Size		size = Max(need + Min(need / 4, MAX_KEPT_BUFFER), FIRST_BUFFER);
+	Size		size = need + Min(need / 4, MAX_KEPT_BUFFER);
 	char	   *grown = MemoryContextAllocHuge(slot->tts_mcxt, size);
 
-	if (old != NULL)
-		memcpy(grown, old, used);
+	memcpy(grown, old, used);
 	for (int k = 0; k < count; k++)
 	{
-		int			i = self->refs[k].column;
+		int			i = self->refs.columns[k].column;
 
 		if (!slot->tts_isnull[i])
 			slot->tts_values[i] = PointerGetDatum(grown + (DatumGetPointer(slot->tts_values[i]) - old));
 	}
+	give_back_buffer(self);
 	self->buffer = grown;
 	self->buffer_size = size;
-	if (old != NULL)
-		pfree(old);
 }
 
 /* memcpy of what mostly is a few bytes, where a call shows: both ends, which may overlap. */
@@ -392,7 +472,7 @@ static inline char *
 copy_value(TupleTableSlot *slot, int k, char *next)
 {
 	NtsSlot    *self = (NtsSlot *) slot;
-	const RefColumn *ref = &self->refs[k];
+	const RefColumn *ref = &self->refs.columns[k];
 	const char *value = DatumGetPointer(slot->tts_values[ref->column]);
 	Size		length = value_length(ref, value);
 	char	   *at;
@@ -427,9 +507,9 @@ copy_values(TupleTableSlot *slot, char *next, uint64 *absent)
 	/* kept here, since bytes that are copied may be anything to a compiler */
 	Datum	   *values = slot->tts_values;
 	const bool *nulls = slot->tts_isnull;
-	const RefColumn *refs = self->refs;
+	const RefColumn *refs = self->refs.columns;
 	char	   *limit = buffer_limit(self);
-	int			pack_count = self->pack_count;
+	int			pack_count = self->refs.pack_count;
 	int			k;
 
 	for (k = 0; k < pack_count; k++)
@@ -460,7 +540,7 @@ copy_values(TupleTableSlot *slot, char *next, uint64 *absent)
 		values[i] = PointerGetDatum(next);
 		next = copy_packed(next, value, length);
 	}
-	for (; k < self->ref_count; k++)
+	for (; k < self->refs.count; k++)
 	{
 		if (unlikely(nulls[refs[k].column]))
 			*absent |= UINT64CONST(1) << (k % IMAGE_COLUMNS);
@@ -480,12 +560,12 @@ own_values(TupleTableSlot *slot)
 
 	if (self->owned || TTS_SHOULDFREE(slot))
 		return;
-	if (self->refs == NULL || !TTS_FIXED(slot))
+	if (self->refs.columns == NULL || !TTS_FIXED(slot))
 		list_refs(slot);
-	if (self->ref_count == 0)
+	if (self->refs.count == 0)
 		return;
 	if (self->buffer == NULL)
-		grow_buffer(slot, 0, FIRST_BUFFER, 0);
+		first_buffer(slot);
 	end = copy_values(slot, self->buffer + sizeof(absent), &absent);
 	if (unlikely(end == NULL))
 	{
@@ -498,6 +578,8 @@ own_values(TupleTableSlot *slot)
 	memcpy(self->buffer, &absent, sizeof(absent));
 	self->buffer_used = end - self->buffer;
 	self->owned = true;
+	if (!self->has_piece)
+		newest_bytes = self->buffer_used;
 }
 
 const uint8 *
@@ -505,7 +587,7 @@ nts_slot_image(TupleTableSlot *slot, uint32 *length)
 {
 	NtsSlot    *self = (NtsSlot *) slot;
 
-	if (slot->tts_ops != &TTSOpsNodedbTs || !self->owned || self->ref_count > IMAGE_COLUMNS ||
+	if (slot->tts_ops != &TTSOpsNodedbTs || !self->owned || self->refs.count > IMAGE_COLUMNS ||
 		self->buffer_used > MAX_KEPT_BUFFER)
 		return NULL;
 	*length = (uint32) self->buffer_used;

@@ -12,6 +12,11 @@
 #include "pg/error.h"
 #include "pg/maintenance/sorter.h"
 
+/* Rows that go to the part by column in one call, fewer of many columns; fewer than the last are not worth it. */
+#define MAX_BLOCK_ROWS 256
+#define MAX_BLOCK_WORDS 16384
+#define SMALL_BLOCK 16
+
 /* Called with the address of a manager that outlives the caller's stack frame. */
 static void
 free_manager(void *arg)
@@ -28,6 +33,25 @@ nts_sorter_budget(void)
 	return (uint64) Max(maintenance_work_mem, 16 * 1024) * 1024;
 }
 
+static void
+make_block(NtsSorter *sorter, int natts, MemoryContext context)
+{
+	uint32		rows = Max(Min(MAX_BLOCK_WORDS / Max(natts, 1), MAX_BLOCK_ROWS), SMALL_BLOCK);
+
+	sorter->natts = natts;
+	sorter->block_rows = rows;
+	sorter->words = MemoryContextAlloc(context, sizeof(uint64_t) * rows * Max(natts, 1));
+	sorter->nulls = MemoryContextAlloc(context, sizeof(bool) * rows * Max(natts, 1));
+	sorter->word_rows = MemoryContextAlloc(context, sizeof(uint64_t *) * rows);
+	sorter->null_rows = MemoryContextAlloc(context, sizeof(bool *) * rows);
+	sorter->set_rows = MemoryContextAlloc(context, sizeof(uint32) * rows);
+	for (uint32 i = 0; i < rows; i++)
+	{
+		sorter->word_rows[i] = sorter->words + (Size) i * natts;
+		sorter->null_rows[i] = sorter->nulls + (Size) i * natts;
+	}
+}
+
 void
 nts_sorter_begin(NtsSorter *sorter, Relation rel, const NtsSchema *schema, MemoryContext context)
 {
@@ -40,6 +64,7 @@ nts_sorter_begin(NtsSorter *sorter, Relation rel, const NtsSchema *schema, Memor
 	sorter->columns = MemoryContextAllocZero(context, sizeof(NtsColumn) * Max(schema->column_count, 1));
 	sorter->values = MemoryContextAllocZero(context, sizeof(NtsValue) * Max(schema->column_count, 1));
 	memcpy(sorter->columns, schema->columns, sizeof(NtsColumn) * schema->column_count);
+	make_block(sorter, schema->column_count, context);
 	options.memory_budget_bytes = nts_sorter_budget();
 	options.active_fraction = 0.6;
 	options.max_series = PG_INT32_MAX;
@@ -122,11 +147,65 @@ detoast_defaults(NtsSorter *sorter, NtsVectorSet *set)
 	}
 }
 
+/* Takes the rows of the set that are listed in set_rows. */
+static void
+take_block(NtsSorter *sorter, NtsVectorSet *set, uint32 count)
+{
+	int			natts = set->natts;
+
+	Assert(natts == sorter->natts);
+	for (int c = 0; c < natts; c++)
+	{
+		const NtsColumnData *column = &set->columns[c];
+		uint64_t   *word = sorter->words + c;
+		bool	   *null = sorter->nulls + c;
+
+		for (uint32 i = 0; i < count; i++, word += natts, null += natts)
+		{
+			*word = (uint64_t) column->values[sorter->set_rows[i]];
+			*null = column->nulls[sorter->set_rows[i]] != 0;
+		}
+	}
+	for (uint32 at = 0, by_row = 0; at < count;)
+	{
+		NtsRowBlock block = {sorter->word_rows + at, sorter->null_rows + at, count - at, NULL, NULL};
+		uint32_t	added = 0;
+		int			result;
+		NtsStatus	status;
+
+		if (by_row > 0 || block.count < SMALL_BLOCK)
+		{
+			take_row(sorter, set, sorter->set_rows[at++]);
+			by_row = Max(by_row, 1) - 1;
+			continue;
+		}
+		NTS_CHECK(nts_part_append_block(sorter->part, &block, sorter->cid, &added, &result, &status), status,
+				  sorter->rel);
+		if (result == NTS_INGEST_FLUSH_NEEDED)
+			sorter->flush(sorter);
+		at += added;
+		/* the row that ended it; where blocks end soon, they cost more than they save */
+		if (result == NTS_INGEST_OK)
+			by_row = added < SMALL_BLOCK ? 4 * SMALL_BLOCK : 1;
+	}
+}
+
 void
 nts_sorter_take(NtsSorter *sorter, NtsVectorSet *set, NtsSorterSkip skip)
 {
+	uint32		count = 0;
+
 	detoast_defaults(sorter, set);
 	for (uint32 row = 0; row < set->rows; row++)
-		if (skip == NULL || !skip(sorter, set, row))
-			take_row(sorter, set, row);
+	{
+		if (skip != NULL && skip(sorter, set, row))
+			continue;
+		sorter->set_rows[count++] = row;
+		if (count == sorter->block_rows)
+		{
+			take_block(sorter, set, count);
+			count = 0;
+		}
+	}
+	take_block(sorter, set, count);
 }

@@ -23,8 +23,16 @@ struct NtsSorter
 {
 	Relation	rel;
 	NtsPart    *part;
-	NtsColumn  *columns;		/* of the row type */
+	int			natts;			/* of the row type */
+	NtsColumn  *columns;
 	NtsValue   *values;
+	/* rows that go to the part in one call: the columns of each, side by side */
+	uint32		block_rows;
+	uint64_t   *words;
+	bool	   *nulls;
+	const uint64_t **word_rows;
+	const bool **null_rows;
+	uint32	   *set_rows;		/* which row of the set each is */
 	CommandId	cid;
 	NtsSorterFlush flush;		/* called when the part is full */
 	void	   *state;			/* for it */

@@ -397,6 +397,27 @@ TEST_P(MemtableKeys, BlocksLeaveOddValuesAlone) {
   EXPECT_EQ(4u, memtable.AppendBlock(Block(schema, rows, false).From(0), 0));
 }
 
+// A block makes series, from its first row on, as long as there may be more.
+TEST(Memtable, BlocksStopAtTheMostSeries) {
+  const std::vector<NtsColumn> columns = {Int(8), Text(), Text()};
+  const NtsSchema schema = {columns.data(), 3, 0, 0};
+  Budget budget(100 << 20);
+  const std::vector<uint16_t> key = {1};
+  Memtable memtable(&budget, TableLayout::Make(schema, true, key, 64 << 10));
+  std::vector<Row> rows;
+  for (int64_t i = 0; i < 8; ++i) rows.push_back(Row{{i, Cell("host " + std::to_string(i % 6)), "value"}});
+  const Block block(schema, rows, false);
+  EXPECT_EQ(0u, memtable.AppendBlock(block.From(0), 0, 0));
+  EXPECT_EQ(0u, memtable.bytes());
+  EXPECT_EQ(5u, memtable.AppendBlock(block.From(0), 0, 5));
+  EXPECT_EQ(5u, memtable.active_series());
+  EXPECT_EQ(0u, memtable.AppendBlock(block.From(5), 0, 5));
+  EXPECT_EQ(5u, memtable.rows());
+  EXPECT_EQ(3u, memtable.AppendBlock(block.From(5), 0, 6));
+  EXPECT_EQ(6u, memtable.active_series());
+  for (uint32_t i = 0; i < rows.size(); ++i) EXPECT_EQ(rows[i].cells, ReadBack(memtable, i).cells) << i;
+}
+
 TEST_P(MemtableKeys, GatherAgreesWithRows) {
   const std::vector<NtsColumn> columns = AllKinds();
   const NtsSchema schema = {columns.data(), static_cast<uint32_t>(columns.size()), 0, 0};
