@@ -25,6 +25,14 @@ ANALYZE best_ts;
 
 EXPLAIN (COSTS OFF) SELECT * FROM best_ts ORDER BY ts DESC LIMIT 5;
 EXPLAIN (COSTS OFF) SELECT DISTINCT ON (host) host, ts, n + 1 FROM best_ts WHERE n > 10 ORDER BY host, ts DESC;
+CREATE FUNCTION memory_kb(query text) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE plan jsonb;
+BEGIN
+  EXECUTE 'EXPLAIN (ANALYZE, FORMAT json) ' || query INTO plan;
+  RETURN jsonb_path_query_first(plan, '$.**?(@."Custom Plan Provider" == "nodedb_ts best rows")."Memory Usage"');
+END $$;
+SELECT memory_kb('SELECT * FROM best_ts ORDER BY ts DESC LIMIT 1') > 0 AS some, memory_kb('SELECT * FROM best_ts ORDER BY ts DESC LIMIT 1000') > 100 AS more;
+DROP FUNCTION memory_kb;
 
 -- Runs a query on both tables, with the switch on and off; counts different results. {} is the table.
 CREATE FUNCTION differences(queries text[]) RETURNS TABLE (compared int, different int, used int) LANGUAGE plpgsql AS $$

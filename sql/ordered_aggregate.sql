@@ -98,7 +98,7 @@ CREATE FUNCTION sort_method(query text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE line text; found text;
 BEGIN
   FOR line IN EXECUTE 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) ' || query LOOP
-    found := coalesce(found, substring(line FROM 'Sort Method: (.*)'));
+    found := coalesce(found, regexp_replace(substring(line FROM 'Sort Method: (.*)'), '[1-9]\d*kB', 'NkB'));
   END LOOP;
   RETURN found;
 END $$;
@@ -106,6 +106,20 @@ SELECT q, sort_method('SELECT ' || q) FROM unnest(ARRAY['i FROM many_ts GROUP BY
   'DISTINCT i FROM many_ts ORDER BY i LIMIT 3', 'i FROM many_ts GROUP BY i HAVING i > 9 ORDER BY i LIMIT 3',
   'i FROM many_ts GROUP BY i ORDER BY i FETCH FIRST 3 ROWS WITH TIES', 'i FROM many_ts WHERE i < 9 GROUP BY i ORDER BY i LIMIT 3',
   'k || i FROM many_ts WHERE i < 9000 GROUP BY 1 ORDER BY 1 LIMIT 3', 'k || i FROM many_ts WHERE i < 9000 GROUP BY 1 ORDER BY 1']) q;
+-- what a sort takes is shown as a Sort node shows it
+SET work_mem = '64kB';
+SELECT sort_method('SELECT i FROM many_ts GROUP BY i ORDER BY i');
+CREATE FUNCTION sort_space(query text) RETURNS TABLE (method text, space_type text, some_used boolean) LANGUAGE plpgsql AS $$
+DECLARE plan jsonb;
+BEGIN
+  EXECUTE 'EXPLAIN (ANALYZE, FORMAT json) ' || query INTO plan;
+  RETURN QUERY SELECT node->>'Sort Method', node->>'Sort Space Type', (node->>'Sort Space Used')::int > 0
+    FROM jsonb_path_query(plan, '$.**?(@."Custom Plan Provider" == "nodedb_ts aggregate")') node;
+END $$;
+SELECT * FROM sort_space('SELECT i FROM many_ts GROUP BY i ORDER BY i');
+SET work_mem = '256MB';
+SELECT * FROM sort_space('SELECT i FROM many_ts GROUP BY i ORDER BY i');
+DROP FUNCTION sort_space;
 SELECT i, count(*) FROM many_ts GROUP BY i ORDER BY i DESC LIMIT 3;
 SELECT i, k, count(*) FROM many_ts GROUP BY k, i ORDER BY k, i LIMIT 2 OFFSET 42856;
 SELECT DISTINCT i FROM many_ts ORDER BY i OFFSET 150000 LIMIT 2;
