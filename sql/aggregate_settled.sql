@@ -51,24 +51,14 @@ SELECT decoded = vectors AS all_read FROM decoded('SELECT big % 3 b, max(flag::i
 SELECT decoded = vectors AS all_read FROM decoded('SELECT max(n) FILTER (WHERE flag) FROM s_ts WHERE n > 3');
 
 -- {} is the table
-CREATE FUNCTION differences(queries text[]) RETURNS TABLE (compared int, different int) LANGUAGE plpgsql AS $$
-DECLARE q text; a text; b text; c text;
-BEGIN
-  compared := 0; different := 0;
-  FOREACH q IN ARRAY queries LOOP
-    EXECUTE format('SELECT string_agg(x::text, E''\n'' ORDER BY x::text) FROM (%s) x', replace(q, '{}', 's_heap')) INTO a;
-    SET LOCAL nodedb_ts.enable_statistics_aggregate = on;
-    EXECUTE format('SELECT string_agg(x::text, E''\n'' ORDER BY x::text) FROM (%s) x', replace(q, '{}', 's_ts')) INTO b;
-    SET LOCAL nodedb_ts.enable_statistics_aggregate = off;
-    EXECUTE format('SELECT string_agg(x::text, E''\n'' ORDER BY x::text) FROM (%s) x', replace(q, '{}', 's_ts')) INTO c;
-    compared := compared + 1;
-    IF a IS DISTINCT FROM b OR a IS DISTINCT FROM c THEN
-      different := different + 1;
-      RAISE NOTICE 'different: %', q;
-    END IF;
-  END LOOP;
-  RETURN NEXT;
-END $$;
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set include :abs_srcdir '/sql/include/differences.sql'
+\set ECHO none
+\i :include
+\set ECHO all
+CREATE FUNCTION differences(queries text[]) RETURNS TABLE (compared int, different int) LANGUAGE sql AS $$
+  SELECT compared, different FROM compare_queries(queries, 's_heap', 's_ts', '{nodedb_ts.enable_statistics_aggregate = on,nodedb_ts.enable_statistics_aggregate = off}', NULL, true)
+$$;
 CREATE VIEW conditions AS
   SELECT unnest(ARRAY['', 'WHERE n > 100', 'WHERE ts < ''2026-03-29 01:17:22''', 'WHERE host >= ''h3'' AND ts > ''2026-03-28 05:55:55''',
                       'WHERE big IS NOT NULL AND lt < ''2026-03-29''', 'WHERE ts >= ''2026-03-28 10:10'' AND ts < ''2026-03-28 10:11''',

@@ -28,29 +28,14 @@ EXPLAIN (COSTS OFF) SELECT n FROM p_ts_3 GROUP BY n ORDER BY n LIMIT 3;
 EXPLAIN (COSTS OFF) SELECT n FROM p_ts_3 ORDER BY n LIMIT 3 FOR UPDATE;
 EXPLAIN (COSTS OFF) SELECT n FROM p_ts_3 ORDER BY n LIMIT (SELECT 3);
 
-CREATE FUNCTION differences(queries text[]) RETURNS TABLE (compared int, different int, used int) LANGUAGE plpgsql AS $$
-DECLARE q text; from_heap text; fast text; plain text; line text; uses boolean;
-BEGIN
-  compared := 0; different := 0; used := 0;
-  FOREACH q IN ARRAY queries LOOP
-    EXECUTE format('SELECT string_agg(x::text, E''\n'') FROM (%s) x', replace(q, '{}', 'p_heap')) INTO from_heap;
-    SET LOCAL nodedb_ts.enable_best_rows = on;
-    EXECUTE format('SELECT string_agg(x::text, E''\n'') FROM (%s) x', replace(q, '{}', 'p_ts')) INTO fast;
-    uses := false;
-    FOR line IN EXECUTE 'EXPLAIN ' || replace(q, '{}', 'p_ts') LOOP
-      uses := uses OR line LIKE '%best rows%';
-    END LOOP;
-    used := used + uses::int;
-    SET LOCAL nodedb_ts.enable_best_rows = off;
-    EXECUTE format('SELECT string_agg(x::text, E''\n'') FROM (%s) x', replace(q, '{}', 'p_ts')) INTO plain;
-    compared := compared + 1;
-    IF from_heap IS DISTINCT FROM fast OR from_heap IS DISTINCT FROM plain THEN
-      different := different + 1;
-      RAISE NOTICE 'different: %', q;
-    END IF;
-  END LOOP;
-  RETURN NEXT;
-END $$;
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set include :abs_srcdir '/sql/include/differences.sql'
+\set ECHO none
+\i :include
+\set ECHO all
+CREATE FUNCTION differences(queries text[]) RETURNS TABLE (compared int, different int, used int) LANGUAGE sql AS $$
+  SELECT * FROM compare_queries(queries, 'p_heap', 'p_ts', '{nodedb_ts.enable_best_rows = on,nodedb_ts.enable_best_rows = off}', '%best rows%', false)
+$$;
 SET jit = off;
 SELECT * FROM differences(ARRAY(
   SELECT format('SELECT n, ts, host, d FROM {} %s ORDER BY %s LIMIT %s', w, o, l)

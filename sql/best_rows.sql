@@ -25,31 +25,24 @@ ANALYZE best_ts;
 
 EXPLAIN (COSTS OFF) SELECT * FROM best_ts ORDER BY ts DESC LIMIT 5;
 EXPLAIN (COSTS OFF) SELECT DISTINCT ON (host) host, ts, n + 1 FROM best_ts WHERE n > 10 ORDER BY host, ts DESC;
+CREATE FUNCTION memory_kb(query text) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE plan jsonb;
+BEGIN
+  EXECUTE 'EXPLAIN (ANALYZE, FORMAT json) ' || query INTO plan;
+  RETURN jsonb_path_query_first(plan, '$.**?(@."Custom Plan Provider" == "nodedb_ts best rows")."Memory Usage"');
+END $$;
+SELECT memory_kb('SELECT * FROM best_ts ORDER BY ts DESC LIMIT 1') > 0 AS some, memory_kb('SELECT * FROM best_ts ORDER BY ts DESC LIMIT 1000') > 100 AS more;
+DROP FUNCTION memory_kb;
 
 -- Runs a query on both tables, with the switch on and off; counts different results. {} is the table.
-CREATE FUNCTION differences(queries text[]) RETURNS TABLE (compared int, different int, used int) LANGUAGE plpgsql AS $$
-DECLARE q text; a text; b text; c text; line text; uses boolean;
-BEGIN
-  compared := 0; different := 0; used := 0;
-  FOREACH q IN ARRAY queries LOOP
-    EXECUTE format('SELECT string_agg(x::text, E''\n'') FROM (%s) x', replace(q, '{}', 'best_heap')) INTO a;
-    SET LOCAL nodedb_ts.enable_best_rows = on;
-    EXECUTE format('SELECT string_agg(x::text, E''\n'') FROM (%s) x', replace(q, '{}', 'best_ts')) INTO b;
-    uses := false;
-    FOR line IN EXECUTE 'EXPLAIN ' || replace(q, '{}', 'best_ts') LOOP
-      uses := uses OR line LIKE '%best rows%';
-    END LOOP;
-    used := used + uses::int;
-    SET LOCAL nodedb_ts.enable_best_rows = off;
-    EXECUTE format('SELECT string_agg(x::text, E''\n'') FROM (%s) x', replace(q, '{}', 'best_ts')) INTO c;
-    compared := compared + 1;
-    IF a IS DISTINCT FROM b OR a IS DISTINCT FROM c THEN
-      different := different + 1;
-      RAISE NOTICE 'different: %', q;
-    END IF;
-  END LOOP;
-  RETURN NEXT;
-END $$;
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set include :abs_srcdir '/sql/include/differences.sql'
+\set ECHO none
+\i :include
+\set ECHO all
+CREATE FUNCTION differences(queries text[]) RETURNS TABLE (compared int, different int, used int) LANGUAGE sql AS $$
+  SELECT * FROM compare_queries(queries, 'best_heap', 'best_ts', '{nodedb_ts.enable_best_rows = on,nodedb_ts.enable_best_rows = off}', '%best rows%', false)
+$$;
 
 -- the deciding value alone is compared where rows may tie
 SELECT * FROM differences(ARRAY(
@@ -116,7 +109,7 @@ FETCH before;
 SELECT v FROM best_ts WHERE ts < 'infinity' ORDER BY ts DESC LIMIT 1;
 ROLLBACK;
 SELECT * FROM ts_verify('best_ts');
-DROP FUNCTION differences;
+DROP FUNCTION differences, compare_queries;
 DROP TABLE best_heap, best_ts;
 -- limits that are known at execution only, conditions without columns, columns that an outer join may make NULL, wide rows
 CREATE TABLE more_ts (ts timestamp, k text, v int, w text) USING nodedb_ts;

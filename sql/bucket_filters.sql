@@ -62,26 +62,14 @@ SET timezone = 'UTC';
 DROP TABLE long_ts;
 
 -- Runs queries on both tables; counts different results. {} is the table.
-CREATE FUNCTION differences(queries text[]) RETURNS TABLE (compared int, different int, used int) LANGUAGE plpgsql AS $$
-DECLARE q text; a text; b text; line text; uses boolean;
-BEGIN
-  compared := 0; different := 0; used := 0;
-  FOREACH q IN ARRAY queries LOOP
-    EXECUTE format('SELECT string_agg(x::text, E''\n'' ORDER BY x::text COLLATE "C") FROM (%s) x', replace(q, '{}', 't_heap')) INTO a;
-    EXECUTE format('SELECT string_agg(x::text, E''\n'' ORDER BY x::text COLLATE "C") FROM (%s) x', replace(q, '{}', 't_ts')) INTO b;
-    uses := true;
-    FOR line IN EXECUTE 'EXPLAIN ' || replace(q, '{}', 't_ts') LOOP
-      uses := uses AND line NOT LIKE '%  Filter: %';
-    END LOOP;
-    used := used + uses::int;
-    compared := compared + 1;
-    IF a IS DISTINCT FROM b THEN
-      different := different + 1;
-      RAISE NOTICE 'different: %', q;
-    END IF;
-  END LOOP;
-  RETURN NEXT;
-END $$;
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set include :abs_srcdir '/sql/include/differences.sql'
+\set ECHO none
+\i :include
+\set ECHO all
+CREATE FUNCTION differences(queries text[]) RETURNS TABLE (compared int, different int, used int) LANGUAGE sql AS $$
+  SELECT * FROM compare_queries(queries, 't_heap', 't_ts', '{""}', '!%  Filter: %', true)
+$$;
 CREATE VIEW queries AS
   SELECT format('SELECT host, count(*), sum(n), min(ts) FROM {} WHERE %s %s %s %s GROUP BY host', e, o, c, w) AS q
     FROM (VALUES ('ts::date', '''2010-11-07'''), ('lt::date', '''1970-01-03'''), ('date_trunc(''day'', ts)', '''2010-11-07 00:00+00'''),

@@ -74,6 +74,25 @@ SELECT count(a + b), sum(a + b)::numeric(20, 6) FROM cc_large;
 FETCH 1 FROM c;
 COMMIT;
 SELECT used_bytes BETWEEN 1 AND 10 * 1024 * 1024 AS within_bounds FROM pg_backend_memory_contexts WHERE name = 'nodedb_ts cached chunks';
+-- what open cursors refer to stays for so long, and no longer
+DO $$
+DECLARE
+	cursors refcursor[];
+	of_row_group refcursor;
+	row record;
+BEGIN
+	FOR g IN 0 .. 11 LOOP
+		of_row_group := NULL;
+		OPEN of_row_group NO SCROLL FOR SELECT ts, a, b FROM cc_large WHERE ts > '2024-01-01'::timestamptz + (g * 65536 + 5000) * interval '1 s';
+		FETCH of_row_group INTO row;
+		cursors := cursors || of_row_group;
+	END LOOP;
+	RAISE NOTICE 'more is referred to than is kept: %', (SELECT used_bytes > 9 * 1024 * 1024 FROM pg_backend_memory_contexts WHERE name = 'nodedb_ts cached chunks');
+	FOREACH of_row_group IN ARRAY cursors LOOP
+		CLOSE of_row_group;
+	END LOOP;
+END $$;
+SELECT used_bytes BETWEEN 1 AND 8.5 * 1024 * 1024 AS within_bounds FROM pg_backend_memory_contexts WHERE name = 'nodedb_ts cached chunks';
 
 SELECT ts_verify('cc'), ts_verify('cc_large');
 DROP TABLE cc, cc_heap, cc_large;

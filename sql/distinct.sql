@@ -59,34 +59,16 @@ RESET nodedb_ts.enable_statistics_aggregate;
 DROP TABLE whole_ts;
 
 -- Runs queries on both tables, with switches on and off; counts different results. {} is the table.
-CREATE FUNCTION differences(queries text[], of_table text DEFAULT 't_ts') RETURNS TABLE (compared int, different int, used int)
-LANGUAGE plpgsql AS $$
-DECLARE q text; a text; b text; c text; d text; line text; uses boolean;
-BEGIN
-  compared := 0; different := 0; used := 0;
-  FOREACH q IN ARRAY queries LOOP
-    EXECUTE format('SELECT string_agg(x::text, E''\n'' ORDER BY x::text COLLATE "C") FROM (%s) x', replace(q, '{}', 't_heap')) INTO a;
-    SET LOCAL nodedb_ts.enable_vectorized_aggregate = on;
-    EXECUTE format('SELECT string_agg(x::text, E''\n'' ORDER BY x::text COLLATE "C") FROM (%s) x', replace(q, '{}', of_table)) INTO b;
-    uses := false;
-    FOR line IN EXECUTE 'EXPLAIN ' || replace(q, '{}', of_table) LOOP
-      uses := uses OR line LIKE '%nodedb_ts aggregate%';
-    END LOOP;
-    used := used + uses::int;
-    SET LOCAL nodedb_ts.enable_statistics_aggregate = off;
-    EXECUTE format('SELECT string_agg(x::text, E''\n'' ORDER BY x::text COLLATE "C") FROM (%s) x', replace(q, '{}', of_table)) INTO d;
-    SET LOCAL nodedb_ts.enable_statistics_aggregate = on;
-    SET LOCAL nodedb_ts.enable_vectorized_aggregate = off;
-    EXECUTE format('SELECT string_agg(x::text, E''\n'' ORDER BY x::text COLLATE "C") FROM (%s) x', replace(q, '{}', of_table)) INTO c;
-    SET LOCAL nodedb_ts.enable_vectorized_aggregate = on;
-    compared := compared + 1;
-    IF a IS DISTINCT FROM b OR a IS DISTINCT FROM c OR a IS DISTINCT FROM d THEN
-      different := different + 1;
-      RAISE NOTICE 'different: %', q;
-    END IF;
-  END LOOP;
-  RETURN NEXT;
-END $$;
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set include :abs_srcdir '/sql/include/differences.sql'
+\set ECHO none
+\i :include
+\set ECHO all
+CREATE FUNCTION differences(queries text[], of_table text DEFAULT 't_ts') RETURNS TABLE (compared int, different int, used int) LANGUAGE sql AS $$
+  SELECT * FROM compare_queries(queries, 't_heap', of_table,
+    ARRAY['nodedb_ts.enable_vectorized_aggregate = on, nodedb_ts.enable_statistics_aggregate = on', 'nodedb_ts.enable_statistics_aggregate = off',
+          'nodedb_ts.enable_statistics_aggregate = on, nodedb_ts.enable_vectorized_aggregate = off'], '%nodedb_ts aggregate%', true)
+$$;
 CREATE VIEW queries AS
   SELECT format('SELECT DISTINCT %s FROM {} %s %s', e, w, o) AS q
     FROM unnest(ARRAY['host', 'region', 'n', 'f + 0', 'v, b', 'region, host', 'date_trunc(''day'', ts), region', 'n, region, b', 'm, host',

@@ -63,29 +63,14 @@ SELECT * FROM ts_verify('long_ts');
 DROP TABLE long_ts;
 
 -- Runs queries on both tables, with the switch on and off; counts different results. {} is the table.
-CREATE FUNCTION differences(queries text[]) RETURNS TABLE (compared int, different int, used int) LANGUAGE plpgsql AS $$
-DECLARE q text; a text; b text; c text; line text; uses boolean;
-BEGIN
-  compared := 0; different := 0; used := 0;
-  FOREACH q IN ARRAY queries LOOP
-    EXECUTE format('SELECT string_agg(x::text, E''\n'') FROM (%s) x', replace(q, '{}', 't_heap')) INTO a;
-    SET LOCAL nodedb_ts.enable_early_stop = on;
-    EXECUTE format('SELECT string_agg(x::text, E''\n'') FROM (%s) x', replace(q, '{}', 't_ts')) INTO b;
-    uses := false;
-    FOR line IN EXECUTE 'EXPLAIN ' || replace(q, '{}', 't_ts') LOOP
-      uses := uses OR line LIKE '%  Order: %';
-    END LOOP;
-    used := used + uses::int;
-    SET LOCAL nodedb_ts.enable_early_stop = off;
-    EXECUTE format('SELECT string_agg(x::text, E''\n'') FROM (%s) x', replace(q, '{}', 't_ts')) INTO c;
-    compared := compared + 1;
-    IF a IS DISTINCT FROM b OR a IS DISTINCT FROM c THEN
-      different := different + 1;
-      RAISE NOTICE 'different: %', q;
-    END IF;
-  END LOOP;
-  RETURN NEXT;
-END $$;
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set include :abs_srcdir '/sql/include/differences.sql'
+\set ECHO none
+\i :include
+\set ECHO all
+CREATE FUNCTION differences(queries text[]) RETURNS TABLE (compared int, different int, used int) LANGUAGE sql AS $$
+  SELECT * FROM compare_queries(queries, 't_heap', 't_ts', '{nodedb_ts.enable_early_stop = on,nodedb_ts.enable_early_stop = off}', '%  Order: %', false)
+$$;
 -- costs that take the node wherever it can be taken
 SET enable_sort = off;
 SET jit = off;

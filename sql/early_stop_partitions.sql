@@ -36,29 +36,14 @@ EXPLAIN (COSTS OFF) SELECT date_trunc('minute', ts) b, host, max(n) FROM t_ts GR
 -- one partition is left
 EXPLAIN (COSTS OFF) SELECT date_trunc('minute', ts) b, max(n) FROM t_ts WHERE ts >= '2026-01-02' AND ts < '2026-01-02 23:00' GROUP BY b ORDER BY b DESC LIMIT 5;
 -- Runs queries on both tables, with the switch on and off; counts different results. {} is the table.
-CREATE FUNCTION differences(queries text[]) RETURNS TABLE (compared int, different int, merged int) LANGUAGE plpgsql AS $$
-DECLARE q text; a text; b text; c text; line text; merges boolean;
-BEGIN
-  compared := 0; different := 0; merged := 0;
-  FOREACH q IN ARRAY queries LOOP
-    EXECUTE format('SELECT string_agg(x::text, E''\n'') FROM (%s) x', replace(q, '{}', 't_heap')) INTO a;
-    SET LOCAL nodedb_ts.enable_early_stop = on;
-    EXECUTE format('SELECT string_agg(x::text, E''\n'') FROM (%s) x', replace(q, '{}', 't_ts')) INTO b;
-    merges := false;
-    FOR line IN EXECUTE 'EXPLAIN ' || replace(q, '{}', 't_ts') LOOP
-      merges := merges OR line LIKE '%Merge Append%';
-    END LOOP;
-    merged := merged + merges::int;
-    SET LOCAL nodedb_ts.enable_early_stop = off;
-    EXECUTE format('SELECT string_agg(x::text, E''\n'') FROM (%s) x', replace(q, '{}', 't_ts')) INTO c;
-    compared := compared + 1;
-    IF a IS DISTINCT FROM b OR a IS DISTINCT FROM c THEN
-      different := different + 1;
-      RAISE NOTICE 'different: %', q;
-    END IF;
-  END LOOP;
-  RETURN NEXT;
-END $$;
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set include :abs_srcdir '/sql/include/differences.sql'
+\set ECHO none
+\i :include
+\set ECHO all
+CREATE FUNCTION differences(queries text[]) RETURNS TABLE (compared int, different int, merged int) LANGUAGE sql AS $$
+  SELECT * FROM compare_queries(queries, 't_heap', 't_ts', '{nodedb_ts.enable_early_stop = on,nodedb_ts.enable_early_stop = off}', '%Merge Append%', false)
+$$;
 CREATE VIEW queries AS
   SELECT format('SELECT %s b, count(*), sum(n), avg(f), min(n) FILTER (WHERE n > 500) FROM {} %s GROUP BY b %s ORDER BY b %s LIMIT %s', b, w, h, o, l) AS query
     FROM unnest(ARRAY['date_trunc(''minute'', ts)', 'date_bin(''45 minutes'', ts, ''2010-11-15'')', 'date_trunc(''day'', ts)']) b,

@@ -31,27 +31,16 @@ BEGIN
   RETURN found;
 END $$;
 -- Runs queries on both tables, with switches on and off; {} is the table. used: with last rows.
-CREATE FUNCTION differences(queries text[]) RETURNS TABLE (compared int, different int, used int) LANGUAGE plpgsql AS $$
-DECLARE q text; a text; b text; c text;
-BEGIN
-  compared := 0; different := 0; used := 0;
-  FOREACH q IN ARRAY queries LOOP
-    EXECUTE format('SELECT string_agg(x::text, E''\n'' ORDER BY x::text) FROM (%s) x', replace(q, '{}', 'last_heap')) INTO a;
-    SET LOCAL nodedb_ts.enable_best_rows = on;
-    SET LOCAL nodedb_ts.enable_statistics_aggregate = on;
-    EXECUTE format('SELECT string_agg(x::text, E''\n'' ORDER BY x::text) FROM (%s) x', replace(q, '{}', 'last_ts')) INTO b;
-    IF by_last_row(replace(q, '{}', 'last_ts')) > 0 THEN used := used + 1; END IF;
-    SET LOCAL nodedb_ts.enable_best_rows = off;
-    SET LOCAL nodedb_ts.enable_statistics_aggregate = off;
-    EXECUTE format('SELECT string_agg(x::text, E''\n'' ORDER BY x::text) FROM (%s) x', replace(q, '{}', 'last_ts')) INTO c;
-    compared := compared + 1;
-    IF a IS DISTINCT FROM b OR a IS DISTINCT FROM c THEN
-      different := different + 1;
-      RAISE NOTICE 'different: %', q;
-    END IF;
-  END LOOP;
-  RETURN NEXT;
-END $$;
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set include :abs_srcdir '/sql/include/differences.sql'
+\set ECHO none
+\i :include
+\set ECHO all
+CREATE FUNCTION differences(queries text[]) RETURNS TABLE (compared int, different int, used int) LANGUAGE sql AS $$
+  SELECT * FROM compare_queries(queries, 'last_heap', 'last_ts',
+    '{"nodedb_ts.enable_best_rows = on, nodedb_ts.enable_statistics_aggregate = on","nodedb_ts.enable_best_rows = off, nodedb_ts.enable_statistics_aggregate = off"}',
+    '%Series by Last Row: %', true, 'EXPLAIN (ANALYZE)')
+$$;
 CREATE FUNCTION all_queries() RETURNS text[] LANGUAGE sql AS $$
   SELECT ARRAY(
     SELECT format('SELECT DISTINCT ON (%s) %1$s, ts, n, f, note FROM {} %2$s ORDER BY %1$s, ts DESC %3$s', key, w, nulls)
@@ -133,4 +122,4 @@ SELECT by_last_row('SELECT DISTINCT ON (host) * FROM last_few ORDER BY host, ts 
 
 SELECT t, v.* FROM unnest('{last_ts,last_own,last_few}'::regclass[]) t, ts_verify(t) v;
 DROP TABLE last_heap, last_ts, last_own, last_few;
-DROP FUNCTION by_last_row, differences, all_queries;
+DROP FUNCTION by_last_row, differences, compare_queries, all_queries;

@@ -32,29 +32,14 @@ EXPLAIN (COSTS OFF) SELECT host, max(n) FROM t_ts GROUP BY host ORDER BY host;
 RESET nodedb_ts.enable_ordered_aggregate;
 
 -- Runs queries on both tables, with the switch on and off; counts different results. {} is the table.
-CREATE FUNCTION differences(queries text[]) RETURNS TABLE (compared int, different int, used int) LANGUAGE plpgsql AS $$
-DECLARE q text; a text; b text; c text; line text; uses boolean;
-BEGIN
-  compared := 0; different := 0; used := 0;
-  FOREACH q IN ARRAY queries LOOP
-    EXECUTE format('SELECT string_agg(x::text, E''\n'') FROM (%s) x', replace(q, '{}', 't_heap')) INTO a;
-    SET LOCAL nodedb_ts.enable_ordered_aggregate = on;
-    EXECUTE format('SELECT string_agg(x::text, E''\n'') FROM (%s) x', replace(q, '{}', 't_ts')) INTO b;
-    uses := false;
-    FOR line IN EXECUTE 'EXPLAIN ' || replace(q, '{}', 't_ts') LOOP
-      uses := uses OR line LIKE '%  Order: %';
-    END LOOP;
-    used := used + uses::int;
-    SET LOCAL nodedb_ts.enable_ordered_aggregate = off;
-    EXECUTE format('SELECT string_agg(x::text, E''\n'') FROM (%s) x', replace(q, '{}', 't_ts')) INTO c;
-    compared := compared + 1;
-    IF a IS DISTINCT FROM b OR a IS DISTINCT FROM c THEN
-      different := different + 1;
-      RAISE NOTICE 'different: %', q;
-    END IF;
-  END LOOP;
-  RETURN NEXT;
-END $$;
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set include :abs_srcdir '/sql/include/differences.sql'
+\set ECHO none
+\i :include
+\set ECHO all
+CREATE FUNCTION differences(queries text[]) RETURNS TABLE (compared int, different int, used int) LANGUAGE sql AS $$
+  SELECT * FROM compare_queries(queries, 't_heap', 't_ts', '{nodedb_ts.enable_ordered_aggregate = on,nodedb_ts.enable_ordered_aggregate = off}', '%  Order: %', false)
+$$;
 -- buckets are read in windows otherwise
 SET nodedb_ts.enable_early_stop = off;
 CREATE VIEW queries AS
@@ -98,7 +83,7 @@ CREATE FUNCTION sort_method(query text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE line text; found text;
 BEGIN
   FOR line IN EXECUTE 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) ' || query LOOP
-    found := coalesce(found, substring(line FROM 'Sort Method: (.*)'));
+    found := coalesce(found, regexp_replace(substring(line FROM 'Sort Method: (.*)'), '[1-9]\d*kB', 'NkB'));
   END LOOP;
   RETURN found;
 END $$;
@@ -106,6 +91,20 @@ SELECT q, sort_method('SELECT ' || q) FROM unnest(ARRAY['i FROM many_ts GROUP BY
   'DISTINCT i FROM many_ts ORDER BY i LIMIT 3', 'i FROM many_ts GROUP BY i HAVING i > 9 ORDER BY i LIMIT 3',
   'i FROM many_ts GROUP BY i ORDER BY i FETCH FIRST 3 ROWS WITH TIES', 'i FROM many_ts WHERE i < 9 GROUP BY i ORDER BY i LIMIT 3',
   'k || i FROM many_ts WHERE i < 9000 GROUP BY 1 ORDER BY 1 LIMIT 3', 'k || i FROM many_ts WHERE i < 9000 GROUP BY 1 ORDER BY 1']) q;
+-- what a sort takes is shown as a Sort node shows it
+SET work_mem = '64kB';
+SELECT sort_method('SELECT i FROM many_ts GROUP BY i ORDER BY i');
+CREATE FUNCTION sort_space(query text) RETURNS TABLE (method text, space_type text, some_used boolean) LANGUAGE plpgsql AS $$
+DECLARE plan jsonb;
+BEGIN
+  EXECUTE 'EXPLAIN (ANALYZE, FORMAT json) ' || query INTO plan;
+  RETURN QUERY SELECT node->>'Sort Method', node->>'Sort Space Type', (node->>'Sort Space Used')::int > 0
+    FROM jsonb_path_query(plan, '$.**?(@."Custom Plan Provider" == "nodedb_ts aggregate")') node;
+END $$;
+SELECT * FROM sort_space('SELECT i FROM many_ts GROUP BY i ORDER BY i');
+SET work_mem = '256MB';
+SELECT * FROM sort_space('SELECT i FROM many_ts GROUP BY i ORDER BY i');
+DROP FUNCTION sort_space;
 SELECT i, count(*) FROM many_ts GROUP BY i ORDER BY i DESC LIMIT 3;
 SELECT i, k, count(*) FROM many_ts GROUP BY k, i ORDER BY k, i LIMIT 2 OFFSET 42856;
 SELECT DISTINCT i FROM many_ts ORDER BY i OFFSET 150000 LIMIT 2;

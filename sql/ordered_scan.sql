@@ -59,38 +59,16 @@ SELECT read_for('SELECT * FROM order_ts WHERE ts < ''2026-01-01 05:00'' ORDER BY
        read_for('SELECT * FROM order_ts WHERE host = ''host-3'' ORDER BY dc, host, ts', 'Segments Sorted') AS sorted;
 
 -- Runs a query on both tables, with the switch on and off and with no other way; counts different results. {} is the table.
-CREATE FUNCTION differences(queries text[]) RETURNS TABLE (compared int, different int, used int) LANGUAGE plpgsql AS $$
-DECLARE q text; a text; b text; c text; d text; line text; uses boolean;
-BEGIN
-  compared := 0; different := 0; used := 0;
-  FOREACH q IN ARRAY queries LOOP
-    EXECUTE format('SELECT string_agg(x::text, E''\n'') FROM (%s) x', replace(q, '{}', 'order_heap')) INTO a;
-    SET LOCAL nodedb_ts.enable_ordered_scan = off;
-    EXECUTE format('SELECT string_agg(x::text, E''\n'') FROM (%s) x', replace(q, '{}', 'order_ts')) INTO b;
-    SET LOCAL nodedb_ts.enable_ordered_scan = on;
-    EXECUTE format('SELECT string_agg(x::text, E''\n'') FROM (%s) x', replace(q, '{}', 'order_ts')) INTO c;
-    SET LOCAL nodedb_ts.enable_best_rows = off;
-    SET LOCAL enable_sort = off;
-    SET LOCAL enable_hashjoin = off;
-    SET LOCAL enable_hashagg = off;
-    EXECUTE format('SELECT string_agg(x::text, E''\n'') FROM (%s) x', replace(q, '{}', 'order_ts')) INTO d;
-    uses := false;
-    FOR line IN EXECUTE 'EXPLAIN ' || replace(q, '{}', 'order_ts') LOOP
-      uses := uses OR line LIKE '% Order: %';
-    END LOOP;
-    SET LOCAL nodedb_ts.enable_best_rows = on;
-    SET LOCAL enable_sort = on;
-    SET LOCAL enable_hashjoin = on;
-    SET LOCAL enable_hashagg = on;
-    used := used + uses::int;
-    compared := compared + 1;
-    IF a IS DISTINCT FROM b OR a IS DISTINCT FROM c OR a IS DISTINCT FROM d THEN
-      different := different + 1;
-      RAISE NOTICE 'different: %', q;
-    END IF;
-  END LOOP;
-  RETURN NEXT;
-END $$;
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set include :abs_srcdir '/sql/include/differences.sql'
+\set ECHO none
+\i :include
+\set ECHO all
+CREATE FUNCTION differences(queries text[]) RETURNS TABLE (compared int, different int, used int) LANGUAGE sql AS $$
+  SELECT * FROM compare_queries(queries, 'order_heap', 'order_ts',
+    ARRAY['nodedb_ts.enable_ordered_scan = on, nodedb_ts.enable_best_rows = off, enable_sort = off, enable_hashjoin = off, enable_hashagg = off',
+          'nodedb_ts.enable_best_rows = on, enable_sort = on, enable_hashjoin = on, enable_hashagg = on', 'nodedb_ts.enable_ordered_scan = off'], '% Order: %', false)
+$$;
 
 -- orders, conditions, limits; what ties is shown without what might differ
 SELECT * FROM differences(ARRAY(
@@ -430,7 +408,7 @@ RESET enable_sort;
 DROP TABLE border_ts;
 SELECT count(*) AS bad FROM (SELECT * FROM ts_verify('order_ts') UNION ALL SELECT * FROM ts_verify('own_ts') UNION ALL SELECT * FROM ts_verify('single_ts')) x;
 DEALLOCATE ALL;
-DROP FUNCTION differences, read_for;
+DROP FUNCTION differences, compare_queries, read_for;
 DROP COLLATION order_blind;
 DROP TYPE order_mood;
 DROP TABLE order_heap, order_ts, own_ts, single_ts, order_parts;

@@ -207,8 +207,8 @@ void		nts_manager_free(NtsManager *manager) NTS_NOEXCEPT;
 int			nts_manager_configure(NtsManager *manager, const NtsManagerOptions *options,
 								  NtsStatus *status) NTS_NOEXCEPT;
 void		nts_manager_counters(const NtsManager *manager, NtsCounters *counters) NTS_NOEXCEPT;
-/* The part that holds most bytes, or NULL when none holds a row. */
-NtsPart    *nts_manager_largest(NtsManager *manager) NTS_NOEXCEPT;
+/* The part to flush when an append to `appended` says so: whose flush takes most from what makes one due. NULL: none holds a row. */
+NtsPart    *nts_manager_largest(NtsManager *manager, const NtsPart *appended) NTS_NOEXCEPT;
 
 NtsPart    *nts_part_new(NtsManager *manager, const NtsSchema *schema, NtsStatus *status) NTS_NOEXCEPT;
 void		nts_part_free(NtsPart *part) NTS_NOEXCEPT;	/* drops its rows; NULL is allowed */

@@ -46,8 +46,8 @@ void nts_manager_counters(const NtsManager* manager, NtsCounters* counters) noex
   *counters = Unwrap(manager)->Counters();
 }
 
-NtsPart* nts_manager_largest(NtsManager* manager) noexcept {
-  return reinterpret_cast<NtsPart*>(Unwrap(manager)->Largest());
+NtsPart* nts_manager_largest(NtsManager* manager, const NtsPart* appended) noexcept {
+  return reinterpret_cast<NtsPart*>(Unwrap(manager)->Largest(*Unwrap(appended)));
 }
 
 NtsPart* nts_part_new(NtsManager* manager, const NtsSchema* schema, NtsStatus* status) noexcept {

@@ -200,8 +200,7 @@ void Memtable::Rollback() {
 }
 
 Grow Memtable::AppendAll(const Memtable& other) {
-  const uint32_t rows_before = rows_;
-  const uint32_t series_before = series_.size();
+  const Size before = {rows_, series_.size(), variant_count_, mark_};
   std::vector<NtsValue> values(layout_->schema().column_count);
   uint32_t id_hint = 0;
   uint32_t command_hint = 0;
@@ -210,29 +209,29 @@ Grow Memtable::AppendAll(const Memtable& other) {
     const Grow result = Append(values.data(), other.row_ids_.Get(row, &id_hint),
                                other.command_ids_.Get(row, &command_hint));
     if (result == Grow::kOk) continue;
-    Truncate(rows_before, series_before);
+    Truncate(before);
     return result;
   }
   return Grow::kOk;
 }
 
-// Takes back the newest rows. Arena bytes and variants they used stay unused: this is the
-// way out of a merge that ran out of memory, nothing else.
-void Memtable::Truncate(uint32_t rows, uint32_t series) {
-  for (uint32_t row = rows; row < rows_; ++row) {
+// Takes back the newest rows: the way out of a merge that ran out of memory, nothing else. Chunks of rows stay as room.
+void Memtable::Truncate(const Size& size) {
+  for (uint32_t row = size.rows; row < rows_; ++row) {
     raw_bytes_ -= RawRowBytes(row);
     store_.ClearNulls(row);
   }
-  row_ids_.Truncate(rows, rows_);
-  command_ids_.Truncate(rows);
-  rows_ = rows;
+  row_ids_.Truncate(size.rows, rows_);
+  command_ids_.Truncate(size.rows);
+  rows_ = size.rows;
+  variant_count_ = size.variants;
   if (layout_->has_keys()) {
-    series_.Truncate(series);
-    for (uint32_t i = 0; i < series; ++i) {
+    series_.Truncate(size.series);
+    for (uint32_t i = 0; i < size.series; ++i) {
       series_.entry(i).rows = 0;
       series_.entry(i).image = nullptr;
     }
-    for (uint32_t row = 0; row < rows; ++row) {
+    for (uint32_t row = 0; row < size.rows; ++row) {
       Series& entry = series_.entry(SeriesOf(row));
       ++entry.rows;
       entry.variant = VariantOf(row);
@@ -240,6 +239,8 @@ void Memtable::Truncate(uint32_t rows, uint32_t series) {
     }
     eviction_cursor_ = 0;
   }
+  arena_.Rewind(size.mark);
+  mark_ = size.mark;
   if (rows_ == 0) {
     account_.MoveTo(Pool::kCached);
     Clear(0);

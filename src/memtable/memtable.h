@@ -178,7 +178,14 @@ class Memtable final : public segment::RowSource, private CacheOwner {
     newest_time_ = time;
   }
   void Rollback();
-  void Truncate(uint32_t rows, uint32_t series);
+  // What a memtable held at some moment.
+  struct Size {
+    uint32_t rows;
+    uint32_t series;
+    uint32_t variants;
+    Arena::Mark mark;
+  };
+  void Truncate(const Size& size);
   void ReleaseBuffers() override;
   uint32_t SeriesOf(uint32_t row) const;
 

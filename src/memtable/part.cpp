@@ -201,13 +201,13 @@ void Part::ForgetSeries() {
   keyed_.reset();
 }
 
-// Stores the active rows anew in the layout that the series columns ask for. It may
-// fail: a memtable of another layout is numbered when it is flushed instead.
+// Stores the active rows anew in the layout that the series columns ask for. The budget may
+// refuse: a memtable of another layout is numbered when it is flushed instead.
 void Part::Rekey() {
   if (active_ == nullptr || active_->rows() == 0 || active_->shared_layout() == layout()) return;
   Budget& budget = manager_->budget_;
+  // Rows that shared their tags may not do so any more, so it can take much more than they do now.
   if (!budget.MakeRoom(active_->bytes())) return;
-  const Budget::Lift lift(&budget);
   auto keyed = std::make_unique<Memtable>(&budget, layout());
   if (keyed->AppendAll(*active_) == Grow::kOk) active_ = std::move(keyed);
 }

@@ -87,11 +87,12 @@ NtsCounters TimeseriesManager::Counters() const {
   return counters;
 }
 
-Part* TimeseriesManager::Largest() const {
+Part* TimeseriesManager::Largest(const Part& appended) const {
   Part* largest = nullptr;
   uint64_t most = 0;
   for (Part* part = parts_; part != nullptr; part = part->next_) {
-    const uint64_t bytes = part->bytes();
+    const bool counts_shared = part == &appended && part->active_ != nullptr;
+    const uint64_t bytes = part->bytes() + (counts_shared ? part->active_->shared_bytes() : 0);
     if (bytes <= most) continue;
     most = bytes;
     largest = part;

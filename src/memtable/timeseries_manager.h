@@ -29,7 +29,8 @@ class TimeseriesManager {
   base::Status Configure(const NtsManagerOptions& options);
   const NtsManagerOptions& options() const { return options_; }
   NtsCounters Counters() const;
-  Part* Largest() const;
+  // Whose flush takes most from what makes one due when rows go to `appended` (FlushNeeded); nullptr: no rows.
+  Part* Largest(const Part& appended) const;
 
   // The manager owns the part; Free (or its destructor) ends it.
   base::Status NewPart(const NtsSchema& schema, Part** part);

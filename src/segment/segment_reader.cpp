@@ -393,16 +393,16 @@ void Segment::CountLastCache() const {
   last.bytes = bytes;
 }
 
-void Segment::DropOldestCache() const {
-  cached_bytes_ -= cached_.front().bytes;
-  cache_of_[cached_.front().chunk] = cached_.end();
-  cached_.pop_front();
+void Segment::DropCache(CachedChunks::iterator cached) const {
+  cached_bytes_ -= cached->bytes;
+  cache_of_[cached->chunk] = cached_.end();
+  cached_.erase(cached);
 }
 
 void Segment::KeepParsed(size_t bytes) {
   kept_bytes_ = bytes;
   CountLastCache();
-  while (!cached_.empty() && cached_bytes_ > bytes) DropOldestCache();
+  while (!cached_.empty() && cached_bytes_ > bytes) DropCache(cached_.begin());
 }
 
 ChunkCache* Segment::Cache(uint32_t group, size_t chunk) const {
@@ -414,10 +414,11 @@ ChunkCache* Segment::Cache(uint32_t group, size_t chunk) const {
     return &cached_.back().cache;
   }
   // Vectors are mostly read column by column: those of the same row group are about to be asked for again.
-  while (cached_bytes_ > kept_bytes_ &&
-         (cached_.front().group != group || cached_.size() >= kMaxCachedChunks)) {
-    DropOldestCache();
+  for (auto next = cached_.begin(); cached_bytes_ > kept_bytes_ && next != cached_.end();) {
+    const auto oldest = next++;
+    if (oldest->group != group) DropCache(oldest);
   }
+  while (cached_bytes_ > kept_bytes_ && cached_.size() >= kMaxCachedChunks) DropCache(cached_.begin());
   CachedChunk& added = cached_.emplace_back();
   added.group = group;
   added.chunk = chunk;

@@ -104,6 +104,15 @@ class Segment {
     }
   };
 
+  // What was parsed of a chunk.
+  struct CachedChunk {
+    uint32_t group = 0;
+    size_t chunk = 0;  // in chunks_
+    size_t bytes = 0;  // as counted before another one was asked for
+    ChunkCache cache;
+  };
+  using CachedChunks = std::list<CachedChunk>;
+
   base::Status Parse(std::span<const uint8_t> footer, uint64_t segment_length,
                      std::span<const NtsColumn> columns);
   base::Status ParseSchema(base::ByteReader in, std::span<const NtsColumn> columns);
@@ -119,7 +128,7 @@ class Segment {
                    ChunkRef* ref) const;
   ChunkCache* Cache(uint32_t group, size_t chunk) const;
   void CountLastCache() const;
-  void DropOldestCache() const;
+  void DropCache(CachedChunks::iterator cached) const;
 
   uint8_t level_ = 0;
   bool has_row_ids_ = false;
@@ -140,14 +149,6 @@ class Segment {
   uint32_t dictionaries_id_ = 0;       // 0: it refers to none
   std::shared_ptr<const DictionarySet> dictionaries_;
 
-  // What was parsed of a chunk.
-  struct CachedChunk {
-    uint32_t group = 0;
-    size_t chunk = 0;  // in chunks_
-    size_t bytes = 0;  // as counted before another one was asked for
-    ChunkCache cache;
-  };
-  using CachedChunks = std::list<CachedChunk>;
   size_t kept_bytes_ = 0;
   mutable CachedChunks cached_;                           // the one asked for last at the end
   mutable std::vector<CachedChunks::iterator> cache_of_;  // of each chunk, or cached_.end(); empty: none has one

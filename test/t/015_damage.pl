@@ -410,6 +410,28 @@ cmp_ok($named, '>', 0.95 * $tried, "ts_verify names $named of $tried");
 		like($answers[$_]{verify}[1], $some[$_][2], "ts_verify on $some[$_][0]") for 0 .. $#some;
 		note "$some[$_][0]: " . substr($answers[$_]{verify}[1], 0, 150) for 0 .. $#some;
 	}
+
+	# a segment that is said to be a set of dictionaries, which would be read as a whole: not if there are too many bytes
+	sql(q{CREATE TABLE large (v bytea) USING nodedb_ts; INSERT INTO large SELECT decode(string_agg(md5(i::text), ''), 'hex') FROM generate_series(1, 1100000) i; CHECKPOINT});
+	is(sql(q{SELECT count(*) FROM ts_verify('large')}), '0', 'a large segment is sound');
+	my $path = $node->data_dir . '/' . sql(q{SELECT pg_relation_filepath('large')});
+	$node->stop;
+	open(my $file, '+<:raw', $path) or die "$!";
+	seek $file, 0, 0;
+	read $file, my $meta_page, $page_size;
+	my $place = unpack('L', substr($meta_page, 24 + 36, 4)) * $page_size + 24;
+	seek $file, $place, 0;
+	read $file, my $entry, 120;
+	my %said = (level => 3, flags => 0, rows => 0, footer_offset => 0, dictionaries => 1);
+	substr($entry, $_->[0], length pack($_->[1], 0)) = pack($_->[1], $_->[2]) for map { [ @{ $entry_member{$_} // [ 108, 'L' ] }, $said{$_} ] } keys %said;
+	substr($entry, 116, 4) = pack('L', $crc32c->(substr($entry, 0, 116)));
+	seek $file, $place, 0;
+	print $file $entry;
+	close $file;
+	$node->start;
+	is(sql(q{SELECT what || ': ' || detail FROM ts_verify('large')}),
+		'dictionaries: their directory entry says ' . $get->($entry, $entry_member{byte_length}) . ' bytes, there may be 16777216', 'too many bytes for a set of dictionaries');
+	sql('DROP TABLE large');
 }
 
 # ---- newer formats

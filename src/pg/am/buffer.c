@@ -805,11 +805,11 @@ insert_large_row(NtsTableBuffer *table, Relation rel, uint64 row_id, CommandId c
 	nts_part_free(part.core);
 }
 
-/* Makes room in the manager by writing the part that holds most. */
+/* Makes room in the manager after an append that asked for it, by writing the part that has the largest share in that. */
 static void
-flush_largest(void)
+flush_largest(const NtsPart *appended)
 {
-	NtsPart    *core = nts_manager_largest(manager);
+	NtsPart    *core = nts_manager_largest(manager, appended);
 	Part	   *part;
 	Relation	rel;
 
@@ -846,7 +846,7 @@ append_row(NtsTableBuffer *table, Relation rel, uint64 row_id, CommandId cid)
 					 errhint("Raise nodedb_ts.memory_budget.")));
 	}
 	if (result == NTS_INGEST_FLUSH_NEEDED)
-		flush_largest();
+		flush_largest(part->core);
 }
 
 /* Keeps the row in table->values as the transaction's only one; false: too large. */
@@ -1004,6 +1004,7 @@ insert_block(NtsTableBuffer *table, Relation rel, TupleTableSlot **slots, int co
 	uint32_t	image_lengths[BLOCK_ROWS];
 	NtsRowBlock block = {words, nulls, Min(count, BLOCK_ROWS), images, image_lengths};
 	NtsStatus	status;
+	NtsPart    *core;
 	uint32		appended;
 	int			result;
 
@@ -1016,9 +1017,10 @@ insert_block(NtsTableBuffer *table, Relation rel, TupleTableSlot **slots, int co
 		nulls[i] = slots[i]->tts_isnull;
 		images[i] = nts_slot_image(slots[i], &image_lengths[i]);
 	}
-	NTS_CHECK(nts_part_append_block(current_part(table)->core, &block, cid, &appended, &result, &status), status, rel);
+	core = current_part(table)->core;
+	NTS_CHECK(nts_part_append_block(core, &block, cid, &appended, &result, &status), status, rel);
 	if (result == NTS_INGEST_FLUSH_NEEDED)
-		flush_largest();
+		flush_largest(core);
 	for (uint32 i = 0; i < appended; i++)
 	{
 		ItemPointerSetInvalid(&slots[i]->tts_tid);

@@ -116,13 +116,29 @@ nts_chunk_cache_make(Relation rel, uint64 generation, uint32 group, int32 column
 	return chunk;
 }
 
+/* Gives up what nobody refers to, longest unused first, while all take too much. */
+static void
+shrink(void)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &by_use)
+	{
+		NtsCachedChunk *other = dlist_container(NtsCachedChunk, use, iter.cur);
+
+		if (cached_bytes <= CACHE_BYTES)
+			break;
+		if (other->references == 0)
+			drop(other);
+	}
+}
+
 void
 nts_chunk_cache_keep(NtsCachedChunk *chunk)
 {
 	ChunkKey	key;
 	ChunkSlot  *slot;
 	bool		found;
-	dlist_mutable_iter iter;
 
 	Assert(!chunk->is_cached);
 	/* constants stand in the footer */
@@ -145,20 +161,16 @@ nts_chunk_cache_keep(NtsCachedChunk *chunk)
 	chunk->is_cached = true;
 	dlist_push_tail(&by_use, &chunk->use);
 	cached_bytes += chunk->length + CHUNK_OVERHEAD;
-	dlist_foreach_modify(iter, &by_use)
-	{
-		NtsCachedChunk *other = dlist_container(NtsCachedChunk, use, iter.cur);
-
-		if (cached_bytes <= CACHE_BYTES)
-			break;
-		if (other->references == 0)
-			drop(other);
-	}
+	shrink();
 }
 
 void
 nts_chunk_cache_release(NtsCachedChunk *chunk)
 {
-	if (--chunk->references == 0 && !chunk->is_cached)
+	if (--chunk->references > 0)
+		return;
+	if (chunk->is_cached)
+		shrink();				/* more may have been referred to than is kept */
+	else
 		pfree(chunk);
 }

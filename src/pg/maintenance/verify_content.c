@@ -425,6 +425,14 @@ nts_verify_dictionaries(NtsVerifyTable *table, const NtsEntryRef *ref)
 	check.pages.entry = entry;
 	check.pages.used = (entry->byte_length + NTS_SEGMENT_PAYLOAD - 1) / NTS_SEGMENT_PAYLOAD;
 	read_segment_pages(&check.pages);
+	/* the set is read as a whole, and no reader would take it */
+	if (entry->byte_length > NTS_DICTIONARIES_BYTES)
+	{
+		nts_verify_problem(table, entry->first_block, NTS_WHAT_DICTIONARIES,
+						   "their directory entry says " UINT64_FORMAT " bytes, there may be %d", entry->byte_length,
+						   NTS_DICTIONARIES_BYTES);
+		return;
+	}
 	bytes = read_part(&check, 0, entry->byte_length);
 	if (bytes == NULL)
 		return;

@@ -977,12 +977,7 @@ explain_aggregate(CustomScanState *css, List *ancestors, ExplainState *es)
 		ExplainPropertyUInteger("Rows Aggregated", NULL, node->rows_read, es);
 	}
 	if (node->sort != NULL)
-	{
-		TuplesortInstrumentation stats;
-
-		tuplesort_get_stats(node->sort, &stats);
-		ExplainPropertyText("Sort Method", tuplesort_method_name(stats.sortMethod), es);
-	}
+		nts_explain_sort(node->sort, es);
 	if (node->table != NULL && (node->key_count > 0 || distinct_count(node) > 0))
 	{
 		note_memory(node);

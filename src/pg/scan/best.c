@@ -74,6 +74,7 @@ typedef struct BestState
 	int			next;
 	NtsScanChooser chooser;
 	bool		is_stable;		/* conditions say the same of a row each time */
+	Size		most_memory;	/* that was kept before rescans */
 } BestState;
 
 /* ---- ranks ---- */
@@ -597,8 +598,15 @@ exec_best(CustomScanState *node)
 }
 
 static void
+note_memory(BestState *state)
+{
+	state->most_memory = Max(state->most_memory, MemoryContextMemAllocated(state->context, true));
+}
+
+static void
 reset(BestState *state)
 {
+	note_memory(state);
 	MemoryContextReset(state->context);
 	state->rows = NULL;
 	state->count = 0;
@@ -718,6 +726,11 @@ explain_best(CustomScanState *node, List *ancestors, ExplainState *es)
 		ExplainPropertyText("Each", NameStr(state->key_attribute->attname), es);
 	else
 		ExplainPropertyInteger("Limit", NULL, state->plan.limit, es);
+	/* of a parallel plan the leader knows its own part only */
+	if (!es->analyze || state->scan->css.ss.ps.plan->parallel_aware)
+		return;
+	note_memory(state);
+	ExplainPropertyUInteger("Memory Usage", "kB", state->most_memory / 1024, es);
 }
 
 static const CustomExecMethods exec_methods = {

@@ -127,6 +127,8 @@ extern const CustomScanMethods nts_scan_methods;
 /* scan_explain.c */
 /* What follows a sort column's name. */
 extern const char *nts_explain_direction(bool descending, bool nulls_first);
+/* What a sort took, in the form that a Sort node has. */
+extern void nts_explain_sort(struct Tuplesortstate *sort, ExplainState *es);
 extern void nts_scan_explain(CustomScanState *node, List *ancestors, ExplainState *es);
 /* scan_path.c */
 extern Plan *nts_scan_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses,

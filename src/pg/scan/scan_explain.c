@@ -7,6 +7,7 @@
 #include "nodes/makefuncs.h"
 #include "optimizer/optimizer.h"
 #include "utils/ruleutils.h"
+#include "utils/tuplesort.h"
 
 #include "pg/scan/custom_scan.h"
 #include "pg/scan/ordered.h"
@@ -19,6 +20,26 @@ nts_explain_direction(bool descending, bool nulls_first)
 	if (descending)
 		return " DESC NULLS LAST";
 	return " NULLS FIRST";
+}
+
+void
+nts_explain_sort(struct Tuplesortstate *sort, ExplainState *es)
+{
+	TuplesortInstrumentation stats;
+	const char *method;
+	const char *space;
+
+	tuplesort_get_stats(sort, &stats);
+	method = tuplesort_method_name(stats.sortMethod);
+	space = tuplesort_space_type_name(stats.spaceType);
+	if (es->format == EXPLAIN_FORMAT_TEXT)
+	{
+		ExplainPropertyText("Sort Method", psprintf("%s  %s: " INT64_FORMAT "kB", method, space, (int64) stats.spaceUsed), es);
+		return;
+	}
+	ExplainPropertyText("Sort Method", method, es);
+	ExplainPropertyInteger("Sort Space Used", "kB", stats.spaceUsed, es);
+	ExplainPropertyText("Sort Space Type", space, es);
 }
 
 static void

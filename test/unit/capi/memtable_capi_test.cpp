@@ -62,7 +62,7 @@ TEST_F(MemtableCapi, BadArgumentsAreReported) {
 }
 
 TEST_F(MemtableCapi, AppendFetchMergeFlush) {
-  EXPECT_EQ(nullptr, nts_manager_largest(manager_));
+  EXPECT_EQ(nullptr, nts_manager_largest(manager_, part_));
   int owner = 0;
   nts_part_set_owner(part_, &owner);
   EXPECT_EQ(&owner, nts_part_owner(part_));
@@ -78,7 +78,7 @@ TEST_F(MemtableCapi, AppendFetchMergeFlush) {
   ASSERT_EQ(NTS_OK, nts_part_merge(part_, inner, &status_));
   nts_part_free(inner);
   EXPECT_EQ(10u, nts_part_rows(part_));
-  EXPECT_EQ(part_, nts_manager_largest(manager_));
+  EXPECT_EQ(part_, nts_manager_largest(manager_, part_));
   NtsValue values[3];
   uint32_t command_id = 0;
   bool found = false;

@@ -546,6 +546,36 @@ TEST_P(MemtableKeys, FailedAppendAllChangesNothing) {
   }
 }
 
+// The text of rows that a refused AppendAll took back is no burden to those that follow.
+TEST_P(MemtableKeys, FailedAppendAllGivesTextBack) {
+  const std::vector<NtsColumn> columns = {Int(8), Text(), Text()};
+  const NtsSchema schema = {columns.data(), 3, 0, 0};
+  Budget large(100 << 20);
+  Budget small(256 << 10);
+  const std::vector<uint16_t> key = {1};
+  Memtable from(&large, TableLayout::Make(schema, true, key, 4096));
+  Memtable into(&small, GetParam() == 2 ? TableLayout::Make(schema, true, key, 4096)
+                                        : TableLayout::Make(schema, GetParam() == 1, {}, 4096));
+  const auto row = [](int i) { return Row{{i, "host", std::string(50, 'x') + std::to_string(i)}}; };
+  for (int i = 0; i < 20000; ++i) {
+    ASSERT_EQ(Grow::kOk, from.Append(ValuesOf(schema, row(i)).data(), NTS_NO_ROW_ID, 0));
+  }
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_EQ(Grow::kOk, into.Append(ValuesOf(schema, row(-i)).data(), NTS_NO_ROW_ID, 0));
+  }
+  for (int time = 0; time < 3; ++time) {
+    ASSERT_EQ(Grow::kNoBudget, into.AppendAll(from));
+    for (int i = 0; i < 200; ++i) {
+      ASSERT_EQ(Grow::kOk, into.Append(ValuesOf(schema, row(i)).data(), NTS_NO_ROW_ID, 0)) << i;
+    }
+  }
+  ASSERT_EQ(700u, into.rows());
+  for (uint32_t i = 0; i < 700; ++i) {
+    const int number = i < 100 ? -static_cast<int>(i) : static_cast<int>(i - 100) % 200;
+    ASSERT_EQ(row(number), ReadBack(into, i));
+  }
+}
+
 TEST_P(MemtableKeys, BytesAreWhatTheAllocatorGave) {
   const std::vector<NtsColumn> columns = AllKinds();
   const NtsSchema schema = {columns.data(), static_cast<uint32_t>(columns.size()), 0, 0};

@@ -126,6 +126,31 @@ TEST(Part, MergeOfSharedTagsStaysWithinTheBudget) {
   EXPECT_LE(counters.active_bytes + counters.frozen_bytes, kBudget);
 }
 
+// Neighbours share a variant, rows of a series do not: stored by series, the same rows take much more.
+TEST(Part, RekeyingStaysWithinTheBudget) {
+  constexpr uint64_t kBudget = uint64_t{4} << 20;
+  constexpr int kTags = 100;
+  std::vector<NtsColumn> columns = {Int(8), Int(4, NTS_COLUMN_LABEL)};
+  columns.insert(columns.end(), kTags, Text());
+  Table table(columns, 0, 0, kBudget, 500000, 1.0);
+  std::vector<Row> rows;
+  for (int i = 0; i < 5000; ++i) {
+    Row row{{i, i % 1000}, static_cast<uint64_t>(i), 1};
+    row.cells.insert(row.cells.end(), kTags, Cell(std::string(8, static_cast<char>('a' + i / 1000))));
+    ASSERT_NE(NTS_INGEST_REJECTED, table.Append(row));
+    rows.push_back(std::move(row));
+  }
+  table.SetSeries({1});
+  const NtsCounters counters = table.manager->Counters();
+  EXPECT_LE(counters.active_bytes + counters.frozen_bytes, kBudget);
+  for (const Row& row : rows) ExpectHolds(&table, table.part, row);
+  RowSink sink(table.schema);
+  ASSERT_TRUE(table.manager->Flush(table.part, SegmentsOnly(), &sink).ok());
+  sink.Commit();
+  std::sort(sink.rows.begin(), sink.rows.end());
+  EXPECT_EQ(rows, sink.rows);
+}
+
 TEST(Part, MergeTakesRowsOfAFailedFlushAlong) {
   Table table(Metric(), 0, 0);
   memtable::Part* inner = table.NewPart();

@@ -209,7 +209,7 @@ TEST(TimeseriesManager, CachedBuffersOfManyEmptyPartsGiveWay) {
     }
     EXPECT_EQ(0u, table.manager->Counters().active_bytes);
   }
-  EXPECT_EQ(nullptr, table.manager->Largest());
+  EXPECT_EQ(nullptr, table.manager->Largest(*table.part));
   // One part may still use nearly all of the budget.
   uint64_t most = 0;
   for (int k = 0; k < 20000; ++k) {
@@ -217,7 +217,7 @@ TEST(TimeseriesManager, CachedBuffersOfManyEmptyPartsGiveWay) {
     most = table.part->bytes();
   }
   EXPECT_GT(most, uint64_t{200} << 10);
-  EXPECT_EQ(table.part, table.manager->Largest());
+  EXPECT_EQ(table.part, table.manager->Largest(*table.part));
 }
 
 TEST(TimeseriesManager, FreedPartsLeaveNothingBehind) {
@@ -239,6 +239,24 @@ TEST(TimeseriesManager, SharedTagsDoNotDelayAFlush) {
   EXPECT_GT(rows, kUnshared / 2);
   EXPECT_LT(rows, kUnshared);
   EXPECT_LT(table.manager->Counters().active_bytes, uint64_t{512} << 10);
+}
+
+// The part with fewer bytes is flushed when shared tags of its own rows make the flush due, and not otherwise.
+TEST(TimeseriesManager, LargestIsWhatMakesTheFlushDue) {
+  Table table({Int(8), Text(), Text(), Text(), Text(), Text(), Text()}, 0, 0, 1 << 20, 500000, 0.9);
+  table.SetSeries({1});
+  memtable::Part* other = table.NewPart();
+  for (int i = 0; table.part->bytes() <= 200000; ++i) {
+    ASSERT_EQ(NTS_INGEST_OK, table.AppendTo(table.part, {{i, "host", "a", "b", "c", "d", "e"}}));
+  }
+  for (int i = 0; other->bytes() <= table.part->bytes(); ++i) {
+    ASSERT_EQ(NTS_INGEST_OK, table.AppendTo(other, {{i, std::to_string(i), "a", "b", "c", "d", "e"}}));
+  }
+  EXPECT_EQ(table.part, table.manager->Largest(*table.part));
+  EXPECT_EQ(other, table.manager->Largest(*other));
+  RowSink sink(table.schema);
+  ASSERT_TRUE(table.manager->Flush(other, SegmentsOnly(), &sink).ok());
+  EXPECT_EQ(table.part, table.manager->Largest(*other));
 }
 
 TEST(TimeseriesManager, OptionsAreChecked) {

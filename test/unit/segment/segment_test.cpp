@@ -100,6 +100,35 @@ TEST(Segment, KeepsWhatWasParsed) {
   for (const uint64_t kept : KeptBytes(built, source, all[0])) EXPECT_LT(kept, all[2]);
 }
 
+// What is beyond the limit goes, also when the oldest of it is of the row group that is being read.
+TEST(Segment, DropsWhatOtherRowGroupsLeft) {
+  TableSource source(3 * 65536);
+  for (size_t c = 0; c < 3; c++) source.Add(TableSource::Float8(), Pattern::kDecimals, 10, c);
+  SegmentBuildOptions options;
+  options.level = 2;
+  const Built built = Build(source, options);
+  const auto kept = [&](uint64_t limit) {
+    const SegmentHandle segment = Open(built, source.columns);
+    const uint64_t before = nts_segment_memory(segment.get());
+    std::vector<uint64_t> bytes;
+    nts_segment_keep_parsed(segment.get(), limit);
+    const std::pair<uint32_t, int32_t> chunks[] = {{0, 0}, {1, 0}, {2, 0}, {2, 1}, {0, 1}, {0, 2}};
+    for (const auto& [g, c] : chunks) {
+      NtsChunkInfo chunk;
+      NtsStatus status = {};
+      EXPECT_EQ(NTS_OK, nts_segment_chunk(segment.get(), g, c, &chunk, &status)) << status.message;
+      const Vector vector = ReadVector(segment.get(), {built.bytes.data() + chunk.offset, chunk.length}, g, c, 0);
+      EXPECT_EQ(NTS_OK, vector.code) << vector.status.message;
+      bytes.push_back(nts_segment_memory(segment.get()) - before);
+    }
+    return bytes;
+  };
+  const std::vector<uint64_t> all = kept(uint64_t{1} << 30);
+  ASSERT_GT(all[4], all[3] + 500);
+  // The chunk asked for last comes on top of the limit.
+  EXPECT_LE(kept(all[3] - 200).back(), all[3] + (all[5] - all[4]));
+}
+
 TEST(Segment, ShuffledOrder) {
   TableSource source(3000);
   source.AddEverything(10, 99);
