@@ -24,8 +24,8 @@ inline constexpr size_t kSampleVectors = 3;
 inline constexpr size_t kMaxBytesEntries = 65536;
 inline constexpr uint64_t kMaxDictionaryBytes = kMaxVectorBytes;
 
-// The bytes of codes from which on byte strings that take `values` are stored as they are. Codes decode far faster, serve as group keys and need no
-// frames: they may take a tenth more, and at level 1 a bit a row.
+// The bytes of codes from which on byte strings that take `values` are stored as they are. Codes decode far faster and
+// serve as group keys: they may take a tenth more, and at level 1 a bit a row beside that.
 inline double MostForCodes(double values, size_t rows, uint8_t level) {
   return values * 1.1 + (level < 2 ? static_cast<double>(rows) / 8 : 0);
 }
