@@ -150,6 +150,23 @@ SELECT * FROM d;
 DROP TABLE d;
 DROP ROLE regress_nodedb_ts_owner;
 
+-- other storage of a column while rows are in memory: rows of the two forms are told apart
+CREATE TABLE stored (ts timestamptz, k int, a text, b text) USING nodedb_ts WITH (nodedb_ts.series_columns = 'k');
+ALTER TABLE stored ALTER a SET STORAGE PLAIN;
+BEGIN;
+COPY stored FROM PROGRAM 'yes "2025-01-01,1,,x" | head -n 2000' CSV;
+ALTER TABLE stored ALTER a SET STORAGE EXTENDED;
+COPY stored FROM PROGRAM 'yes "2025-01-01,1,x," | head -n 500' CSV;
+SAVEPOINT s;
+COPY stored FROM PROGRAM 'yes "2025-01-01,1,yyyy,x" | head -n 300' CSV;
+ALTER TABLE stored ALTER a SET STORAGE PLAIN, ALTER b SET STORAGE PLAIN;
+COPY stored FROM PROGRAM 'yes "2025-01-01,1,x,yyyy" | head -n 200' CSV;
+ALTER TABLE stored ALTER a SET STORAGE MAIN;
+COPY stored FROM PROGRAM 'yes "2025-01-01,1,yyyy,x" | head -n 100' CSV;
+RELEASE SAVEPOINT s;
+COMMIT;
+SELECT a, b, count(*) FROM stored GROUP BY a, b ORDER BY a, b;
+
 SET client_min_messages = warning;
 -- every table is sound
 SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v

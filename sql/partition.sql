@@ -115,6 +115,19 @@ ROLLBACK TO s;
 COMMIT;
 SELECT tableoid::regclass, count(*) FROM m WHERE ts < '2024-03-01' GROUP BY 1 ORDER BY 1;
 
+-- more partitions than COPY keeps slots for: what it holds does not grow with the rows
+CREATE TABLE many (p int, host text) PARTITION BY LIST (p);
+DO $$ BEGIN FOR i IN 0 .. 39 LOOP EXECUTE format('CREATE TABLE many_%s PARTITION OF many FOR VALUES IN (%s) USING nodedb_ts', i, i); END LOOP; END $$;
+CREATE FUNCTION held() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE NOTICE 'held by COPY: %', CASE WHEN max(total_bytes) > 8000000 THEN max(total_bytes)::text ELSE 'less than 8 MB' END
+    FROM pg_backend_memory_contexts WHERE name <> 'CacheMemoryContext';
+  RETURN NULL;
+END $$;
+CREATE TRIGGER held AFTER INSERT ON many FOR EACH STATEMENT EXECUTE FUNCTION held();
+COPY many FROM PROGRAM 'awk "BEGIN { for (i = 0; i < 60000; i++) print int(i / 6) % 40, \"host\" i % 3 }"' (DELIMITER ' ');
+SELECT count(*), count(DISTINCT p), count(DISTINCT host) FROM many;
+
 SET client_min_messages = warning;
 -- every table is sound
 SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v

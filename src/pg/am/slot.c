@@ -20,6 +20,8 @@
 #include "access/htup_details.h"
 #include "access/sysattr.h"
 #include "executor/tuptable.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
 
 #include "pg/am/am.h"
 
@@ -31,14 +33,19 @@ typedef struct RefColumn
 	int16		column;
 	int16		length;			/* pg_attribute.attlen */
 	uint8		padding;		/* bytes of alignment, less one */
+	uint8		most_packed;	/* a varlena of up to that length gets a header of one byte, as in heap's tuples */
 } RefColumn;
 
-/* Those of a row type, the first of them varlenas that may have a header of one byte, as in heap's tuples. */
+/*
+ * Those of a row type, varlenas first. ALTER TABLE may let a varlena pack, or no longer, while rows of the table are in memory
+ * whose images are compared with those of later ones. So that must not change the order; which of the two headers a value
+ * has shows in its first byte that is no padding.
+ */
 typedef struct RefList
 {
 	RefColumn  *columns;		/* NULL: not listed yet */
 	int			count;
-	int			pack_count;
+	int			varlena_count;
 } RefList;
 
 typedef struct NtsSlot
@@ -77,11 +84,16 @@ typedef struct NtsSlot
  */
 #define SINGLE_SLOTS 4
 
+typedef struct FamilyKey
+{
+	TupleDesc	desc;
+	MemoryContext context;
+} FamilyKey;
+
 struct SlotFamily
 {
 	MemoryContextCallback callback;
-	MemoryContext context;
-	TupleDesc	desc;
+	FamilyKey	key;
 	RefList		refs;
 	Size		piece_size;
 	char	   *next_piece;		/* in the newest allocation */
@@ -89,7 +101,18 @@ struct SlotFamily
 	char	   *free_pieces;	/* each begins with the address of the next */
 };
 
-static SlotFamily *newest_family;	/* NULL if its context is gone */
+typedef struct FamilyEntry
+{
+	FamilyKey	key;
+	SlotFamily *family;
+} FamilyEntry;
+
+/*
+ * Those whose context is there: a COPY into many partitions comes back to each of them again and again. In
+ * TopMemoryContext, made for the first one.
+ */
+static HTAB *families;
+static SlotFamily *newest_family;	/* the one that was joined last, NULL if it is gone */
 static Size newest_bytes;		/* of the newest row in no piece: those of a family are much the same */
 
 /*
@@ -110,13 +133,15 @@ list_columns(TupleDesc desc, MemoryContext context)
 		for (int i = 0; i < desc->natts; i++)
 		{
 			Form_pg_attribute att = TupleDescAttr(desc, i);
-			bool		packs = att->attlen == -1 && att->attstorage != TYPSTORAGE_PLAIN;
+			bool		is_varlena = att->attlen == -1;
+			bool		packs = is_varlena && att->attstorage != TYPSTORAGE_PLAIN;
 
-			if (!att->attbyval && packs == (pass == 0))
-				refs.columns[refs.count++] = (RefColumn) {i, att->attlen, att_align_nominal(1, att->attalign) - 1};
+			if (!att->attbyval && is_varlena == (pass == 0))
+				refs.columns[refs.count++] = (RefColumn) {i, att->attlen, att_align_nominal(1, att->attalign) - 1,
+					packs ? MAX_PACKED : 0};
 		}
 		if (pass == 0)
-			refs.pack_count = refs.count;
+			refs.varlena_count = refs.count;
 	}
 	return refs;
 }
@@ -128,51 +153,78 @@ end_family(void *arg)
 
 	if (newest_family == family)
 		newest_family = NULL;
+	hash_search(families, &family->key, HASH_REMOVE, NULL);
 	/* as DecrTupleDescRefCount, for no resource owner */
-	if (--family->desc->tdrefcount == 0)
-		FreeTupleDesc(family->desc);
+	if (--family->key.desc->tdrefcount == 0)
+		FreeTupleDesc(family->key.desc);
 }
 
 static SlotFamily *
-make_family(TupleDesc desc, MemoryContext context)
+make_family(const FamilyKey *key)
 {
-	SlotFamily *family = MemoryContextAllocZero(context, sizeof(SlotFamily));
+	SlotFamily *family = MemoryContextAllocZero(key->context, sizeof(SlotFamily));
 	Size		piece = MAXALIGN(newest_bytes + newest_bytes / 4 + BUFFER_SLACK);
+	FamilyEntry *entry;
 
-	family->context = context;
-	family->desc = desc;
-	family->refs = list_columns(desc, context);
+	family->key = *key;
+	family->refs = list_columns(key->desc, key->context);
 	family->piece_size = Min(Max(piece, MIN_PIECE), MAX_PIECE);
 	family->callback.func = end_family;
 	family->callback.arg = family;
-	desc->tdrefcount++;
-	MemoryContextRegisterResetCallback(context, &family->callback);
+	if (families == NULL)
+	{
+		HASHCTL		ctl = {.keysize = sizeof(FamilyKey), .entrysize = sizeof(FamilyEntry), .hcxt = TopMemoryContext};
+
+		families = hash_create("nodedb_ts slot families", 16, &ctl, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	entry = hash_search(families, key, HASH_ENTER, NULL);
+	/* nothing fails from here on */
+	entry->family = family;
+	key->desc->tdrefcount++;
+	MemoryContextRegisterResetCallback(key->context, &family->callback);
 	return family;
+}
+
+/* NULL: there is none. */
+static SlotFamily *
+find_family(const FamilyKey *key)
+{
+	FamilyEntry *entry;
+
+	if (newest_family != NULL && newest_family->key.desc == key->desc && newest_family->key.context == key->context)
+		return newest_family;
+	if (families == NULL || hash_get_num_entries(families) == 0)
+		return NULL;
+	entry = hash_search(families, key, HASH_FIND, NULL);
+	return entry == NULL ? NULL : entry->family;
 }
 
 static SlotFamily *
 join_family(const TupleTableSlot *slot)
 {
-	TupleDesc	desc = slot->tts_tupleDescriptor;
+	FamilyKey	key = {slot->tts_tupleDescriptor, slot->tts_mcxt};
+	SlotFamily *family;
 
-	if (desc == NULL || desc->tdrefcount < 0)
+	if (key.desc == NULL || key.desc->tdrefcount < 0)
 		return NULL;
-	if (newest_family == NULL || newest_family->desc != desc || newest_family->context != slot->tts_mcxt)
+	family = find_family(&key);
+	if (family == NULL)
 	{
-		if (single_desc != desc || single_context != slot->tts_mcxt)
+		if (single_desc != key.desc || single_context != key.context)
 			single_slots = 0;
-		single_desc = desc;
-		single_context = slot->tts_mcxt;
+		single_desc = key.desc;
+		single_context = key.context;
 		if (single_slots < SINGLE_SLOTS)
 		{
 			single_slots++;
 			return NULL;
 		}
-		newest_family = make_family(desc, slot->tts_mcxt);
+		family = make_family(&key);
 	}
+	newest_family = family;
 	/* the newest pin, that of MakeTupleTableSlot, is found at once */
-	ReleaseTupleDesc(desc);
-	return newest_family;
+	ReleaseTupleDesc(key.desc);
+	return family;
 }
 
 static char *
@@ -187,7 +239,7 @@ take_piece(SlotFamily *family)
 	}
 	if (family->end_of_pieces - family->next_piece < (ptrdiff_t) family->piece_size)
 	{
-		family->next_piece = MemoryContextAlloc(family->context, PIECES_BYTES);
+		family->next_piece = MemoryContextAlloc(family->key.context, PIECES_BYTES);
 		family->end_of_pieces = family->next_piece + PIECES_BYTES;
 	}
 	piece = family->next_piece;
@@ -497,7 +549,7 @@ copy_odd_value(TupleTableSlot *slot, int k, char *next)
 }
 
 /*
- * Copies the by-reference values of a virtual row, those that pack first, to `next` in the slot's buffer; returns their end and
+ * Copies the by-reference values of a virtual row to `next` in the slot's buffer; returns their end and
  * sets *absent. NULL: there is an expanded one.
  */
 static char *
@@ -509,10 +561,10 @@ copy_values(TupleTableSlot *slot, char *next, uint64 *absent)
 	const bool *nulls = slot->tts_isnull;
 	const RefColumn *refs = self->refs.columns;
 	char	   *limit = buffer_limit(self);
-	int			pack_count = self->refs.pack_count;
+	int			varlena_count = self->refs.varlena_count;
 	int			k;
 
-	for (k = 0; k < pack_count; k++)
+	for (k = 0; k < varlena_count; k++)
 	{
 		int			i = refs[k].column;
 		const char *value = DatumGetPointer(values[i]);
@@ -523,8 +575,8 @@ copy_values(TupleTableSlot *slot, char *next, uint64 *absent)
 			*absent |= UINT64CONST(1) << (k % IMAGE_COLUMNS);
 			continue;
 		}
-		length = VARATT_IS_4B_U(value) ? VARSIZE_4B(value) : MAX_PACKED + 1;
-		if (unlikely(length > MAX_PACKED))
+		length = VARATT_IS_4B_U(value) ? VARSIZE_4B(value) : MaxAllocSize;
+		if (unlikely(length > refs[k].most_packed))
 		{
 			next = copy_odd_value(slot, k, next);
 			if (next == NULL)
