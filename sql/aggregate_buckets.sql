@@ -118,6 +118,19 @@ CREATE TABLE scales (n numeric, f8 float8) USING nodedb_ts;
 INSERT INTO scales VALUES (1.0, 0), (1.00, '-0'), (1, 0), (100, 'NaN'), (1e2, '-NaN'), (0.000, NULL), (0, NULL), (NULL, NULL), ('NaN', 1), ('NaN', 1);
 SELECT n = 1 AS one, n, count(*) FROM scales GROUP BY n ORDER BY n;
 SELECT f8, count(*) FROM scales GROUP BY f8 ORDER BY f8;
+-- values farther from each other than 2^63, in buckets that an origin shifts
+CREATE TABLE far_heap (ts timestamptz, v int8, s int);
+INSERT INTO far_heap SELECT 'epoch'::timestamptz + i * interval '1 s', CASE WHEN i < 4096 THEN 8900000000000000000 ELSE -8900000000000000000 END, 1 + i / 4096
+  FROM generate_series(0, 8191) i;
+INSERT INTO far_heap SELECT 'epoch'::timestamptz + i * interval '1 s', CASE WHEN i < 4096 THEN 2000000000000000000 + i ELSE -4600000000000000000 + i END, 3
+  FROM generate_series(0, 9095) i;
+CREATE TABLE far (LIKE far_heap) USING nodedb_ts WITH (nodedb_ts.series_columns = 's');
+INSERT INTO far SELECT * FROM far_heap;
+SELECT ts_flush('far') >= 0 AS flushed;
+SELECT time_bucket(1000000000000000000::int8, v, (-9000000000000000000)::int8) AS b, count(*) FROM far WHERE s < 3 GROUP BY b ORDER BY b;
+SELECT time_bucket(1000000000000000000::int8, v, (-9000000000000000000)::int8) AS b, count(*) FROM far_heap WHERE s < 3 GROUP BY b ORDER BY b;
+SELECT time_bucket(6500000000000000000::int8, v, (-4600000000000000000)::int8) AS b, count(*), sum(s + 0) FROM far WHERE s = 3 GROUP BY b ORDER BY b;
+SELECT time_bucket(6500000000000000000::int8, v, (-4600000000000000000)::int8) AS b, count(*), sum(s + 0) FROM far_heap WHERE s = 3 GROUP BY b ORDER BY b;
 SELECT relname, problem FROM pg_class, ts_verify(oid::regclass) problem WHERE relnamespace = 'aggregate_buckets'::regnamespace AND relam = (SELECT oid FROM pg_am WHERE amname = 'nodedb_ts');
 SET client_min_messages = warning;
 DROP SCHEMA aggregate_buckets CASCADE;

@@ -304,7 +304,8 @@ enter_stretch(NtsAggVectors *vectors, NtsAggVector *vector, const NtsAggVector *
 		!pg_sub_s64_overflow(value, step->origin, &distance))
 	{
 		/* in the bucket behind a whole one, as it is mostly, no division is needed */
-		bool		is_next = (uint64) bucket->end - (uint64) bucket->begin == (uint64) step->width &&
+		bool		is_next = value >= bucket->end &&
+			(uint64) bucket->end - (uint64) bucket->begin == (uint64) step->width &&
 			(uint64) value - (uint64) bucket->end < (uint64) step->width;
 
 		bucket->begin = is_next ? bucket->end : value - distance % step->width;
