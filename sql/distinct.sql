@@ -130,6 +130,13 @@ EXPLAIN (COSTS OFF) SELECT DISTINCT date_trunc('day', ts) AS day, 1 AS one, host
 EXPLAIN (COSTS OFF) SELECT DISTINCT upper(host) FROM p_ts WHERE ts < '2026-01-02';
 EXPLAIN (COSTS OFF) SELECT DISTINCT upper(host) FROM p_ts WHERE ts > '2026-01-08';
 EXPLAIN (COSTS OFF) SELECT DISTINCT arr || 1 FROM p_ts;
+-- groups of all partitions are kept at once, so they have to fit into memory
+SET work_mem = '64kB';
+SET hash_mem_multiplier = 1;
+EXPLAIN (COSTS OFF) SELECT DISTINCT time_bucket('1 minute', ts) FROM p_ts;
+RESET work_mem;
+RESET hash_mem_multiplier;
+EXPLAIN (COSTS OFF) SELECT DISTINCT time_bucket('1 minute', ts) FROM p_ts;
 SET nodedb_ts.enable_partial_aggregate = off;
 EXPLAIN (COSTS OFF) SELECT DISTINCT upper(host) FROM p_ts;
 RESET nodedb_ts.enable_partial_aggregate;

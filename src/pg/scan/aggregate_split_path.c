@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
 #include "optimizer/appendinfo.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
@@ -462,6 +463,7 @@ nts_distinct_add_split_path(PlannerInfo *root, RelOptInfo *input, RelOptInfo *ou
 	Split		split = {.root = root, .input = input, .target = root->upper_targets[UPPERREL_DISTINCT]};
 	bool		ours = false;
 	bool		expression = false;
+	double		bytes = 0;
 	List	   *paths = NIL;
 	Path	   *all;
 	ListCell   *cell;
@@ -480,13 +482,18 @@ nts_distinct_add_split_path(PlannerInfo *root, RelOptInfo *input, RelOptInfo *ou
 		return;
 	foreach(cell, split.tables)
 	{
-		Path	   *path = make_distinct(&split, lfirst(cell), &ours);
+		bool		by_node = false;
+		Path	   *path = make_distinct(&split, lfirst(cell), &by_node);
 
 		if (path == NULL)
 			return;
+		if (by_node)
+			bytes += path->rows * nts_agg_group_size(list_length(split.grouping.keys), 0);
+		ours |= by_node;
 		paths = lappend(paths, path);
 	}
-	if (!ours)
+	/* each node keeps its groups to the end of the query, and they are counted for it alone */
+	if (!ours || bytes > get_hash_memory_limit())
 		return;
 	all = make_append(&split, paths, NIL, 0, false);
 	add_path(output, (Path *) create_agg_path(root, output, all, split.target, AGG_HASHED, AGGSPLIT_SIMPLE,
