@@ -9,7 +9,6 @@
 namespace nodedb_ts::segment {
 namespace {
 
-constexpr codec::WordShape kCodeShape = {codec::WordKind::kInt, 8};
 constexpr double kNever = std::numeric_limits<double>::infinity();
 constexpr uint64_t kMinPackedBytes = 512;    // less is not worth a frame
 constexpr uint64_t kMinTokensBytes = 2048;

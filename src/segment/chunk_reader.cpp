@@ -19,7 +19,6 @@ namespace {
 
 using base::Status;
 
-constexpr codec::WordShape kCodeShape = {codec::WordKind::kInt, 8};
 // Up to this many entries, every value that a vector uses is laid out once.
 constexpr size_t kSharedEntries = 1024;
 

@@ -16,7 +16,6 @@ using codec::Mapping;
 using codec::WordKind;
 using codec::WordShape;
 
-constexpr WordShape kCodeShape = {WordKind::kInt, 8};
 constexpr size_t kMaxWordEntries = 8192;
 constexpr size_t kWordSampleRows = 4096;  // at level 2
 constexpr size_t kRunsPerVector = 2;  // up to these runs a chunk may be stepped

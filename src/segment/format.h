@@ -77,6 +77,7 @@ struct ColumnShape {
 };
 
 inline constexpr ColumnShape kIdShape = {NTS_KIND_INT, 8};  // hidden columns
+inline constexpr codec::WordShape kCodeShape = {codec::WordKind::kInt, 8};  // codes of dictionaries, and lengths
 
 inline bool IsWord(uint8_t kind) {
   return kind == NTS_KIND_INT || kind == NTS_KIND_FLOAT4 || kind == NTS_KIND_FLOAT8;

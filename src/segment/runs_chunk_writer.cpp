@@ -8,7 +8,6 @@
 namespace nodedb_ts::segment {
 namespace {
 
-constexpr codec::WordShape kCodeShape = {codec::WordKind::kInt, 8};
 // What no vector of values goes below: its codec, the lengths with their codec and size; and a frame or the plain bytes.
 constexpr uint64_t kLeastVectorBytes = 5;
 constexpr uint64_t kLeastFrameBytes = 12;
