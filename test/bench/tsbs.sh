@@ -6,8 +6,11 @@
 # TSBS_NUMBER (1) is N. tsbs-large: the generated set of TSBS_ROWS with queries of tsbs_queries.sh, drawn with
 # TSBS_NUMBER as seed, then eight clients that draw for themselves.
 #
-# Each query runs TSBS_RUNS (20) times on one connection, or TSBS_LONG_RUNS (5) if the first took longer than 0.3 s; that
-# first time is shown beside. The floor is the same SQL on an empty table and reading the same result from a heap table.
+# Each query runs TSBS_RUNS (20) times after the first on one connection (once if that took longer than 0.3 s), in
+# TSBS_ROUNDS (5) rounds in turn with heap and the floor, as machines change their speed; in TSBS_LONG_RUNS (5) rounds if
+# heap took longer than 0.3 s. A connection's first time is shown beside. The floor is the same SQL on an empty table and
+# reading the same result from a heap table. Times are medians of the rounds' medians, the ratio is the median of the
+# rounds' ratios.
 # Results of heap and nodedb_ts are compared, order aside; of DuckDB's the number of rows is.
 
 # shellcheck source=test/bench/tsbs_queries.sh
@@ -20,12 +23,14 @@ declare -A tsbs_reach=([single-groupby-1-1-1]=4.5 [single-groupby-1-1-12]=7.5 [s
   [cpu-max-all-32-24]=40 [double-groupby-1]=85 [double-groupby-5]=40 [double-groupby-all]=30
   [groupby-orderby-limit]=200 [high-cpu-1]=5 [high-cpu-all]=2.8 [lastpoint]=400)
 
-# Times a statement in file $2 with search_path $1. Sets tsbs_ms to the median of milliseconds, tsbs_first.
+# How often a connection runs a statement in file $2 with search_path $1 after the first time.
+tsbs_runs() {
+  tsbs_run_times "$1" "$2" 0
+  awk -v ms="$(cat "$NTS_TEMP/tsbs.ms")" -v short="$TSBS_RUNS" 'BEGIN { print (ms > 300 ? 1 : short) }'
+}
+# Times it, $3 runs after the first: sets tsbs_ms to their median of milliseconds, tsbs_first.
 tsbs_time() {
-  local schema=$1 sql=$2 runs=$TSBS_RUNS
-  tsbs_run_times "$schema" "$sql" 0
-  if awk -v ms="$(cat "$NTS_TEMP/tsbs.ms")" 'BEGIN { exit ms <= 300 }'; then runs=$TSBS_LONG_RUNS; fi
-  tsbs_run_times "$schema" "$sql" "$runs"
+  tsbs_run_times "$1" "$2" "$3"
   tsbs_first=$(head -n 1 "$NTS_TEMP/tsbs.ms")
   tsbs_ms=$(tail -n +2 "$NTS_TEMP/tsbs.ms" | nts_median)
 }
@@ -60,37 +65,55 @@ tsbs_load() {
   nts_psql -c CHECKPOINT
 }
 
+# Measures the type whose SQL is in file $1 and whose result is in public.tsbs_result: sets heap_ms, heap_first, ts_ms,
+# ts_first, floor and ratio.
+tsbs_measure() {
+  local sql=$1 result=$NTS_TEMP/home/tsbs_result.sql rounds=$TSBS_ROUNDS round heap_runs ts_runs result_runs
+  local heap=() heap_firsts=() ts=() ts_firsts=() floors=() ratios=()
+  heap_runs=$(tsbs_runs q_heap "$sql")
+  ts_runs=$(tsbs_runs q_ts "$sql")
+  result_runs=$(tsbs_runs q_heap "$result")
+  if [ "$heap_runs" -eq 1 ]; then rounds=$TSBS_LONG_RUNS; fi
+  for ((round = 0; round < rounds; round++)); do
+    tsbs_time q_heap "$sql" "$heap_runs"; heap+=("$tsbs_ms") heap_firsts+=("$tsbs_first")
+    tsbs_time q_ts "$sql" "$ts_runs"; ts+=("$tsbs_ms") ts_firsts+=("$tsbs_first")
+    ratios+=("$(awk -v a="${heap[round]}" -v b="$tsbs_ms" 'BEGIN { printf "%.3f", a / b }')")
+    tsbs_time q_empty "$sql" "$TSBS_RUNS"; floor=$tsbs_ms
+    tsbs_time q_heap "$result" "$result_runs"
+    floors+=("$(awk -v a="$floor" -v b="$tsbs_ms" 'BEGIN { printf "%.3f", a + b }')")
+  done
+  heap_ms=$(printf '%s\n' "${heap[@]}" | nts_median) heap_first=$(printf '%s\n' "${heap_firsts[@]}" | nts_median)
+  ts_ms=$(printf '%s\n' "${ts[@]}" | nts_median) ts_first=$(printf '%s\n' "${ts_firsts[@]}" | nts_median)
+  floor=$(printf '%s\n' "${floors[@]}" | nts_median) ratio=$(printf '%s\n' "${ratios[@]}" | nts_median)
+  note "$(basename "$sql" .sql), $rounds rounds: heap ${heap[*]}; nodedb_ts ${ts[*]}; floor ${floors[*]}; ratios ${ratios[*]}"
+}
+
 # Measures the types in $1 whose SQL is in $2/TYPE.sql; $3: DuckDB's times (TYPE ROWS FIRST MEDIAN a line), or nothing;
 # with $4, the wanted ratios are shown beside.
 tsbs_table() {
   local types=$1 folder=$2 duckdb=$3 reach=$4 type sql rows floor line
-  local heap_ms heap_first ts_ms ts_first duckdb_rows duckdb_ms
+  local heap_ms heap_first ts_ms ts_first ratio duckdb_rows duckdb_ms
   put ""
   put "| type | rows | heap + btree | (first) | nodedb_ts | (first) | floor | DuckDB | heap ÷ nodedb_ts |${reach:+ wanted | reached |}"
   put "|---|---|---|---|---|---|---|---|---|${reach:+---|---|}"
   for type in $types; do
-    note "$type"
     sql=$folder/$type.sql
     tsbs_result q_heap "$sql" >"$NTS_TEMP/tsbs.heap"
     if ! tsbs_result q_ts "$sql" | cmp -s - "$NTS_TEMP/tsbs.heap"; then nts_die "the results of $type differ"; fi
     rows=$(wc -l <"$NTS_TEMP/tsbs.heap")
-    tsbs_time q_heap "$sql"; heap_ms=$tsbs_ms heap_first=$tsbs_first
-    tsbs_time q_ts "$sql"; ts_ms=$tsbs_ms ts_first=$tsbs_first
-    tsbs_time q_empty "$sql"; floor=$tsbs_ms
     nts_psql -c "SET search_path = q_heap, public" -c "DROP TABLE IF EXISTS public.tsbs_result" \
       -c "CREATE TABLE public.tsbs_result USING heap AS $(cat "$sql")" 2>/dev/null
     echo "SELECT * FROM public.tsbs_result;" >"$NTS_TEMP/home/tsbs_result.sql"
-    tsbs_time q_heap "$NTS_TEMP/home/tsbs_result.sql"
-    floor=$(awk -v a="$floor" -v b="$tsbs_ms" 'BEGIN { printf "%.3f", a + b }')
+    tsbs_measure "$sql"
     duckdb_ms=-
     if [ -s "$duckdb" ]; then
       read -r _ duckdb_rows _ duckdb_ms < <(grep "^$type " "$duckdb")
       if [ "$duckdb_rows" != "$rows" ]; then nts_die "$type: DuckDB returns $duckdb_rows rows, heap $rows"; fi
     fi
-    line="| $type | $rows | $heap_ms | $heap_first | $ts_ms | $ts_first | $floor | $duckdb_ms | $(nts_ratio "$heap_ms" "$ts_ms") |"
+    line="| $type | $rows | $heap_ms | $heap_first | $ts_ms | $ts_first | $floor | $duckdb_ms | $ratio |"
     if [ -n "$reach" ]; then
-      line+=" ${tsbs_reach[$type]} | $(awk -v heap="$heap_ms" -v ts="$ts_ms" -v floor="$floor" -v want="${tsbs_reach[$type]}" \
-        'BEGIN { print (heap / ts >= want) ? "yes" : (ts <= 1.5 * floor) ? "floor" : "no" }') |"
+      line+=" ${tsbs_reach[$type]} | $(awk -v ratio="$ratio" -v ts="$ts_ms" -v floor="$floor" -v want="${tsbs_reach[$type]}" \
+        'BEGIN { print (ratio >= want) ? "yes" : (ts <= 1.5 * floor) ? "floor" : "no" }') |"
     fi
     put "$line"
   done
