@@ -166,8 +166,8 @@ struct Extremes {
 };
 
 // A base just below the bulk of the values, from a sample, when the extremes
-// seem to be outliers; otherwise the minimum.
-uint64_t BulkBase(std::span<const uint64_t> values, int64_t min, int64_t max) {
+// seem to be outliers; otherwise the minimum. *exceptions_pay: false where none would, says the sample.
+uint64_t BulkBase(std::span<const uint64_t> values, int64_t min, int64_t max, bool* exceptions_pay) {
   constexpr size_t kSample = 48;
   std::array<int64_t, kSample> sample;
   const uint64_t full = static_cast<uint64_t>(max) - static_cast<uint64_t>(min);
@@ -181,14 +181,26 @@ uint64_t BulkBase(std::span<const uint64_t> values, int64_t min, int64_t max) {
   // Enough of them this far apart: then what is looked for below comes out the same, at a higher price.
   const uint64_t apart = uint64_t{1} << (BitWidth(full) - 3);
   const uint64_t below_middle = full / 2 - apart / 2;
+  // An exception takes as much as kExceptionBits bits of the width save: one in eight, as `upper` counts them, more than
+  // all but the widths below 2^kFar do; those have `far` exceptions.
+  constexpr unsigned kExceptionBits = 8 * kExceptionBytes;
+  constexpr unsigned kFar = kExceptionBits / 8 + 1;
+  const unsigned width = BitWidth(full);
   size_t lower = 0;
   size_t upper = 0;
+  size_t widest = 0;
+  size_t far = 0;
   for (size_t i = 0; i < n; i++) {
     const uint64_t offset = static_cast<uint64_t>(sample[i]) - static_cast<uint64_t>(min);
     lower += offset <= below_middle ? 1 : 0;
     upper += offset >= below_middle + apart ? 1 : 0;
+    widest += offset >> (width - 1);
+    far += offset >> (width < kFar ? 0 : width - kFar) != 0 ? 1 : 0;
   }
-  if (lower > n / 8 && upper > n / 8) return static_cast<uint64_t>(min);
+  if (lower > n / 8 && upper > n / 8) {
+    *exceptions_pay = widest < 3 || far * kExceptionBits <= n * width;
+    return static_cast<uint64_t>(min);
+  }
   Extremes<kSample / 8 + 1> extremes;
   for (size_t i = 0; i < n; i++) extremes.Add(sample[i]);
   // A sample may by chance have many of few outliers: more of it is left out where that saves much.
@@ -219,8 +231,9 @@ FramePlan PlanFrame(std::span<const uint64_t> values, const base::WordBounds* bo
   plan.width = BitWidth(static_cast<uint64_t>(max) - static_cast<uint64_t>(min));
   plan.bytes = PackedBytes(values.size(), plan.width);
   if (plan.width >= 3 && values.size() >= 32) {
-    const uint64_t base = BulkBase(values, min, max);
-    if (base != plan.base || plan.width >= 8) {
+    bool exceptions_pay = true;
+    const uint64_t base = BulkBase(values, min, max, &exceptions_pay);
+    if (base != plan.base || (plan.width >= 8 && exceptions_pay)) {
       const FramePlan patched = PlanWithBase(values, base);
       if (patched.bytes < plan.bytes) plan = patched;
     }

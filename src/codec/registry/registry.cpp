@@ -1,6 +1,7 @@
 #include "codec/registry/registry.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <vector>
 
@@ -41,6 +42,43 @@ size_t LeastFrameBytes(size_t values, size_t runs) {
 
 // Are integers worth a try as runs?
 bool MayBeRuns(size_t values, size_t runs) { return runs * 4 <= values; }
+
+// Prefix sums cost time: differences have to pay for them.
+bool DeltaPays(size_t delta_bytes, size_t bytes) { return delta_bytes + delta_bytes / 16 < bytes; }
+
+// May a frame of the differences pay where the values take `bytes`? All of them but the exceptions lie within 2^width
+// then, and so do those of a sample, but for two more. Where not, planning the frame would cost many times as much.
+bool DeltaMayPay(std::span<const uint64_t> values, size_t bytes) {
+  constexpr size_t kSample = 16;
+  constexpr size_t kSpare = 2;
+  constexpr size_t kNearByChance = 4;
+  const size_t count = values.size() - 1;
+  if (count < 2 * kSample) return true;
+  std::array<int64_t, kSample> sample;
+  const size_t step = count / kSample;
+  for (size_t i = 0; i < kSample; i++) {
+    // Not at equal distances: where rows of many series alternate, their differences are periodic.
+    const uint32_t mixed = static_cast<uint32_t>(i) * 2654435761u >> 16;
+    const size_t at = i * step + mixed % step;
+    sample[i] = static_cast<int64_t>(values[at + 1] - values[at]);
+  }
+  std::sort(sample.begin(), sample.end());
+  const size_t most_bits = bytes * 8 * 16 / 17;
+  if (most_bits / count >= 64) return true;
+  size_t judged = 0;
+  for (size_t width = most_bits / count + 1; width-- > 0;) {
+    // What a narrower frame saves pays for exceptions. Only the widest frame with as many is judged.
+    const size_t left_out = (most_bits - width * count) * kSample / (count * 8 * kExceptionBytes) + kSpare;
+    if (left_out == judged) continue;
+    judged = left_out;
+    if (left_out > kSample - kNearByChance) return true;
+    for (size_t low = 0; low <= left_out; low++) {
+      const size_t high = low + kSample - 1 - left_out;
+      if ((static_cast<uint64_t>(sample[high]) - static_cast<uint64_t>(sample[low])) >> width == 0) return true;
+    }
+  }
+  return false;
+}
 
 void WriteDelta(std::span<const uint64_t> values, std::span<const uint64_t> deltas,
                 const FramePlan& plan, base::ByteWriter* out) {
@@ -142,14 +180,16 @@ uint8_t EncodeIntegers(std::span<const uint64_t> values, uint8_t width, base::By
   uint8_t best = frame.bytes <= best_bytes ? kFrame : kPlain;
   uint64_t deltas[kMaxVectorRows];
   const size_t n = values.size() - 1;
-  base::Differences(values.data(), values.size(), deltas);
-  const FramePlan delta = PlanFrame({deltas, n});
-  const size_t delta_bytes =
-      delta.bytes + base::VarintBytes(base::ZigZag(static_cast<int64_t>(values[0])));
-  // Prefix sums cost time: delta has to pay for them.
-  if (delta_bytes + delta_bytes / 16 < best_bytes) {
-    best_bytes = delta_bytes;
-    best = kDelta;
+  FramePlan delta;
+  if (DeltaMayPay(values, best_bytes)) {
+    base::Differences(values.data(), values.size(), deltas);
+    delta = PlanFrame({deltas, n});
+    const size_t delta_bytes =
+        delta.bytes + base::VarintBytes(base::ZigZag(static_cast<int64_t>(values[0])));
+    if (DeltaPays(delta_bytes, best_bytes)) {
+      best_bytes = delta_bytes;
+      best = kDelta;
+    }
   }
   if (runs_bytes < best_bytes) return kRuns;
   out->vector()->resize(start);

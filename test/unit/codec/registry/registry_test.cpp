@@ -130,6 +130,50 @@ TEST(Choice, FitsTheData) {
   EXPECT_EQ(kConstant, Choice(float8, Words(1024, 5)).first);
 }
 
+// What a frame takes at best with the least value as base.
+size_t LeastFrame(const Words& words) {
+  int64_t min = INT64_MAX;
+  for (const uint64_t v : words) min = std::min(min, static_cast<int64_t>(v));
+  size_t least = SIZE_MAX;
+  for (unsigned width = 0; width <= 64; width++) {
+    size_t exceptions = 0;
+    for (const uint64_t v : words) exceptions += width < 64 && (v - static_cast<uint64_t>(min)) >> width != 0;
+    least = std::min(least, PackedBytes(words.size(), width) + exceptions * kExceptionBytes);
+  }
+  return least + base::VarintBytes(base::ZigZag(min)) + 2;
+}
+
+// Frames and differences that a sample says cannot pay are not planned: that must not cost more than a little.
+TEST(Choice, SamplesMissLittle) {
+  std::mt19937_64 random(3);
+  size_t chosen = 0;
+  size_t least = 0;
+  int far = 0;
+  for (int round = 0; round < 20000; round++) {
+    Words words(std::vector<size_t>{64, 100, 300, 1024}[random() % 4]);
+    const unsigned range = 1 + random() % 40;   // of independent values
+    const unsigned step = random() % 40;        // of those that go on from the value before
+    const unsigned walks = random() % 101;      // percent
+    const unsigned jumps = random() % 3 == 0 ? random() % 20 : 0;
+    uint64_t value = random() >> 24;
+    for (uint64_t& v : words) {
+      const uint64_t drift = random() % 100 < walks ? value : 0;
+      value = drift + (random() >> (64 - (drift != 0 ? step + 1 : range)));
+      v = value + (random() % 100 < jumps ? random() >> 20 : 0);
+    }
+    Words deltas;
+    for (size_t i = 1; i < words.size(); i++) deltas.push_back(words[i] - words[i - 1]);
+    const size_t delta = LeastFrame(deltas) + base::VarintBytes(base::ZigZag(static_cast<int64_t>(words[0])));
+    const size_t frame = std::min(LeastFrame(words), words.size() * 8);
+    const size_t size = Choice({WordKind::kInt, 8}, words).second;
+    far += size > std::min(frame, delta + delta / 16) * 5 / 4 + 4 ? 1 : 0;
+    chosen += size;
+    least += std::min(frame, delta);
+  }
+  EXPECT_LE(far, 20);  // which have 11 without samples, for bases above the least value
+  EXPECT_LE(static_cast<double>(chosen), static_cast<double>(least) * 1.01);
+}
+
 TEST(WordCodecs, RandomBytesAreSafe) {
   std::mt19937_64 random(2);
   const WordShape shapes[] = {{WordKind::kInt, 4}, {WordKind::kFloat4, 4}, {WordKind::kFloat8, 8}};
