@@ -244,6 +244,7 @@ int			nts_part_append(NtsPart *part, const NtsValue *values, uint64_t row_id,
  * (VAR: address of a varlena; FIXED: of the bytes), nulls[i][c] says that it is NULL.
  * images: NULL, or of each row NULL or bytes that stand for its values of all VAR and FIXED
  * columns: in rows with equal images these are equal, byte for byte and NULL for NULL.
+ * following: rows that the caller has behind the block.
  */
 typedef struct NtsRowBlock
 {
@@ -252,6 +253,7 @@ typedef struct NtsRowBlock
 	uint32_t	count;
 	const uint8_t *const *images;
 	const uint32_t *image_lengths;
+	uint32_t	following;
 } NtsRowBlock;
 
 /*

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "memtable/time_buckets.h"
-#include "segment/batch.h"
 #include "segment/segment_builder.h"
 
 namespace nodedb_ts::memtable {
@@ -145,18 +144,42 @@ base::Status FlushPlan::NextBatch(NtsOutput* output) {
   if (encoded > rows.size()) return base::Status::Bug("a batch holds more rows than it was given");
   rows = rows.first(encoded);
   next_row_ += static_cast<uint32_t>(encoded);
+  rows_.resize(encoded);
+  DescribeBatch(*source_, source_->layout().schema(), layout, output);
+  Describe(rows, output);
+  return base::Status::Ok();
+}
+
+// The batch in bytes_ of the rows in rows_, as far as it does not depend on their ids.
+void FlushPlan::DescribeBatch(const segment::RowSource& source, const NtsSchema& schema, segment::BatchLayout layout,
+                              NtsOutput* output) {
   output->kind = NTS_OUTPUT_BATCH;
   output->batch_layout = static_cast<uint8_t>(layout);
   output->bytes = bytes_.data();
   output->length = bytes_.size();
-  const int32_t time_column = source_->layout().schema().time_column;
-  if (time_column >= 0) {
-    words_.resize(rows.size());
-    nulls_.resize(rows.size());
-    source_->GatherWords(static_cast<size_t>(time_column), rows, words_.data(), nulls_.data());
+  if (schema.time_column >= 0) {
+    words_.resize(rows_.size());
+    nulls_.resize(rows_.size());
+    source.GatherWords(static_cast<size_t>(schema.time_column), rows_, words_.data(), nulls_.data());
   }
-  DescribeTimes(words_.data(), nulls_.data(), time_column < 0 ? 0 : rows.size(), output);
-  Describe(rows, output);
+  DescribeTimes(words_.data(), nulls_.data(), schema.time_column < 0 ? 0 : rows_.size(), output);
+}
+
+base::Status FlushPlan::EncodeStaged(const StagedRows& staged, uint32_t first, const NtsFlushOptions& options,
+                                     NtsOutput* output) {
+  *output = NtsOutput();
+  rows_.resize(std::clamp<uint32_t>(options.max_batch_rows, 1, staged.rows() - first));
+  for (uint32_t i = 0; i < rows_.size(); ++i) rows_[i] = first + i;
+  segment::BatchLayout layout = segment::BatchLayout::kPlainRows;
+  size_t encoded = 0;
+  const base::Status status = segment::EncodeBatch(staged.schema(), staged, rows_, false, options.max_batch_bytes,
+                                                   batch_rows_, &bytes_, &layout, &encoded);
+  if (!status.ok() || encoded == 0) return status;
+  if (encoded < rows_.size()) batch_rows_ = encoded;
+  rows_.resize(encoded);
+  DescribeBatch(staged, staged.schema(), layout, output);
+  output->rows = encoded;
+  output->min_command_id = output->max_command_id = staged.command_id();
   return base::Status::Ok();
 }
 

@@ -11,8 +11,10 @@
 #include "base/status.h"
 #include "memtable/memtable.h"
 #include "memtable/series_order.h"
+#include "memtable/staged_rows.h"
 #include "memtable/time_buckets.h"
 #include "nodedb_ts/core.h"
+#include "segment/batch.h"
 #include "segment/dictionary_set.h"
 
 namespace nodedb_ts::memtable {
@@ -36,6 +38,10 @@ class FlushPlan {
   // the next call.
   base::Status Next(NtsOutput* output);
 
+  // Encodes a batch of staged rows from `first` on; kind END when that one is too large for a batch.
+  base::Status EncodeStaged(const StagedRows& staged, uint32_t first, const NtsFlushOptions& options,
+                            NtsOutput* output);
+
   // True when each row has been put out.
   bool finished() const;
   // Ends the plan; keeps scratch buffers, which the next flush of a bulk load needs.
@@ -58,6 +64,8 @@ class FlushPlan {
   void SplitGroup(Group group);
   void SplitByBytes(Group group);
   void SplitByIds(Group group);
+  void DescribeBatch(const segment::RowSource& source, const NtsSchema& schema, segment::BatchLayout layout,
+                     NtsOutput* output);
   void Describe(std::span<const uint32_t> rows, NtsOutput* output);
   void DescribeTimes(const uint64_t* times, const uint8_t* nulls, size_t rows,
                      NtsOutput* output) const;

@@ -12,26 +12,11 @@
 #include <string_view>
 
 #include "memtable/memtable.h"
+#include "memtable/row_block.h"
 
 namespace nodedb_ts::memtable {
 
 namespace {
-
-// Longer values are a row's own business: the rows of a block stay small.
-constexpr uint32_t kLongestInBlock = 2048;
-
-// The bytes of a varlena as PostgreSQL lays it out; false: stored elsewhere,
-// compressed, or too long for a block.
-inline bool PlainBytes(const uint8_t* varlena, NtsValue* value) {
-  if ((varlena[0] & 3) == 0) {
-    value->length = (LoadAs<uint32_t>(varlena) >> 2) - 4;
-    value->word = reinterpret_cast<uintptr_t>(varlena + 4);
-    return value->length <= kLongestInBlock;
-  }
-  value->length = (varlena[0] >> 1) - 1u;
-  value->word = reinterpret_cast<uintptr_t>(varlena + 1);
-  return (varlena[0] & 1) != 0 && varlena[0] != 1;
-}
 
 template <typename Flags>
 bool HasNulls(const NtsRowBlock& block, uint32_t count, std::span<const TableLayout::NullWindow> windows) {
@@ -55,10 +40,6 @@ bool HasNulls(const NtsRowBlock& block, uint32_t count, const TableLayout& layou
     case 2: return HasNulls<uint16_t>(block, count, layout.word_nulls());
     default: return HasNulls<uint8_t>(block, count, layout.word_nulls());
   }
-}
-
-inline const uint8_t* Address(uint64_t word) {
-  return reinterpret_cast<const uint8_t*>(static_cast<uintptr_t>(word));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "memtable/row_block.h"
 #include "memtable/series_choice.h"
 #include "memtable/timeseries_manager.h"
 
@@ -22,11 +23,22 @@ bool SameSchema(const NtsSchema& a, const NtsSchema& b) {
   return true;
 }
 
+// The first row of a block.
+void ReadRow(const NtsSchema& schema, const NtsRowBlock& block, NtsValue* values) {
+  for (uint32_t i = 0; i < schema.column_count; ++i) {
+    const uint8_t kind = schema.columns[i].kind;
+    values[i] = {block.words[0][i], 0, block.nulls[0][i] || kind == NTS_KIND_NONE ? 1u : 0u};
+    // Staged values are plain.
+    if (kind == NTS_KIND_VAR && !values[i].is_null) static_cast<void>(PlainBytes(Address(values[i].word), &values[i]));
+  }
+}
+
 }  // namespace
 
 Part::Part(TimeseriesManager* manager, const NtsSchema& schema)
     : manager_(manager),
-      unkeyed_(TableLayout::Make(schema, false, {}, manager->FullChunkBytes())) {}
+      unkeyed_(TableLayout::Make(schema, false, {}, manager->FullChunkBytes())),
+      staged_(&manager->budget_, unkeyed_) {}
 
 Part::~Part() {
   active_.reset();
@@ -47,6 +59,7 @@ Memtable* Part::Active() {
 
 base::Status Part::Append(const NtsValue* values, uint64_t row_id, uint32_t command_id,
                           NtsIngest* result) {
+  UnstageFirst();
   Memtable* active = Active();
   // Before the row, so that a failure leaves the part as it was.
   if (active->rows() == kChoiceRows - 1 && !has_series_) {
@@ -66,7 +79,7 @@ base::Status Part::Append(const NtsValue* values, uint64_t row_id, uint32_t comm
   }
   ++manager_->ingested_;
   EvictOver(manager_->options_.max_series);
-  *result = manager_->FlushNeeded(*active_) ? NTS_INGEST_FLUSH_NEEDED : NTS_INGEST_OK;
+  *result = manager_->FlushNeeded(active_->shared_bytes()) ? NTS_INGEST_FLUSH_NEEDED : NTS_INGEST_OK;
   return base::Status::Ok();
 }
 
@@ -74,6 +87,12 @@ uint32_t Part::AppendBlock(const NtsRowBlock& block, uint32_t command_id, NtsIng
   *result = NTS_INGEST_OK;
   // A budget of a few blocks is watched row by row.
   if (manager_->options_.memory_budget_bytes < kBlockBudgetBytes) return 0;
+  if (Stage(block, command_id)) {
+    manager_->ingested_ += block.count;
+    if (manager_->FlushNeeded(0)) *result = NTS_INGEST_FLUSH_NEEDED;
+    return block.count;
+  }
+  UnstageFirst();
   Memtable* const active = Active();
   NtsRowBlock rest = block;
   if (!has_series_) {
@@ -88,17 +107,80 @@ uint32_t Part::AppendBlock(const NtsRowBlock& block, uint32_t command_id, NtsIng
     const uint32_t rows = active->AppendBlock(rest, command_id, manager_->options_.max_series);
     if (rows == 0) break;
     added += rows;
-    rest.words += rows;
-    rest.nulls += rows;
-    rest.count -= rows;
-    if (rest.images != nullptr) {
-      rest.images += rows;
-      rest.image_lengths += rows;
-    }
-    if (manager_->FlushNeeded(*active)) *result = NTS_INGEST_FLUSH_NEEDED;
+    rest = Behind(rest, rows);
+    if (manager_->FlushNeeded(active->shared_bytes())) *result = NTS_INGEST_FLUSH_NEEDED;
   }
   manager_->ingested_ += added;
   return added;
+}
+
+// ---- staged rows -------------------------------------------------------
+
+// Keeps a block that has no rows before it, and none behind it as far as the caller knows, as it is.
+bool Part::Stage(const NtsRowBlock& block, uint32_t command_id) {
+  return block.following == 0 && !flushing_ && rows() == 0 && staged_.Take(block, command_id);
+}
+
+// A memtable of the staged rows from `first` on; nullptr: *result says why not.
+std::unique_ptr<Memtable> Part::TableOfStaged(uint32_t first, Grow* result) const {
+  auto table = std::make_unique<Memtable>(&manager_->budget_, layout());
+  std::vector<NtsValue> values(schema().column_count);
+  NtsRowBlock rest = Behind(staged_.block(), first);
+  while (rest.count > 0) {
+    uint32_t added = table->AppendBlock(rest, staged_.command_id());
+    if (added == 0) {
+      ReadRow(schema(), rest, values.data());
+      *result = table->Append(values.data(), NTS_NO_ROW_ID, staged_.command_id());
+      if (*result != Grow::kOk) return nullptr;
+      added = 1;
+    }
+    rest = Behind(rest, added);
+  }
+  return table;
+}
+
+// Moves them to a memtable; false: there is no memory for it, they stay.
+bool Part::Unstage() {
+  if (staged_.empty()) return true;
+  queued_.reserve(queued_.size() + 1);
+  Grow result = Grow::kOk;
+  auto table = TableOfStaged(0, &result);
+  if (table == nullptr) return false;
+  staged_.Clear(manager_->KeepBytes());
+  if (active_ == nullptr || active_->rows() == 0) {
+    active_ = std::move(table);
+    EvictOver(manager_->options_.max_series);
+  } else {
+    table->account().MoveTo(Pool::kQueued);
+    queued_.insert(queued_.begin(), std::move(table));
+  }
+  return true;
+}
+
+// More rows come. Where the budget refuses, they go to a memtable of their own.
+void Part::UnstageFirst() {
+  if (!staged_.empty() && !flushing_ && (active_ == nullptr || active_->rows() == 0)) static_cast<void>(Unstage());
+}
+
+// The next batch of staged rows; kind END: those that are left are in frozen_.
+base::Status Part::FlushStaged(NtsOutput* output) {
+  const base::Status status = plan_.EncodeStaged(staged_, staged_done_, options_, output);
+  if (!status.ok()) return status;
+  if (output->kind != NTS_OUTPUT_END) {
+    staged_done_ += static_cast<uint32_t>(output->rows);
+    return status;
+  }
+  // A row that is too large for a page: that takes a segment.
+  const Budget::Lift lift(&manager_->budget_);
+  frozen_.reserve(frozen_.size() + 1);
+  Grow result = Grow::kOk;
+  auto table = TableOfStaged(staged_done_, &result);
+  if (table == nullptr) return base::Status::Memory("out of memory for flushing rows");
+  table->account().MoveTo(Pool::kFrozen);
+  frozen_.insert(frozen_.begin(), std::move(table));
+  staged_.Truncate(staged_done_);
+  StartPlan();
+  return status;
 }
 
 void Part::EvictOver(uint64_t max_series) {
@@ -114,14 +196,14 @@ uint64_t Part::RowBytes(const NtsValue* values) const {
 }
 
 uint64_t Part::rows() const {
-  uint64_t rows = active_ == nullptr ? 0 : active_->rows();
+  uint64_t rows = staged_.rows() + (active_ == nullptr ? 0 : active_->rows());
   for (const auto& table : queued_) rows += table->rows();
   for (const auto& table : frozen_) rows += table->rows();
   return rows;
 }
 
 uint64_t Part::bytes() const {
-  uint64_t bytes = active_ == nullptr || active_->rows() == 0 ? 0 : active_->bytes();
+  uint64_t bytes = staged_.bytes() + (active_ == nullptr || active_->rows() == 0 ? 0 : active_->bytes());
   for (const auto& table : queued_) bytes += table->bytes();
   for (const auto& table : frozen_) bytes += table->bytes();
   return bytes;
@@ -153,6 +235,8 @@ void Part::Reset() {
   flushing_ = false;
   plan_.End();
   if (!firm_) ForgetSeries();
+  staged_.Clear(manager_->KeepBytes());
+  staged_done_ = 0;
   if (active_ != nullptr) active_->Clear(manager_->KeepBytes());
   for (auto& table : queued_) Recycle(std::move(table));
   for (auto& table : frozen_) Recycle(std::move(table));
@@ -219,6 +303,10 @@ base::Status Part::Merge(Part* from) {
     return base::Status::Bug("merge of parts of different tables");
   }
   if (from->flushing_) from->FlushEnd(false);
+  {
+    const Budget::Lift lift(&manager_->budget_);
+    if ((!flushing_ && !Unstage()) || !from->Unstage()) return base::Status::Memory("out of memory for merging parts");
+  }
   queued_.reserve(queued_.size() + from->queued_.size() + from->frozen_.size() + 1);
   if (!has_series_ && from->has_series_) {
     TakeSeries(from->series_columns_, from->firm_);
@@ -267,6 +355,9 @@ base::Status Part::FlushBegin(const NtsFlushOptions& options) {
   options_ = options;
   dictionaries_ = options.dictionaries == nullptr ? nullptr : options.dictionaries->set;
   options_.dictionaries = nullptr;  // the handle may be closed
+  if (staged_.rows() >= options.min_segment_rows || staged_.bytes() >= options.min_segment_bytes) {
+    static_cast<void>(Unstage());
+  }
   frozen_.reserve(frozen_.size() + queued_.size() + 1);
   for (auto& table : queued_) frozen_.push_back(std::move(table));
   queued_.clear();
@@ -277,6 +368,8 @@ base::Status Part::FlushBegin(const NtsFlushOptions& options) {
     TakeSeries(ChooseSeriesColumns(schema(), *table, table->rows()),
                table->rows() >= kChoiceFirmRows);
   }
+  if (!staged_.empty()) staged_.Freeze();
+  staged_done_ = 0;
   current_ = 0;
   flushing_ = true;
   StartPlan();
@@ -294,6 +387,10 @@ void Part::StartPlan() {
 base::Status Part::FlushNext(NtsOutput* output) {
   if (!flushing_) return base::Status::Bug("no flush has begun");
   *output = NtsOutput();
+  if (staged_done_ < staged_.rows()) {
+    const base::Status status = FlushStaged(output);
+    if (!status.ok() || output->kind != NTS_OUTPUT_END) return status;
+  }
   while (current_ < frozen_.size()) {
     const base::Status status = plan_.Next(output);
     if (!status.ok() || output->kind != NTS_OUTPUT_END) return status;
@@ -307,11 +404,13 @@ void Part::FlushEnd(bool success) {
   if (!flushing_) return;
   flushing_ = false;
   // Rows that were never put out are not in shared storage, whatever the caller says.
-  const bool complete = current_ >= frozen_.size() ||
-                        (current_ + 1 == frozen_.size() && plan_.finished());
+  const bool complete = staged_done_ == staged_.rows() &&
+                        (current_ >= frozen_.size() || (current_ + 1 == frozen_.size() && plan_.finished()));
+  staged_done_ = 0;
   plan_.End();
   dictionaries_.reset();
-  if (!success || !complete || frozen_.empty()) return;
+  if (!success || !complete || (frozen_.empty() && staged_.empty())) return;
+  staged_.Clear(manager_->KeepBytes());
   for (auto& table : frozen_) Recycle(std::move(table));
   frozen_.clear();
   ++manager_->flushes_;

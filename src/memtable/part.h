@@ -2,7 +2,8 @@
 //
 // Double-buffered: an active memtable takes rows; frozen ones are being flushed, or
 // were in a flush that failed. Between them may be queued ones, which wait for the
-// next flush because a merge could not afford to copy them.
+// next flush because a merge could not afford to copy them. The first block of rows is
+// staged: unless more rows come, it becomes a batch without a memtable.
 #ifndef NODEDB_TS_MEMTABLE_PART_H
 #define NODEDB_TS_MEMTABLE_PART_H
 
@@ -15,6 +16,7 @@
 #include "base/status.h"
 #include "memtable/flush_plan.h"
 #include "memtable/memtable.h"
+#include "memtable/staged_rows.h"
 #include "nodedb_ts/core.h"
 
 namespace nodedb_ts::memtable {
@@ -69,6 +71,11 @@ class Part {
     return has_series_ ? keyed_ : unkeyed_;
   }
   Memtable* Active();
+  bool Stage(const NtsRowBlock& block, uint32_t command_id);
+  std::unique_ptr<Memtable> TableOfStaged(uint32_t first, Grow* result) const;
+  bool Unstage();
+  void UnstageFirst();
+  base::Status FlushStaged(NtsOutput* output);
   void TakeSeries(std::span<const uint16_t> columns, bool firm);
   void ForgetSeries();
   void Rekey();
@@ -87,6 +94,8 @@ class Part {
   bool has_series_ = false;
   bool firm_ = false;  // the choice outlives a reset
   std::vector<uint16_t> series_columns_;
+  StagedRows staged_;                 // before all others
+  uint32_t staged_done_ = 0;          // put out by the flush that runs
   std::unique_ptr<Memtable> active_;  // may be missing or empty
   Tables queued_;
   Tables frozen_;

@@ -71,7 +71,8 @@ NtsCounters TimeseriesManager::Counters() const {
   counters.active_bytes = budget_.bytes(Pool::kActive);
   counters.frozen_bytes = budget_.bytes(Pool::kQueued) + budget_.bytes(Pool::kFrozen);
   for (const Part* part = parts_; part != nullptr; part = part->next_) {
-    if (!part->queued_.empty() || !part->frozen_.empty()) counters.has_frozen = 1;
+    if (!part->queued_.empty() || !part->frozen_.empty() || part->staged_.frozen()) counters.has_frozen = 1;
+    if (!part->staged_.frozen()) counters.active_rows += part->staged_.rows();
     const Memtable* active = part->active_.get();
     if (active == nullptr || active->rows() == 0) continue;
     counters.active_series += active->active_series();

@@ -46,10 +46,10 @@ class TimeseriesManager {
  private:
   friend class Part;
 
-  // active: took rows. Those that share a variant count as if they did not: segments of more rows would save
-  // less than the memory costs that they have to wait in.
-  bool FlushNeeded(const Memtable& active) const {
-    return budget_.bytes(Pool::kActive) + budget_.bytes(Pool::kQueued) + active.shared_bytes() >= flush_bytes_;
+  // shared: of the memtable that took rows. Those that share a variant count as if they did not: segments of more rows
+  // would save less than the memory costs that they have to wait in.
+  bool FlushNeeded(uint64_t shared_bytes) const {
+    return budget_.bytes(Pool::kActive) + budget_.bytes(Pool::kQueued) + shared_bytes >= flush_bytes_;
   }
   // Bytes that an empty part may keep: little against what makes a flush due.
   uint64_t KeepBytes() const;

@@ -1002,7 +1002,7 @@ insert_block(NtsTableBuffer *table, Relation rel, TupleTableSlot **slots, int co
 	const bool *nulls[BLOCK_ROWS];
 	const uint8_t *images[BLOCK_ROWS];
 	uint32_t	image_lengths[BLOCK_ROWS];
-	NtsRowBlock block = {words, nulls, Min(count, BLOCK_ROWS), images, image_lengths};
+	NtsRowBlock block = {words, nulls, Min(count, BLOCK_ROWS), images, image_lengths, count - Min(count, BLOCK_ROWS)};
 	NtsStatus	status;
 	NtsPart    *core;
 	uint32		appended;

@@ -168,7 +168,7 @@ take_block(NtsSorter *sorter, NtsVectorSet *set, uint32 count)
 	}
 	for (uint32 at = 0, by_row = 0; at < count;)
 	{
-		NtsRowBlock block = {sorter->word_rows + at, sorter->null_rows + at, count - at, NULL, NULL};
+		NtsRowBlock block = {sorter->word_rows + at, sorter->null_rows + at, count - at, NULL, NULL, 0};
 		uint32_t	added = 0;
 		int			result;
 		NtsStatus	status;

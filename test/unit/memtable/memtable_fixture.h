@@ -68,14 +68,15 @@ inline std::vector<NtsValue> ValuesOf(const NtsSchema& schema, const Row& row) {
 }
 
 // Rows as PostgreSQL's slots hold them; `short_headers`: values of up to 126 bytes get a header of one byte.
-// One of 16 rows, and all without `with_images`, come without an image.
+// With `with_images` values lie in their rows' images; every third number of rows has some without one.
 class Block {
  public:
   Block(const NtsSchema& schema, const std::vector<Row>& rows, bool short_headers, bool with_images = false) {
     for (const Row& row : rows) {
-      std::string& image = images_.emplace_back();
+      std::string image;
       std::vector<uint64_t>& words = words_.emplace_back();
       std::unique_ptr<bool[]>& nulls = nulls_.emplace_back(new bool[schema.column_count]);
+      std::vector<std::pair<uint32_t, size_t>> in_image;  // column and offset
       for (uint32_t i = 0; i < schema.column_count; ++i) {
         const Cell& cell = row.cells[i];
         nulls[i] = cell.is_null;
@@ -87,22 +88,27 @@ class Block {
         const std::string header =
             schema.columns[i].kind == NTS_KIND_FIXED ? "" : Header(cell.bytes.size(), short_headers);
         bytes_.push_back(std::make_unique<std::string>(header + cell.bytes));
+        in_image.emplace_back(i, image.size());
         image += *bytes_.back();
         words.push_back(reinterpret_cast<uintptr_t>(bytes_.back()->data()));
       }
+      if (!with_images) continue;
+      const std::string& kept = *kept_images_.emplace_back(std::make_unique<std::string>(image));
+      for (const auto& [column, offset] : in_image) words[column] = reinterpret_cast<uintptr_t>(kept.data() + offset);
     }
     for (size_t i = 0; i < words_.size(); ++i) {
       word_rows_.push_back(words_[i].data());
       null_rows_.push_back(nulls_[i].get());
       const bool has_none = words_.size() % 3 == 0 && i % 16 == 7;
-      image_rows_.push_back(has_none ? nullptr : reinterpret_cast<const uint8_t*>(images_[i].data()));
-      image_lengths_.push_back(static_cast<uint32_t>(images_[i].size()));
+      if (!with_images) continue;
+      image_rows_.push_back(has_none ? nullptr : reinterpret_cast<const uint8_t*>(kept_images_[i]->data()));
+      image_lengths_.push_back(static_cast<uint32_t>(kept_images_[i]->size()));
     }
-    if (!with_images) image_rows_.clear();
   }
   NtsRowBlock From(size_t row) const {
     return {word_rows_.data() + row, null_rows_.data() + row, static_cast<uint32_t>(word_rows_.size() - row),
-            image_rows_.empty() ? nullptr : image_rows_.data() + row, image_lengths_.data() + row};
+            image_rows_.empty() ? nullptr : image_rows_.data() + row,
+            image_rows_.empty() ? nullptr : image_lengths_.data() + row, 0};
   }
 
  private:
@@ -117,7 +123,7 @@ class Block {
   std::vector<std::unique_ptr<std::string>> bytes_;
   std::vector<const uint64_t*> word_rows_;
   std::vector<const bool*> null_rows_;
-  std::vector<std::string> images_;
+  std::vector<std::unique_ptr<std::string>> kept_images_;
   std::vector<const uint8_t*> image_rows_;
   std::vector<uint32_t> image_lengths_;
 };

@@ -390,7 +390,7 @@ TEST_P(MemtableKeys, BlocksLeaveOddValuesAlone) {
       const uint64_t* row_words = words;
       const bool nulls[3] = {};
       const bool* row_nulls = nulls;
-      EXPECT_EQ(0u, memtable.AppendBlock({&row_words, &row_nulls, 1, nullptr, nullptr}, 0));
+      EXPECT_EQ(0u, memtable.AppendBlock({&row_words, &row_nulls, 1, nullptr, nullptr, 0}, 0));
     }
   }
   rows.resize(4);

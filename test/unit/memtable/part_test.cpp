@@ -1,5 +1,7 @@
 #include "memtable/part.h"
 
+#include <random>
+
 #include "memtable/memtable_fixture.h"
 
 namespace nodedb_ts::test {
@@ -198,6 +200,196 @@ TEST(Part, ResetDropsEverythingAndIsReused) {
     uint32_t command = 0;
     EXPECT_FALSE(table.part->Fetch(5, values, &command));
   }
+}
+
+// ---- staged rows -------------------------------------------------------
+
+std::vector<NtsColumn> Mixed() {
+  return {Int(8), Text(), Int(2), Float4(), Dropped(), Fixed(5), Float8(), Text(), Int(1)};
+}
+Row MixedRow(std::mt19937_64* random, uint32_t command) {
+  const auto maybe = [&](Cell cell) { return (*random)() % 8 == 0 ? Cell() : cell; };
+  const auto word = [&](int bits) { return Cell(static_cast<int64_t>((*random)()) >> (64 - bits)); };
+  Row row;
+  row.cells = {maybe(word(64)),
+               maybe(Cell("host " + std::to_string((*random)() % 5))),
+               maybe(word(16)),
+               maybe(Cell(static_cast<int64_t>((*random)() & 0xffffffffu))),
+               Cell(),
+               maybe(Cell(std::string(5, static_cast<char>('a' + (*random)() % 26)))),
+               maybe(word(64)),
+               maybe(Cell(std::string((*random)() % 12 == 0 ? (*random)() % 300 : 3, 'x'))),
+               maybe(word(8))};
+  row.command_id = command;
+  return row;
+}
+std::vector<Row> MixedRows(std::mt19937_64* random, size_t count, uint32_t command) {
+  std::vector<Row> rows;
+  while (rows.size() < count) rows.push_back(MixedRow(random, command));
+  return rows;
+}
+
+// Adds rows by block, or where that does not go on by row, as PostgreSQL's side does.
+void AppendBlocks(Table* table, memtable::Part* part, const std::vector<Row>& rows, bool with_images) {
+  const Block block(table->schema, rows, rows.size() % 2 == 0, with_images);
+  for (size_t at = 0; at < rows.size();) {
+    NtsIngest result = NTS_INGEST_OK;
+    at += part->AppendBlock(block.From(at), rows[at].command_id, &result);
+    if (at < rows.size()) ASSERT_NE(NTS_INGEST_REJECTED, table->AppendTo(part, rows[at++]));
+  }
+}
+
+std::vector<Row> FlushedRows(Table* table, memtable::Part* part, const NtsFlushOptions& options, RowSink* sink) {
+  EXPECT_TRUE(table->manager->Flush(part, options, sink).ok());
+  sink->Commit();
+  EXPECT_EQ(0u, part->rows());
+  return sink->rows;
+}
+
+TEST(Part, StagedRowsBecomeBatchesInTheirOrder) {
+  std::mt19937_64 random(5);
+  Table table(Mixed(), 0, 0);
+  for (const size_t count : {1u, 8u, 9u, 100u, 255u}) {
+    for (const size_t page : {8000u, 500u}) {
+      const std::vector<Row> rows = MixedRows(&random, count, 7);
+      AppendBlocks(&table, table.part, rows, true);
+      EXPECT_EQ(count, table.part->rows());
+      EXPECT_LT(0u, table.part->bytes());
+      EXPECT_EQ(count, table.manager->Counters().active_rows);
+      EXPECT_EQ(0u, table.manager->Counters().active_series);
+      RowSink sink(table.schema);
+      NtsFlushOptions options = FlushOptions();
+      options.max_batch_bytes = page;
+      EXPECT_EQ(rows, FlushedRows(&table, table.part, options, &sink)) << count << " " << page;
+      EXPECT_EQ(0, sink.segments);
+      EXPECT_EQ(0u, table.part->bytes());
+    }
+  }
+}
+
+// A block stays as it is only if it is alone: what comes before or behind it makes it rows of a memtable.
+TEST(Part, StagedRowsAndOthersAreTheSameRows) {
+  std::mt19937_64 random(6);
+  for (int round = 0; round < 400; ++round) {
+    Table table(Mixed(), 0, 0, 8 << 20, round % 5 == 0 ? 2 : 500000);
+    memtable::Part* inner = table.NewPart();
+    std::vector<Row> rows;
+    std::vector<Row> inner_rows;
+    for (uint32_t piece = 0; piece < random() % 5; ++piece) {
+      const bool to_inner = random() % 3 == 0;
+      const std::vector<Row> more = MixedRows(&random, 1 + random() % 256, piece);
+      memtable::Part* const part = to_inner ? inner : table.part;
+      switch (random() % 3) {
+        case 0: for (const Row& row : more) table.AppendTo(part, row); break;
+        case 1: AppendBlocks(&table, part, more, true); break;
+        default: AppendBlocks(&table, part, more, false); break;
+      }
+      if (random() % 4 == 0) {
+        const std::vector<uint16_t> series = {1};
+        ASSERT_TRUE(part->SetSeries(series).ok());
+      }
+      std::vector<Row>& model = to_inner ? inner_rows : rows;
+      model.insert(model.end(), more.begin(), more.end());
+      ASSERT_EQ(model.size(), part->rows());
+    }
+    ASSERT_TRUE(table.part->Merge(inner).ok());
+    rows.insert(rows.end(), inner_rows.begin(), inner_rows.end());
+    ASSERT_EQ(rows.size(), table.part->rows());
+    ASSERT_EQ(0u, inner->rows());
+    RowSink sink(table.schema);
+    NtsFlushOptions options = random() % 2 == 0 ? FlushOptions() : SegmentsOnly();
+    options.keep_command_ids = true;
+    std::vector<Row> written = FlushedRows(&table, table.part, options, &sink);
+    std::sort(rows.begin(), rows.end());
+    std::sort(written.begin(), written.end());
+    ASSERT_EQ(rows, written) << round;
+  }
+}
+
+// Rows too large for a page need a segment; a flush that fails anywhere leaves all rows for the next one.
+TEST(Part, StagedRowsOutliveFailedFlushes) {
+  std::mt19937_64 random(8);
+  for (int round = 0; round < 200; ++round) {
+    Table table(Mixed(), 0, 0);
+    std::vector<Row> rows = MixedRows(&random, 16 + random() % 100, 1);
+    if (round % 2 == 0) rows[random() % rows.size()].cells[7] = Cell(std::string(700, 'y'));
+    AppendBlocks(&table, table.part, rows, true);
+    NtsFlushOptions options = FlushOptions();
+    options.max_batch_bytes = round % 2 == 0 ? 600 : 2000;
+    RowSink failing(table.schema);
+    failing.fail_at = 1 + static_cast<int>(random() % 4);
+    if (!table.manager->Flush(table.part, options, &failing).ok()) {
+      EXPECT_EQ(rows.size(), table.part->rows());
+      EXPECT_EQ(1u, table.manager->Counters().has_frozen);
+      if (round % 3 == 0) {
+        const std::vector<Row> more = MixedRows(&random, 20, 2);
+        AppendBlocks(&table, table.part, more, true);
+        rows.insert(rows.end(), more.begin(), more.end());
+      }
+      RowSink sink(table.schema);
+      std::vector<Row> written = FlushedRows(&table, table.part, options, &sink);
+      std::sort(rows.begin(), rows.end());
+      std::sort(written.begin(), written.end());
+      ASSERT_EQ(rows, written) << round;
+    }
+    EXPECT_EQ(0u, table.manager->Counters().has_frozen);
+  }
+}
+
+// While a flush runs, its rows stay staged, and rows that come are not part of it.
+TEST(Part, RowsArriveWhileStagedOnesAreFlushed) {
+  std::mt19937_64 random(9);
+  Table table(Mixed(), 0, 0);
+  const std::vector<Row> rows = MixedRows(&random, 50, 1);
+  const std::vector<Row> more = MixedRows(&random, 50, 2);
+  AppendBlocks(&table, table.part, rows, true);
+  ASSERT_TRUE(table.part->FlushBegin(FlushOptions()).ok());
+  AppendBlocks(&table, table.part, more, true);
+  NtsOutput output = {};
+  ASSERT_TRUE(table.part->FlushNext(&output).ok());
+  EXPECT_EQ(rows, RowsOf(table.schema, output));
+  ASSERT_TRUE(table.part->FlushNext(&output).ok());
+  EXPECT_EQ(NTS_OUTPUT_END, output.kind);
+  table.part->FlushEnd(true);
+  EXPECT_EQ(50u, table.part->rows());
+  RowSink sink(table.schema);
+  EXPECT_EQ(more, FlushedRows(&table, table.part, FlushOptions(), &sink));
+}
+
+// Where there is no room for a memtable of them, staged rows stay what they are.
+TEST(Part, StagedRowsStayWithinTheBudget) {
+  constexpr uint64_t kBudget = uint64_t{4} << 20;
+  std::mt19937_64 random(10);
+  Table table(Metric(), 0, 0, kBudget, 500000, 1.0);
+  std::vector<Row> rows;
+  for (int i = 0; i < 200; ++i) rows.push_back(Sample(i, NTS_NO_ROW_ID, 1));
+  AppendBlocks(&table, table.part, rows, true);
+  // Small parts fill what a large one has no chunk for.
+  for (int i = 0; i < 20; ++i) {
+    memtable::Part* const other = table.NewPart();
+    while (table.AppendTo(other, Sample(i, NTS_NO_ROW_ID, 1)) != NTS_INGEST_REJECTED) {}
+  }
+  const uint64_t before = table.part->bytes();
+  while (table.Append(rows[0]) != NTS_INGEST_REJECTED) rows.push_back(rows[0]);
+  EXPECT_EQ(before, table.part->bytes());
+  EXPECT_EQ(rows.size(), table.part->rows());
+  const NtsCounters counters = table.manager->Counters();
+  EXPECT_LE(counters.active_bytes + counters.frozen_bytes, kBudget);
+  RowSink sink(table.schema);
+  EXPECT_EQ(rows, FlushedRows(&table, table.part, FlushOptions(), &sink));
+}
+
+TEST(Part, ResetForgetsStagedRows) {
+  std::mt19937_64 random(11);
+  Table table(Mixed(), 0, 0);
+  AppendBlocks(&table, table.part, MixedRows(&random, 100, 1), true);
+  table.part->Reset();
+  EXPECT_EQ(0u, table.part->rows());
+  EXPECT_EQ(0u, table.manager->Counters().active_bytes);
+  const std::vector<Row> rows = MixedRows(&random, 30, 2);
+  AppendBlocks(&table, table.part, rows, true);
+  RowSink sink(table.schema);
+  EXPECT_EQ(rows, FlushedRows(&table, table.part, FlushOptions(), &sink));
 }
 
 TEST(Part, SeriesColumnsAreCheckedAndIgnoredOnceRowsAreKeyed) {
