@@ -33,6 +33,22 @@ constant_word(Oid type, Datum value)
 			return DatumGetBool(value) ? 1 : 0;
 		case FLOAT4OID:
 			return (uint64) Float8GetDatum((float8) DatumGetFloat4(value));
+		case INT8OID:
+		case FLOAT8OID:
+		case TIMEOID:
+		case TIMESTAMPOID:
+		case TIMESTAMPTZOID:
+			return (uint64) value;
+		default:
+			break;
+	}
+	/* types that are compared for equality only have the words of signed integers, too */
+	switch (get_typlen(type))
+	{
+		case sizeof(int8):
+			return (uint64) (int64) (int8) DatumGetChar(value);
+		case sizeof(int32):
+			return (uint64) (int64) DatumGetInt32(value);
 		default:
 			return (uint64) value;
 	}

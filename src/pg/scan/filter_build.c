@@ -123,18 +123,54 @@ nts_filter_word_order(Oid type)
 	}
 }
 
+/* Types by value that are equal when their words are, though these have another order; of money that is the same, too. */
+static bool
+is_word_equality_type(Oid type)
+{
+	switch (type)
+	{
+		case CASHOID:
+		case CHAROID:
+		case OIDOID:
+		case PG_LSNOID:
+			return true;
+		default:
+			return type_is_enum(type);
+	}
+}
+
+static int32
+order_of_words(Oid type)
+{
+	int32		order = nts_filter_word_order(type);
+
+	return order != 0 ? order : NTS_ORDER_INT;
+}
+
+/* What a column is compared as: its type, or that of its domain; InvalidOid: as something else. */
+static Oid
+compared_type(Node *left, const Var *var)
+{
+	Oid			type = var->vartype;
+
+	if (!IsA(left, Var) && nts_filter_word_order(type) == 0)
+		type = getBaseType(type);
+	return exprType(left) == type && (IsA(left, Var) || type != var->vartype) ? type : InvalidOid;
+}
+
 /* The NtsCompare of a btree operator between a column's type and another one whose words compare alike; 0: none. */
 static int32
 comparison(Oid operator, Oid type, Oid other)
 {
 	static const int32 by_strategy[] = {0, NTS_COMPARE_LT, NTS_COMPARE_LE, NTS_COMPARE_EQ, NTS_COMPARE_GE, NTS_COMPARE_GT};
+	bool		has_order = nts_filter_word_order(type) != 0;
 	Oid			family;
 	int			strategy;
 	Oid			left;
 	Oid			right;
 	bool		negated = false;
 
-	if (nts_filter_word_order(type) == 0)
+	if (!OidIsValid(type) || (!has_order && (other != type || !is_word_equality_type(type))))
 		return 0;
 	family = lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf;
 	if (!op_in_opfamily(operator, family))
@@ -145,8 +181,10 @@ comparison(Oid operator, Oid type, Oid other)
 		negated = true;
 	}
 	get_op_opfamily_properties(operator, family, false, &strategy, &left, &right);
-	if (negated && strategy != BTEqualStrategyNumber)
+	if (strategy != BTEqualStrategyNumber && (negated || (!has_order && type != CASHOID)))
 		return 0;
+	if (left == ANYENUMOID && right == ANYENUMOID)
+		left = right = type;
 	if (left != type || right != other)
 		return 0;
 	if (left != right && !(is_int_type(left) && is_int_type(right)) && !(is_float_type(left) && is_float_type(right)))
@@ -338,11 +376,11 @@ build_comparison(OpExpr *clause, Index relid, PlanState *parent)
 		set_constant(filter, (Expr *) right, TEXTOID, parent);
 		return filter;
 	}
-	compare = IsA(left, Var) ? comparison(operator, var->vartype, exprType(right)) : 0;
+	compare = comparison(operator, compared_type(left, var), exprType(right));
 	if (compare == 0)
 		return IsA(left, Var) ? build_time_comparison(var, right, operator, parent) : NULL;
 	filter = make_filter(NTS_FILTER_COMPARE, var);
-	filter->order = nts_filter_word_order(var->vartype);
+	filter->order = order_of_words(exprType(left));
 	filter->compare = compare;
 	set_constant(filter, (Expr *) right, exprType(right), parent);
 	return filter;
@@ -421,11 +459,10 @@ build_array_comparison(ScalarArrayOpExpr *clause, Index relid, PlanState *parent
 		set_constant(filter, (Expr *) right, element, parent);
 		return filter;
 	}
-	if (!clause->useOr || !IsA(left, Var) ||
-		comparison(clause->opno, var->vartype, element) != NTS_COMPARE_EQ)
+	if (!clause->useOr || comparison(clause->opno, compared_type(left, var), element) != NTS_COMPARE_EQ)
 		return NULL;
 	filter = make_filter(NTS_FILTER_IN, var);
-	filter->order = nts_filter_word_order(var->vartype);
+	filter->order = order_of_words(exprType(left));
 	set_constant(filter, (Expr *) right, element, parent);
 	return filter;
 }
@@ -483,6 +520,12 @@ cannot_fail(Oid function, Oid collation, List *args, Index relid)
 		case F_RIGHT:
 		case F_STRPOS:
 		case F_STARTS_WITH:
+		case F_NUMERIC_EQ:
+		case F_NUMERIC_NE:
+		case F_NUMERIC_LT:
+		case F_NUMERIC_LE:
+		case F_NUMERIC_GT:
+		case F_NUMERIC_GE:
 			return true;
 		default:
 			return get_func_leakproof(function);
