@@ -88,6 +88,14 @@ inline void SumsFrom(uint64_t* words, size_t at, size_t count, uint64_t before) 
   }
 }
 
+void SumUpAnywhere(uint64_t* words, size_t count, uint64_t before) {
+  for (size_t i = 0; i < count; i++) words[i] = before += words[i];
+}
+
+void SumUpTwiceAnywhere(uint64_t* words, size_t count, uint64_t before, uint64_t delta) {
+  for (size_t i = 0; i < count; i++) words[i] = before += delta += words[i];
+}
+
 void ZigZagSumsAnywhere(uint64_t* words, size_t count, uint64_t before) { SumsFrom(words, 0, count, before); }
 
 void WidthsAnywhere(const uint64_t* words, size_t count, uint64_t base, uint32_t* of_width) {
@@ -145,11 +153,13 @@ struct Kernels {
   Doubles (*doubles)(const uint64_t*, size_t);
   void (*quotients)(uint64_t*, size_t, double);
   void (*zigzag_sums)(uint64_t*, size_t, uint64_t);
+  void (*sum_up)(uint64_t*, size_t, uint64_t);
+  void (*sum_up_twice)(uint64_t*, size_t, uint64_t, uint64_t);
 };
 
 constexpr Kernels kAnywhere = {BoundsAnywhere,      ChangesAnywhere, SumAnywhere,     SubtractAnywhere,
                                DifferencesAnywhere, WidthsAnywhere,  DoublesAnywhere, QuotientsAnywhere,
-                               ZigZagSumsAnywhere};
+                               ZigZagSumsAnywhere,  SumUpAnywhere,   SumUpTwiceAnywhere};
 
 // ---- four at a time -----------------------------------------------------------
 
@@ -230,6 +240,42 @@ NODEDB_TS_AVX2 void DifferencesAvx2(const uint64_t* words, size_t count, uint64_
 }
 
 // Sums within four words, which wait for nothing, then what was before them.
+// Sums of the first word, of two, three and four.
+NODEDB_TS_AVX2 inline __m256i SumsOfFour(__m256i v) {
+  v = _mm256_add_epi64(v, _mm256_slli_si256(v, 8));
+  // the second word's sum, for the third and fourth
+  const __m256i second = _mm256_permute4x64_epi64(v, _MM_SHUFFLE(1, 1, 0, 0));
+  return _mm256_add_epi64(v, _mm256_blend_epi32(_mm256_setzero_si256(), second, 0xF0));
+}
+NODEDB_TS_AVX2 inline __m256i LastOfFour(__m256i v) { return _mm256_permute4x64_epi64(v, _MM_SHUFFLE(3, 3, 3, 3)); }
+
+NODEDB_TS_AVX2 void SumUpAvx2(uint64_t* words, size_t count, uint64_t before) {
+  __m256i sum = _mm256_set1_epi64x(static_cast<long long>(before));
+  size_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const __m256i v = SumsOfFour(Load(words + i));
+    Store(words + i, _mm256_add_epi64(v, sum));
+    sum = _mm256_add_epi64(sum, LastOfFour(v));
+  }
+  SumUpAnywhere(words + i, count - i, i == 0 ? before : words[i - 1]);
+}
+
+NODEDB_TS_AVX2 void SumUpTwiceAvx2(uint64_t* words, size_t count, uint64_t before, uint64_t delta) {
+  __m256i sum = _mm256_set1_epi64x(static_cast<long long>(before));
+  __m256i step = _mm256_set1_epi64x(static_cast<long long>(delta));
+  size_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const __m256i steps = SumsOfFour(Load(words + i));
+    const __m256i v = SumsOfFour(_mm256_add_epi64(steps, step));
+    Store(words + i, _mm256_add_epi64(v, sum));
+    step = _mm256_add_epi64(step, LastOfFour(steps));
+    sum = _mm256_add_epi64(sum, LastOfFour(v));
+  }
+  uint64_t steps[4];
+  Store(steps, step);
+  SumUpTwiceAnywhere(words + i, count - i, i == 0 ? before : words[i - 1], steps[0]);
+}
+
 NODEDB_TS_AVX2 void ZigZagSumsAvx2(uint64_t* words, size_t count, uint64_t before) {
   const __m256i zero = _mm256_setzero_si256();
   const __m256i one = _mm256_set1_epi64x(1);
@@ -238,11 +284,9 @@ NODEDB_TS_AVX2 void ZigZagSumsAvx2(uint64_t* words, size_t count, uint64_t befor
   for (; i + 4 <= count; i += 4) {
     const __m256i coded = Load(words + i);
     __m256i v = _mm256_xor_si256(_mm256_srli_epi64(coded, 1), _mm256_sub_epi64(zero, _mm256_and_si256(coded, one)));
-    v = _mm256_add_epi64(v, _mm256_slli_si256(v, 8));
-    // the second word's sum, for the third and fourth
-    v = _mm256_add_epi64(v, _mm256_blend_epi32(zero, _mm256_permute4x64_epi64(v, _MM_SHUFFLE(1, 1, 0, 0)), 0xF0));
+    v = SumsOfFour(v);
     Store(words + i, _mm256_add_epi64(v, sum));
-    sum = _mm256_add_epi64(sum, _mm256_permute4x64_epi64(v, _MM_SHUFFLE(3, 3, 3, 3)));
+    sum = _mm256_add_epi64(sum, LastOfFour(v));
   }
   SumsFrom(words, i, count, i == 0 ? before : words[i - 1]);
 }
@@ -318,7 +362,7 @@ NODEDB_TS_AVX2 void QuotientsAvx2(uint64_t* words, size_t count, double divisor)
 
 constexpr Kernels kAvx2 = {BoundsAvx2,      ChangesAvx2, SumAvx2,     SubtractAvx2,
                            DifferencesAvx2, WidthsAvx2,  DoublesAvx2, QuotientsAvx2,
-                           ZigZagSumsAvx2};
+                           ZigZagSumsAvx2,  SumUpAvx2,   SumUpTwiceAvx2};
 
 #endif
 
@@ -343,6 +387,12 @@ void SubtractBase(const uint64_t* words, size_t count, uint64_t base, uint64_t* 
 
 void Differences(const uint64_t* words, size_t count, uint64_t* out) {
   Best().differences(words, count, out);
+}
+
+void SumUp(uint64_t* words, size_t count, uint64_t before) { Best().sum_up(words, count, before); }
+
+void SumUpTwice(uint64_t* words, size_t count, uint64_t before, uint64_t delta) {
+  Best().sum_up_twice(words, count, before, delta);
 }
 
 void SumZigZag(uint64_t* words, size_t count, uint64_t before) { Best().zigzag_sums(words, count, before); }

@@ -27,6 +27,11 @@ uint64_t WrappingSum(const uint64_t* words, size_t count);
 void SubtractBase(const uint64_t* words, size_t count, uint64_t base, uint64_t* out);
 // out[i] = words[i + 1] - words[i], count - 1 of them. REQUIRES count > 0.
 void Differences(const uint64_t* words, size_t count, uint64_t* out);
+// words[i] = before + the first i + 1 words, modulo 2^64.
+void SumUp(uint64_t* words, size_t count, uint64_t before);
+// The same of these sums from `delta` on: words are differences of differences, before and delta the value and the difference
+// in front of them.
+void SumUpTwice(uint64_t* words, size_t count, uint64_t before, uint64_t delta);
 // words[i] = before + the first i + 1 words, whose zigzag form is undone, modulo 2^64.
 void SumZigZag(uint64_t* words, size_t count, uint64_t before);
 // of_width[w]: how many of words[i] - base need w bits; 65 counters, which are set.

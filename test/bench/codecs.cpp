@@ -264,6 +264,9 @@ void RegisterWords() {
   add("frame", int8, kFrame, Fill(kRows, [](auto& r) { return 1'000'000 + r() % 1000; }));
   add("frame_outliers", int8, kFrame, Fill(kRows, [](auto& r) { return r() % 50 ? r() % 8 : r() >> 1; }));
   add("delta", int8, kDelta, walk);
+  uint64_t rate = 0;
+  uint64_t total = 0;
+  add("delta_of_delta", int8, kDeltaOfDelta, Fill(kRows, [&](auto& r) { return total += rate += r() % 8; }));
   add("decimal", float8, kDecimal, decimals);
   add("gorilla", float8, kGorilla, floats);
   add("gorilla_repeats", float8, kGorilla, Fill(kRows, [](auto& r) {

@@ -1,5 +1,6 @@
 #include "codec/delta/delta.h"
 
+#include "base/words.h"
 #include "codec/bitpack/bitpack.h"
 
 namespace nodedb_ts::codec {
@@ -10,9 +11,8 @@ void Encode(const WordShape&, std::span<const uint64_t> values, base::ByteWriter
   out->Zig(static_cast<int64_t>(values[0]));
   if (values.size() == 1) return;
   uint64_t deltas[kMaxVectorRows];
-  const size_t n = values.size() - 1;
-  for (size_t i = 0; i < n; i++) deltas[i] = values[i + 1] - values[i];
-  const std::span<const uint64_t> span(deltas, n);
+  base::Differences(values.data(), values.size(), deltas);
+  const std::span<const uint64_t> span(deltas, values.size() - 1);
   WriteFrame(span, PlanFrame(span), out);
 }
 
@@ -22,11 +22,29 @@ bool Decode(const WordShape&, base::ByteReader* in, std::span<uint64_t> out) {
   out[0] = static_cast<uint64_t>(first);
   if (out.size() == 1) return true;
   if (!ReadFrame(in, out.subspan(1))) return false;
-  uint64_t value = out[0];
-  for (size_t i = 1; i < out.size(); i++) {
-    value += out[i];
-    out[i] = value;
-  }
+  base::SumUp(out.data() + 1, out.size() - 1, out[0]);
+  return true;
+}
+
+void EncodeSecond(const WordShape& shape, std::span<const uint64_t> values, base::ByteWriter* out) {
+  out->Zig(static_cast<int64_t>(values[0]));
+  if (values.size() == 1) return;
+  uint64_t deltas[kMaxVectorRows];
+  base::Differences(values.data(), values.size(), deltas);
+  Encode(shape, {deltas, values.size() - 1}, out);
+}
+
+bool DecodeSecond(const WordShape&, base::ByteReader* in, std::span<uint64_t> out) {
+  int64_t first;
+  int64_t delta;
+  if (!in->ReadZigZag(&first)) return false;
+  out[0] = static_cast<uint64_t>(first);
+  if (out.size() == 1) return true;
+  if (!in->ReadZigZag(&delta)) return false;
+  out[1] = out[0] + static_cast<uint64_t>(delta);
+  if (out.size() == 2) return true;
+  if (!ReadFrame(in, out.subspan(2))) return false;
+  base::SumUpTwice(out.data() + 2, out.size() - 2, out[1], static_cast<uint64_t>(delta));
   return true;
 }
 
@@ -47,5 +65,6 @@ bool ReadEqualDeltas(base::ByteReader in, size_t count, uint64_t* first, uint64_
 }
 
 const WordCodec kDeltaCodec = {kDelta, "delta", Encode, Decode};
+const WordCodec kDeltaOfDeltaCodec = {kDeltaOfDelta, "delta of delta", EncodeSecond, DecodeSecond};
 
 }  // namespace nodedb_ts::codec

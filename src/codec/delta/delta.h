@@ -1,4 +1,4 @@
-// delta.h - differences between neighbours, as a frame.
+// delta.h - differences between neighbours, or between those, as a frame.
 #ifndef NODEDB_TS_CODEC_DELTA_DELTA_H
 #define NODEDB_TS_CODEC_DELTA_DELTA_H
 
@@ -7,6 +7,7 @@
 namespace nodedb_ts::codec {
 
 extern const WordCodec kDeltaCodec;
+extern const WordCodec kDeltaOfDeltaCodec;
 
 // Of a vector of `count` integers: are all differences the same, as those of regular times? Then what they are, and the first
 // integer. False also when the bytes are no such vector.

@@ -23,7 +23,8 @@ namespace {
 
 constexpr const WordCodec* kWordCodecs[] = {
     nullptr,        &kPlainCodec, &kConstantCodec, &kFrameCodec, &kDeltaCodec,
-    nullptr,        &kGorillaCodec, &kDecimalCodec, &kRunsCodec,
+    nullptr,        &kGorillaCodec, &kDecimalCodec, &kRunsCodec,  nullptr,
+    nullptr,        &kDeltaOfDeltaCodec,
 };
 
 // Encodes them as runs; returns the bytes that these take.
@@ -191,11 +192,27 @@ uint8_t EncodeIntegers(std::span<const uint64_t> values, uint8_t width, base::By
       best = kDelta;
     }
   }
+  // Of regular times all differences are equal: then nothing is left.
+  uint64_t second[kMaxVectorRows];
+  FramePlan second_plan;
+  if (best == kDelta && n > 1 && delta.width > 0 && DeltaMayPay({deltas, n}, delta.bytes)) {
+    base::Differences(deltas, n, second);
+    second_plan = PlanFrame({second, n - 1});
+    const size_t heads = best_bytes - delta.bytes + base::VarintBytes(base::ZigZag(static_cast<int64_t>(deltas[0])));
+    if (DeltaPays(heads + second_plan.bytes, best_bytes)) {
+      best_bytes = heads + second_plan.bytes;
+      best = kDeltaOfDelta;
+    }
+  }
   if (runs_bytes < best_bytes) return kRuns;
   out->vector()->resize(start);
   switch (best) {
     case kFrame: WriteFrame(values, frame, out); break;
     case kDelta: WriteDelta(values, {deltas, n}, delta, out); break;
+    case kDeltaOfDelta:
+      out->Zig(static_cast<int64_t>(values[0]));
+      WriteDelta({deltas, n}, {second, n - 1}, second_plan, out);
+      break;
     default: kWordCodecs[best]->encode(shape, values, out); break;
   }
   return best;

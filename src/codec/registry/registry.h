@@ -30,6 +30,7 @@ enum Number : uint8_t {
   kRuns = 8,        // (length, value) pairs
   kEntropy = 9,     // integers or their differences by a table of the chunk
   kScaled = 10,     // floats near decimals as integers, which may use the chunk's tables
+  kDeltaOfDelta = 11,  // differences of differences, as a frame
   kBytesPlain = 32, // lengths and bytes
   kBytesZstd = 33,  // lengths and one zstd frame
   kBytesTokens = 34,          // coded with the chunk's token model

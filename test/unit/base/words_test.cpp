@@ -73,6 +73,14 @@ TEST(Words, IntegersAsOneByOne) {
       before += static_cast<uint64_t>(UnZigZag(words[i]));
       EXPECT_EQ(sums[i], before);
     }
+    sums = words;
+    SumUp(sums.data(), n, base);
+    std::vector<uint64_t> twice = words;
+    SumUpTwice(twice.data(), n, base, changes);
+    for (uint64_t i = 0, before = base, value = base, delta = changes; i < n; i++) {
+      EXPECT_EQ(sums[i], before += words[i]);
+      EXPECT_EQ(twice[i], value += delta += words[i]);
+    }
     SubtractBase(words.data(), n, base, offsets.data());
     Differences(words.data(), n, differences.data());
     CountWidths(words.data(), n, base, widths);

@@ -106,8 +106,10 @@ std::pair<uint8_t, size_t> Choice(const WordShape& shape, const Words& words) {
 
 TEST(Choice, FitsTheData) {
   std::mt19937_64 random(1);
-  Words regular, jump, runs, range, decimals, walk;
+  Words regular, jump, runs, range, decimals, walk, faster, drift;
   double value = 20;
+  uint64_t total = 0;
+  uint64_t rate = 1'000'000;
   for (size_t i = 0; i < 1024; i++) {
     regular.push_back(1'700'000'000'000'000 + i * 10'000'000);
     jump.push_back(1'700'000'000'000'000 + i % 360 * 10'000'000);
@@ -116,6 +118,8 @@ TEST(Choice, FitsTheData) {
     decimals.push_back(std::bit_cast<uint64_t>(static_cast<double>(random() % 10000) / 100));
     value += static_cast<double>(random() % 1000) * 1e-9;
     walk.push_back(std::bit_cast<uint64_t>(value / 3));
+    faster.push_back(i * i);
+    drift.push_back(total += rate += random() % 9 - 4);
   }
   const WordShape integer{WordKind::kInt, 8};
   const WordShape float8{WordKind::kFloat8, 8};
@@ -123,6 +127,10 @@ TEST(Choice, FitsTheData) {
   EXPECT_LT(Choice(integer, regular).second, 24u);
   EXPECT_EQ(kDelta, Choice(integer, jump).first);
   EXPECT_LT(Choice(integer, jump).second, 48u);
+  EXPECT_EQ(kDeltaOfDelta, Choice(integer, faster).first);
+  EXPECT_LT(Choice(integer, faster).second, 10u);
+  EXPECT_EQ(kDeltaOfDelta, Choice(integer, drift).first);
+  EXPECT_LT(Choice(integer, drift).second, 1024u * 4 / 8 + 16);
   EXPECT_EQ(kRuns, Choice(integer, runs).first);
   EXPECT_EQ(kFrame, Choice(integer, range).first);
   EXPECT_EQ(kDecimal, Choice(float8, decimals).first);
