@@ -9,7 +9,7 @@
 
 #include "base/large_memory.h"
 #include "base/status.h"
-#include "memtable/memtable.h"
+#include "memtable/flush_source.h"
 #include "memtable/series_order.h"
 #include "memtable/time_buckets.h"
 #include "nodedb_ts/core.h"
@@ -24,13 +24,13 @@ namespace nodedb_ts::memtable {
 class FlushPlan {
  public:
   // `source` must stay unchanged until the plan ends. series_columns: what segments
-  // are sorted by; those of the memtable if it is keyed. dictionaries: in place of the options', borrowed.
-  void Begin(const Memtable* source, const NtsFlushOptions& options,
+  // are sorted by; those of a memtable if it is keyed. dictionaries: in place of the options', borrowed.
+  void Begin(const FlushSource* source, const NtsFlushOptions& options,
              std::span<const uint16_t> series_columns,
              const segment::DictionarySet* dictionaries = nullptr);
 
   // True when so many rows become segments.
-  static bool MakesSegments(const Memtable& source, const NtsFlushOptions& options);
+  static bool MakesSegments(const FlushSource& source, const NtsFlushOptions& options);
 
   // Encodes the next output; kind END when there is none. Its bytes are valid until
   // the next call.
@@ -62,7 +62,7 @@ class FlushPlan {
   void DescribeTimes(const uint64_t* times, const uint8_t* nulls, size_t rows,
                      NtsOutput* output) const;
 
-  const Memtable* source_ = nullptr;
+  const FlushSource* source_ = nullptr;
   NtsFlushOptions options_ = {};
   std::vector<uint16_t> series_columns_;
   const segment::DictionarySet* dictionaries_ = nullptr;
