@@ -1,4 +1,4 @@
-// flush_plan.h - from one frozen memtable to batches and segments.
+// flush_plan.h - from one frozen memtable, or rows by column, to batches and segments.
 #ifndef NODEDB_TS_MEMTABLE_FLUSH_PLAN_H
 #define NODEDB_TS_MEMTABLE_FLUSH_PLAN_H
 

@@ -1,4 +1,4 @@
-// flush_source.h - rows that a flush sorts and writes.
+// flush_source.h - rows that a flush sorts and writes: of a memtable, or by column where the caller has them.
 #ifndef NODEDB_TS_MEMTABLE_FLUSH_SOURCE_H
 #define NODEDB_TS_MEMTABLE_FLUSH_SOURCE_H
 

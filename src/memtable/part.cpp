@@ -152,6 +152,7 @@ void Part::Recycle(std::unique_ptr<Memtable> table) {
 void Part::Reset() {
   flushing_ = false;
   plan_.End();
+  columns_.reset();
   if (!firm_) ForgetSeries();
   if (active_ != nullptr) active_->Clear(manager_->KeepBytes());
   for (auto& table : queued_) Recycle(std::move(table));
@@ -264,9 +265,7 @@ base::Status Part::TakeActive(Part* from) {
 
 base::Status Part::FlushBegin(const NtsFlushOptions& options) {
   if (flushing_) FlushEnd(false);
-  options_ = options;
-  dictionaries_ = options.dictionaries == nullptr ? nullptr : options.dictionaries->set;
-  options_.dictionaries = nullptr;  // the handle may be closed
+  TakeOptions(options);
   frozen_.reserve(frozen_.size() + queued_.size() + 1);
   for (auto& table : queued_) frozen_.push_back(std::move(table));
   queued_.clear();
@@ -283,8 +282,35 @@ base::Status Part::FlushBegin(const NtsFlushOptions& options) {
   return base::Status::Ok();
 }
 
+base::Status Part::FlushBeginColumns(std::span<const NtsColumnBlock> blocks, uint32_t command_id,
+                                     const NtsFlushOptions& options) {
+  if (flushing_) FlushEnd(false);
+  if (rows() > 0) return base::Status::Bug("a part with rows is to flush others");
+  auto columns = std::make_unique<ColumnBlocks>(schema());
+  const base::Status status = columns->Take(blocks, command_id);
+  if (!status.ok()) return status;
+  TakeOptions(options);
+  columns_ = std::move(columns);
+  current_ = 0;
+  if (!has_series_ && FlushPlan::MakesSegments(*columns_, options)) {
+    // As many rows as had come before the choice if they had been appended.
+    const uint32_t rows = columns_->rows() >= kChoiceRows ? kChoiceRows - 1 : columns_->rows();
+    TakeSeries(ChooseSeriesColumns(schema(), *columns_, rows), rows >= kChoiceFirmRows);
+  }
+  StartPlan();
+  flushing_ = true;
+  return base::Status::Ok();
+}
+
+void Part::TakeOptions(const NtsFlushOptions& options) {
+  options_ = options;
+  dictionaries_ = options.dictionaries == nullptr ? nullptr : options.dictionaries->set;
+  options_.dictionaries = nullptr;  // the handle may be closed
+}
+
 void Part::StartPlan() {
-  if (current_ == frozen_.size()) return;
+  if (current_ == sources()) return;
+  if (columns_ != nullptr) return plan_.Begin(columns_.get(), options_, series_columns(), dictionaries_.get());
   const Memtable& table = *frozen_[current_];
   const bool keyed = table.layout().keyed();
   plan_.Begin(&table, options_, keyed ? table.layout().series_columns() : series_columns(),
@@ -294,7 +320,7 @@ void Part::StartPlan() {
 base::Status Part::FlushNext(NtsOutput* output) {
   if (!flushing_) return base::Status::Bug("no flush has begun");
   *output = NtsOutput();
-  while (current_ < frozen_.size()) {
+  while (current_ < sources()) {
     const base::Status status = plan_.Next(output);
     if (!status.ok() || output->kind != NTS_OUTPUT_END) return status;
     ++current_;
@@ -307,11 +333,12 @@ void Part::FlushEnd(bool success) {
   if (!flushing_) return;
   flushing_ = false;
   // Rows that were never put out are not in shared storage, whatever the caller says.
-  const bool complete = current_ >= frozen_.size() ||
-                        (current_ + 1 == frozen_.size() && plan_.finished());
+  const bool complete = current_ >= sources() || (current_ + 1 == sources() && plan_.finished());
+  const bool had_columns = columns_ != nullptr;
   plan_.End();
   dictionaries_.reset();
-  if (!success || !complete || frozen_.empty()) return;
+  columns_.reset();
+  if (!success || !complete || (frozen_.empty() && !had_columns)) return;
   for (auto& table : frozen_) Recycle(std::move(table));
   frozen_.clear();
   ++manager_->flushes_;
