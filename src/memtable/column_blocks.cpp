@@ -30,10 +30,6 @@ std::string_view VarView(uint64_t word) {
   return View(varlena + 4, (LoadAs<uint32_t>(varlena) >> 2) - 4);
 }
 
-std::string_view BytesView(const NtsColumn& column, uint64_t word) {
-  return column.kind == NTS_KIND_FIXED ? View(Address(word), column.width) : VarView(word);
-}
-
 // Calls with(function from words other than 0 to views): what is known of the column is asked once for all of its values.
 template <typename With>
 void WithViews(const NtsColumn& column, With&& with) {
@@ -143,34 +139,11 @@ uint64_t ColumnBlocks::RawRowBytes(uint32_t row) const {
   for (uint32_t c = 0; c < schema_.column_count; ++c) {
     if (schema_.columns[c].kind != NTS_KIND_VAR) {
       bytes += schema_.columns[c].kind == NTS_KIND_NONE ? 0 : schema_.columns[c].width;
-    } else if (!IsNull(place, c)) {
+    } else if (!place.block->nulls[c][place.offset]) {
       bytes += VarView(place.block->words[c][place.offset]).size();
     }
   }
   return bytes;
-}
-
-int ColumnBlocks::CompareValues(const Place& left, const Place& right, uint16_t column) const {
-  const bool left_null = IsNull(left, column);
-  const bool right_null = IsNull(right, column);
-  if (left_null || right_null) return left_null - right_null;
-  const NtsColumn& type = schema_.columns[column];
-  const uint64_t a = left.block->words[column][left.offset];
-  const uint64_t b = right.block->words[column][right.offset];
-  if (segment::IsBytes(type.kind)) return BytesView(type, a).compare(BytesView(type, b));
-  const auto x = static_cast<int64_t>(Word(type, a));
-  const auto y = static_cast<int64_t>(Word(type, b));
-  return x < y ? -1 : x > y ? 1 : 0;
-}
-
-int ColumnBlocks::CompareRows(uint32_t left, uint32_t right, std::span<const uint16_t> columns) const {
-  const Place a = Locate(left);
-  const Place b = Locate(right);
-  for (const uint16_t column : columns) {
-    const int order = CompareValues(a, b, column);
-    if (order != 0) return order;
-  }
-  return 0;
 }
 
 // ---- columns -----------------------------------------------------------

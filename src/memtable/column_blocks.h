@@ -34,7 +34,6 @@ class ColumnBlocks final : public FlushSource {
   bool times_ascend() const override { return times_ascend_; }
   const RowIds& row_ids() const override { return row_ids_; }
   const CommandIds& command_ids() const override { return command_ids_; }
-  int CompareRows(uint32_t left, uint32_t right, std::span<const uint16_t> columns) const override;
   uint32_t numbered_series() const override { return 0; }
   void GatherSeries(std::span<const uint32_t>, uint32_t*) const override {}
   int CompareSeries(uint32_t, uint32_t) const override { return 0; }
@@ -58,10 +57,6 @@ class ColumnBlocks final : public FlushSource {
   base::Status Measure();
   void CheckTimes();
   Place Locate(uint32_t row) const;
-  bool IsNull(const Place& place, size_t column) const {
-    return schema_.columns[column].kind == NTS_KIND_NONE || place.block->nulls[column][place.offset] != 0;
-  }
-  int CompareValues(const Place& left, const Place& right, uint16_t column) const;
   void Load(size_t column) const;
   void GatherLoaded(size_t column, std::span<const uint32_t> rows, uint64_t* words, uint8_t* nulls) const;
   void CopyWords(size_t column, uint32_t first, size_t count, uint64_t* words, uint8_t* nulls) const;

@@ -23,13 +23,11 @@ class FlushSource : public segment::RowSource {
   virtual bool times_ascend() const = 0;
   virtual const RowIds& row_ids() const = 0;
   virtual const CommandIds& command_ids() const = 0;
-  // Order of two rows in some columns: numbers by value, bytes by memcmp, NULLs last.
-  virtual int CompareRows(uint32_t left, uint32_t right, std::span<const uint16_t> columns) const = 0;
 
   // How many series it has numbered; 0: its rows have no numbers, and the others are not called.
   virtual uint32_t numbered_series() const = 0;
   virtual void GatherSeries(std::span<const uint32_t> rows, uint32_t* series) const = 0;
-  // Order of two series by key.
+  // Order of two series by key: numbers by value, bytes by memcmp, NULLs last.
   virtual int CompareSeries(uint32_t left, uint32_t right) const = 0;
 };
 

@@ -85,7 +85,6 @@ class Memtable final : public FlushSource, private CacheOwner {
   const SeriesMap& series() const { return series_; }
   uint32_t numbered_series() const override { return layout_->has_keys() ? series_.size() : 0; }
   int CompareSeries(uint32_t left, uint32_t right) const override;
-  int CompareRows(uint32_t left, uint32_t right, std::span<const uint16_t> columns) const override;
 
   // Forgets all rows. Keeps the buffers when they are at most keep_bytes.
   void Clear(uint64_t keep_bytes);

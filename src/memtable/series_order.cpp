@@ -1,6 +1,7 @@
 #include "memtable/series_order.h"
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 
 #include "memtable/key_hash.h"
@@ -22,8 +23,8 @@ class KeyNumbers {
     }
   }
 
-  // number: of each row; first_rows: the first row of each series.
-  void Number(base::LargeVector<uint32_t>* number, std::vector<uint32_t>* first_rows) {
+  // number: of each row.
+  void Number(base::LargeVector<uint32_t>* number) {
     number->resize(source_.rows());
     const bool one_text = columns_.size() == 1 && is_bytes_[0] != 0;
     for (uint32_t begin = 0; begin < source_.rows(); begin += kBlockRows) {
@@ -34,14 +35,25 @@ class KeyNumbers {
         if (last_ != kNoSeries) i = one_text ? Follow<true>(i, count, numbers) : Follow<false>(i, count, numbers);
         if (i == count) break;
         const uint32_t series = Find(i);
-        if (series == series_.size()) {
-          Add(i);
-          first_rows->push_back(begin + i);
-        }
+        if (series == series_.size()) Add(i);
         if (last_ != kNoSeries) series_[last_].follower = series;
         numbers[i] = last_ = series;
       }
     }
+  }
+
+  size_t series() const { return series_.size(); }
+
+  // As FlushSource::CompareSeries.
+  int Compare(uint32_t left, uint32_t right) const {
+    const size_t count = columns_.size();
+    const Value* const a = keys_.data() + left * count;
+    const Value* const b = keys_.data() + right * count;
+    for (size_t c = 0; c < count; ++c) {
+      const int order = CompareValues(a[c], b[c], is_bytes_[c] != 0);
+      if (order != 0) return order;
+    }
+    return 0;
   }
 
  private:
@@ -59,6 +71,17 @@ class KeyNumbers {
 
   static const void* BytesAt(const Value& value) {
     return reinterpret_cast<const void*>(static_cast<uintptr_t>(value.word));
+  }
+
+  static int CompareValues(const Value& a, const Value& b, bool is_bytes) {
+    if (a.is_null != b.is_null) return a.is_null ? 1 : -1;
+    if (is_bytes) {
+      const std::string_view x(static_cast<const char*>(BytesAt(a)), a.length);
+      return x.compare(std::string_view(static_cast<const char*>(BytesAt(b)), b.length));
+    }
+    const auto x = static_cast<int64_t>(a.word);
+    const auto y = static_cast<int64_t>(b.word);
+    return x < y ? -1 : x > y ? 1 : 0;
   }
 
   void GatherKeys(uint32_t begin, uint32_t count) {
@@ -175,15 +198,14 @@ void SeriesOrder::Prepare(const FlushSource* source, std::span<const uint16_t> c
   single_ = columns.empty();
   number_.clear();
   rank_.clear();
-  first_rows_.clear();
   ranks_ = 1;
   if (single_) return;
   const bool numbered = source->numbered_series() > 0;
-  if (!numbered) KeyNumbers(*source, columns).Number(&number_, &first_rows_);
-  const size_t series = numbered ? source->numbered_series() : first_rows_.size();
+  std::optional<KeyNumbers> keys;
+  if (!numbered) keys.emplace(*source, columns).Number(&number_);
+  const size_t series = numbered ? source->numbered_series() : keys->series();
   const auto compare = [&](uint32_t a, uint32_t b) {
-    return numbered ? source->CompareSeries(a, b)
-                    : source->CompareRows(first_rows_[a], first_rows_[b], columns);
+    return numbered ? source->CompareSeries(a, b) : keys->Compare(a, b);
   };
   std::vector<uint32_t> order(series);
   for (uint32_t i = 0; i < series; ++i) order[i] = i;

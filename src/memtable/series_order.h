@@ -46,7 +46,6 @@ class SeriesOrder {
   uint32_t ranks_ = 0;
   std::vector<uint32_t> rank_;      // of each series number
   base::LargeVector<uint32_t> number_;    // of each row, where the source has none
-  std::vector<uint32_t> first_rows_;      // and the first row of each of these series
   base::LargeVector<uint32_t> row_rank_;  // of the rows being sorted
   std::vector<uint32_t> counts_;
   base::LargeVector<uint64_t> times_;

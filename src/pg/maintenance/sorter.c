@@ -4,8 +4,8 @@
  * Used by ts_flush for L0 batches and by ts_compact for segments that are sorted by other
  * columns. The rows' ids and command ids are dropped: nobody may ask for them any more.
  * Few rows stay in the sets they were decoded into: taken apart into rows, for a part that
- * puts them together again by column, each would cost twice as much. Many would take too
- * much memory that way.
+ * puts them together again by column, each would cost nearly twice as much. Many would take
+ * too much memory that way.
  */
 #include "postgres.h"
 
