@@ -222,6 +222,17 @@ SELECT ts_flush('undone') > 0 AS flushed;
 ROLLBACK;
 SELECT b.rows > 1000 AS some, estimated() = b.rows AS same FROM before b;
 
+-- more rows than are written from where they were decoded: they go through a part, those that had been kept, too
+CREATE TABLE many (ts timestamptz, host text, v float8) USING nodedb_ts;
+DO $$ BEGIN FOR k IN 0 .. 29 LOOP INSERT INTO many SELECT '2024-01-01'::timestamptz + i * interval '1 s', 'h' || i % 20, i FROM generate_series(k * 5000, k * 5000 + 4999) i; COMMIT; END LOOP; END $$;
+ALTER TABLE many ADD COLUMN later text DEFAULT 'later';
+SET maintenance_work_mem = '1MB';
+SELECT ts_flush('many') > 0 AS flushed;
+RESET maintenance_work_mem;
+SELECT count(*), count(DISTINCT v), min(v), max(v), count(DISTINCT host), min(later), max(later) FROM many;
+SELECT sum(rows) AS rows FROM ts_segments('many') WHERE level = 1;
+SELECT count(*) AS wrong FROM many WHERE host <> 'h' || v::int % 20 OR ts <> '2024-01-01'::timestamptz + v * interval '1 s';
+
 SET client_min_messages = warning;
 -- every table is sound
 SELECT v.* FROM pg_class c, LATERAL public.ts_verify(c.oid) v

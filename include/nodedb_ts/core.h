@@ -334,6 +334,24 @@ typedef struct NtsOutput
  * keep_command_ids, its rows are stored with command ids unless all are equal.
  */
 int			nts_flush_begin(NtsPart *part, const NtsFlushOptions *options, NtsStatus *status) NTS_NOEXCEPT;
+
+/* Rows by column: words and nulls of column c begin at words[c] and nulls[c] (0 or 1). Words are Datums as in NtsRowBlock;
+ * of dropped columns nothing is looked at. */
+typedef struct NtsColumnBlock
+{
+	const uint64_t *const *words;
+	const uint8_t *const *nulls;
+	uint32_t	count;
+} NtsColumnBlock;
+
+/*
+ * The same for rows, without ids, of one command, that are where the caller has them instead of in the part, which must
+ * hold none: what appending them first would write. They are borrowed until nts_flush_end, with which they are forgotten
+ * whatever comes of the flush.
+ */
+int			nts_flush_begin_columns(NtsPart *part, const NtsColumnBlock *blocks, uint32_t block_count,
+									uint32_t command_id, const NtsFlushOptions *options,
+									NtsStatus *status) NTS_NOEXCEPT;
 /* Encodes the next output; kind END when there is none. */
 int			nts_flush_next(NtsPart *part, NtsOutput *output, NtsStatus *status) NTS_NOEXCEPT;
 /* success: the frozen rows are in shared storage, drop them and count one flush.

@@ -117,6 +117,12 @@ int nts_flush_begin(NtsPart* part, const NtsFlushOptions* options, NtsStatus* st
   return Guard(status, [&] { return Unwrap(part)->FlushBegin(*options); });
 }
 
+int nts_flush_begin_columns(NtsPart* part, const NtsColumnBlock* blocks, uint32_t block_count, uint32_t command_id,
+                            const NtsFlushOptions* options, NtsStatus* status) noexcept {
+  return Guard(status,
+               [&] { return Unwrap(part)->FlushBeginColumns({blocks, block_count}, command_id, *options); });
+}
+
 int nts_flush_next(NtsPart* part, NtsOutput* output, NtsStatus* status) noexcept {
   return Guard(status, [&] { return Unwrap(part)->FlushNext(output); });
 }

@@ -19,12 +19,12 @@ void Trim(Vector* scratch) {
 
 }  // namespace
 
-bool FlushPlan::MakesSegments(const Memtable& source, const NtsFlushOptions& options) {
+bool FlushPlan::MakesSegments(const FlushSource& source, const NtsFlushOptions& options) {
   return source.rows() > 0 && (source.rows() >= options.min_segment_rows ||
                                source.raw_bytes() >= options.min_segment_bytes);
 }
 
-void FlushPlan::Begin(const Memtable* source, const NtsFlushOptions& options,
+void FlushPlan::Begin(const FlushSource* source, const NtsFlushOptions& options,
                       std::span<const uint16_t> series_columns,
                       const segment::DictionarySet* dictionaries) {
   source_ = source;
@@ -119,19 +119,19 @@ base::Status FlushPlan::NextBatch(NtsOutput* output) {
   segment::BatchLayout layout = segment::BatchLayout::kPlainRows;
   size_t encoded = 0;
   base::Status status =
-      segment::EncodeBatch(source_->layout().schema(), *source_, rows, with_command_ids,
+      segment::EncodeBatch(source_->schema(), *source_, rows, with_command_ids,
                            options_.max_batch_bytes, batch_rows_, &bytes_, &layout, &encoded);
   if (!status.ok()) return status;
   if (encoded == 0 && with_command_ids) {
     // Alone it needs no command id.
     rows = rows.first(1);
     with_command_ids = false;
-    status = segment::EncodeBatch(source_->layout().schema(), *source_, rows, false,
+    status = segment::EncodeBatch(source_->schema(), *source_, rows, false,
                                   options_.max_batch_bytes, batch_rows_, &bytes_, &layout, &encoded);
     if (!status.ok()) return status;
   } else if (encoded < rows.size() && with_command_ids && !CommandsDiffer(rows.first(encoded))) {
     // What did fit has a single command id after all.
-    status = segment::EncodeBatch(source_->layout().schema(), *source_, rows.first(encoded),
+    status = segment::EncodeBatch(source_->schema(), *source_, rows.first(encoded),
                                   false, options_.max_batch_bytes, encoded, &bytes_, &layout,
                                   &encoded);
     if (!status.ok()) return status;
@@ -145,7 +145,7 @@ base::Status FlushPlan::NextBatch(NtsOutput* output) {
   rows = rows.first(encoded);
   next_row_ += static_cast<uint32_t>(encoded);
   rows_.resize(encoded);
-  DescribeBatch(*source_, source_->layout().schema(), layout, output);
+  DescribeBatch(*source_, source_->schema(), layout, output);
   Describe(rows, output);
   return base::Status::Ok();
 }
@@ -293,7 +293,7 @@ base::Status FlushPlan::NextSegment(NtsOutput* output) {
   build.dictionaries = dictionaries_;
   segment::SegmentSummary summary;
   const base::Status status =
-      segment::BuildSegment(source_->layout().schema(), *source_, rows_, starts_, build, &bytes_,
+      segment::BuildSegment(source_->schema(), *source_, rows_, starts_, build, &bytes_,
                             &summary);
   if (!status.ok()) return status;
   ++next_group_;
@@ -306,7 +306,7 @@ base::Status FlushPlan::NextSegment(NtsOutput* output) {
     const uint32_t ends[] = {order_[group.begin], order_[group.end - 1]};
     uint64_t times[2];
     uint8_t nulls[2];
-    source_->GatherWords(static_cast<size_t>(source_->layout().schema().time_column), ends, times, nulls);
+    source_->GatherWords(static_cast<size_t>(source_->schema().time_column), ends, times, nulls);
     DescribeTimes(times, nulls, 2, output);
   } else {
     const base::LargeVector<uint64_t>& times = series_order_.times();

@@ -1,4 +1,4 @@
-// flush_plan.h - from one frozen memtable to batches and segments.
+// flush_plan.h - from one frozen memtable, or rows by column, to batches and segments.
 #ifndef NODEDB_TS_MEMTABLE_FLUSH_PLAN_H
 #define NODEDB_TS_MEMTABLE_FLUSH_PLAN_H
 
@@ -9,7 +9,7 @@
 
 #include "base/large_memory.h"
 #include "base/status.h"
-#include "memtable/memtable.h"
+#include "memtable/flush_source.h"
 #include "memtable/series_order.h"
 #include "memtable/staged_rows.h"
 #include "memtable/time_buckets.h"
@@ -26,13 +26,13 @@ namespace nodedb_ts::memtable {
 class FlushPlan {
  public:
   // `source` must stay unchanged until the plan ends. series_columns: what segments
-  // are sorted by; those of the memtable if it is keyed. dictionaries: in place of the options', borrowed.
-  void Begin(const Memtable* source, const NtsFlushOptions& options,
+  // are sorted by; those of a memtable if it is keyed. dictionaries: in place of the options', borrowed.
+  void Begin(const FlushSource* source, const NtsFlushOptions& options,
              std::span<const uint16_t> series_columns,
              const segment::DictionarySet* dictionaries = nullptr);
 
   // True when so many rows become segments.
-  static bool MakesSegments(const Memtable& source, const NtsFlushOptions& options);
+  static bool MakesSegments(const FlushSource& source, const NtsFlushOptions& options);
 
   // Encodes the next output; kind END when there is none. Its bytes are valid until
   // the next call.
@@ -70,7 +70,7 @@ class FlushPlan {
   void DescribeTimes(const uint64_t* times, const uint8_t* nulls, size_t rows,
                      NtsOutput* output) const;
 
-  const Memtable* source_ = nullptr;
+  const FlushSource* source_ = nullptr;
   NtsFlushOptions options_ = {};
   std::vector<uint16_t> series_columns_;
   const segment::DictionarySet* dictionaries_ = nullptr;

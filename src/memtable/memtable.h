@@ -18,14 +18,14 @@
 #include "memtable/account.h"
 #include "memtable/arena.h"
 #include "memtable/column_store.h"
+#include "memtable/flush_source.h"
 #include "memtable/run_list.h"
 #include "memtable/series_map.h"
 #include "memtable/table_layout.h"
-#include "segment/row_source.h"
 
 namespace nodedb_ts::memtable {
 
-class Memtable final : public segment::RowSource, private CacheOwner {
+class Memtable final : public FlushSource, private CacheOwner {
  public:
   // `budget` must outlive the memtable.
   Memtable(Budget* budget, std::shared_ptr<const TableLayout> layout);
@@ -46,10 +46,11 @@ class Memtable final : public segment::RowSource, private CacheOwner {
   // O(1) amortized over the rows. REQUIRES: active_series() > 0 and has_keys().
   void EvictColdest();
 
-  uint32_t rows() const { return rows_; }
+  const NtsSchema& schema() const override { return layout_->schema(); }
+  uint32_t rows() const override { return rows_; }
   uint32_t evicted_rows() const { return evicted_rows_; }
   uint32_t active_series() const;
-  uint64_t raw_bytes() const { return raw_bytes_; }
+  uint64_t raw_bytes() const override { return raw_bytes_; }
   // What is saved by rows that share a variant.
   uint64_t shared_bytes() const {
     return rows_ <= variant_count_ ? 0 : uint64_t{rows_ - variant_count_} * layout_->variants().row_bytes;
@@ -59,9 +60,7 @@ class Memtable final : public segment::RowSource, private CacheOwner {
     constexpr uint64_t kArenaHeader = 5;
     return bytes() + shared_bytes() + raw_bytes_ + uint64_t{rows_} * layout_->variants().slots.size() * kArenaHeader;
   }
-  // There are times, and no row's is NULL or before that of a row that came earlier. Times of less than 64 bits
-  // are not looked at.
-  bool times_ascend() const { return times_ascend_ && layout_->time_slot() != nullptr; }
+  bool times_ascend() const override { return times_ascend_ && layout_->time_slot() != nullptr; }
   uint64_t bytes() const { return account_.bytes(); }
   const TableLayout& layout() const { return *layout_; }
   const std::shared_ptr<const TableLayout>& shared_layout() const { return layout_; }
@@ -77,17 +76,15 @@ class Memtable final : public segment::RowSource, private CacheOwner {
     uint32_t hint = 0;
     return command_ids_.Get(row, &hint);
   }
-  uint64_t RawRowBytes(uint32_t row) const;
-  const RowIds& row_ids() const { return row_ids_; }
-  const CommandIds& command_ids() const { return command_ids_; }
+  uint64_t RawRowBytes(uint32_t row) const override;
+  const RowIds& row_ids() const override { return row_ids_; }
+  const CommandIds& command_ids() const override { return command_ids_; }
 
   // Series numbers of rows. REQUIRES: layout().has_keys().
-  void GatherSeries(std::span<const uint32_t> rows, uint32_t* series) const;
+  void GatherSeries(std::span<const uint32_t> rows, uint32_t* series) const override;
   const SeriesMap& series() const { return series_; }
-  // Order of two series by key, and of two rows in some columns: numbers by value,
-  // bytes by memcmp, NULLs last.
-  int CompareSeries(uint32_t left, uint32_t right) const;
-  int CompareRows(uint32_t left, uint32_t right, std::span<const uint16_t> columns) const;
+  uint32_t numbered_series() const override { return layout_->has_keys() ? series_.size() : 0; }
+  int CompareSeries(uint32_t left, uint32_t right) const override;
 
   // Forgets all rows. Keeps the buffers when they are at most keep_bytes.
   void Clear(uint64_t keep_bytes);

@@ -416,24 +416,4 @@ int Memtable::CompareSeries(uint32_t left, uint32_t right) const {
   return 0;
 }
 
-int Memtable::CompareRows(uint32_t left, uint32_t right,
-                          std::span<const uint16_t> columns) const {
-  const RowPlace left_row = store_.At(left);
-  const RowPlace right_row = store_.At(right);
-  for (const uint16_t column : columns) {
-    const TableLayout::Place at = layout_->place(column);
-    int order = 0;
-    if (at.home == Home::kRow) {
-      order = CompareCells(store_, left_row, right_row, at.slot);
-    } else if (at.home == Home::kVariant) {
-      order = CompareCells(variants_, variants_.At(VariantOf(left)), variants_.At(VariantOf(right)), at.slot);
-    } else if (at.home == Home::kKey) {
-      order = CompareCells(series_.keys(), series_.keys().At(SeriesOf(left)),
-                           series_.keys().At(SeriesOf(right)), at.slot);
-    }
-    if (order != 0) return order;
-  }
-  return 0;
-}
-
 }  // namespace nodedb_ts::memtable

@@ -234,6 +234,7 @@ void Part::Recycle(std::unique_ptr<Memtable> table) {
 void Part::Reset() {
   flushing_ = false;
   plan_.End();
+  columns_.reset();
   if (!firm_) ForgetSeries();
   staged_.Clear(manager_->KeepBytes());
   staged_done_ = 0;
@@ -352,9 +353,7 @@ base::Status Part::TakeActive(Part* from) {
 
 base::Status Part::FlushBegin(const NtsFlushOptions& options) {
   if (flushing_) FlushEnd(false);
-  options_ = options;
-  dictionaries_ = options.dictionaries == nullptr ? nullptr : options.dictionaries->set;
-  options_.dictionaries = nullptr;  // the handle may be closed
+  TakeOptions(options);
   if (staged_.rows() >= options.min_segment_rows || staged_.bytes() >= options.min_segment_bytes) {
     static_cast<void>(Unstage());
   }
@@ -376,8 +375,35 @@ base::Status Part::FlushBegin(const NtsFlushOptions& options) {
   return base::Status::Ok();
 }
 
+base::Status Part::FlushBeginColumns(std::span<const NtsColumnBlock> blocks, uint32_t command_id,
+                                     const NtsFlushOptions& options) {
+  if (flushing_) FlushEnd(false);
+  if (rows() > 0) return base::Status::Bug("a part with rows is to flush others");
+  auto columns = std::make_unique<ColumnBlocks>(schema());
+  const base::Status status = columns->Take(blocks, command_id);
+  if (!status.ok()) return status;
+  TakeOptions(options);
+  columns_ = std::move(columns);
+  current_ = 0;
+  if (!has_series_ && FlushPlan::MakesSegments(*columns_, options)) {
+    // As many rows as had come before the choice if they had been appended.
+    const uint32_t rows = columns_->rows() >= kChoiceRows ? kChoiceRows - 1 : columns_->rows();
+    TakeSeries(ChooseSeriesColumns(schema(), *columns_, rows), rows >= kChoiceFirmRows);
+  }
+  StartPlan();
+  flushing_ = true;
+  return base::Status::Ok();
+}
+
+void Part::TakeOptions(const NtsFlushOptions& options) {
+  options_ = options;
+  dictionaries_ = options.dictionaries == nullptr ? nullptr : options.dictionaries->set;
+  options_.dictionaries = nullptr;  // the handle may be closed
+}
+
 void Part::StartPlan() {
-  if (current_ == frozen_.size()) return;
+  if (current_ == sources()) return;
+  if (columns_ != nullptr) return plan_.Begin(columns_.get(), options_, series_columns(), dictionaries_.get());
   const Memtable& table = *frozen_[current_];
   const bool keyed = table.layout().keyed();
   plan_.Begin(&table, options_, keyed ? table.layout().series_columns() : series_columns(),
@@ -391,7 +417,7 @@ base::Status Part::FlushNext(NtsOutput* output) {
     const base::Status status = FlushStaged(output);
     if (!status.ok() || output->kind != NTS_OUTPUT_END) return status;
   }
-  while (current_ < frozen_.size()) {
+  while (current_ < sources()) {
     const base::Status status = plan_.Next(output);
     if (!status.ok() || output->kind != NTS_OUTPUT_END) return status;
     ++current_;
@@ -405,11 +431,13 @@ void Part::FlushEnd(bool success) {
   flushing_ = false;
   // Rows that were never put out are not in shared storage, whatever the caller says.
   const bool complete = staged_done_ == staged_.rows() &&
-                        (current_ >= frozen_.size() || (current_ + 1 == frozen_.size() && plan_.finished()));
+                        (current_ >= sources() || (current_ + 1 == sources() && plan_.finished()));
+  const bool had_columns = columns_ != nullptr;
   staged_done_ = 0;
   plan_.End();
   dictionaries_.reset();
-  if (!success || !complete || (frozen_.empty() && staged_.empty())) return;
+  columns_.reset();
+  if (!success || !complete || (frozen_.empty() && staged_.empty() && !had_columns)) return;
   staged_.Clear(manager_->KeepBytes());
   for (auto& table : frozen_) Recycle(std::move(table));
   frozen_.clear();

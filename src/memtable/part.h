@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "memtable/column_blocks.h"
 #include "memtable/flush_plan.h"
 #include "memtable/memtable.h"
 #include "memtable/staged_rows.h"
@@ -50,6 +51,9 @@ class Part {
 
   // A flush: begin, next until kind END, end. While it runs, rows may be appended.
   base::Status FlushBegin(const NtsFlushOptions& options);
+  // The same with borrowed rows of the caller, which FlushEnd forgets, in place of rows of its own. kBug: it has such.
+  base::Status FlushBeginColumns(std::span<const NtsColumnBlock> blocks, uint32_t command_id,
+                                 const NtsFlushOptions& options);
   base::Status FlushNext(NtsOutput* output);
   void FlushEnd(bool success);
 
@@ -82,6 +86,9 @@ class Part {
   void EvictOver(uint64_t max_series);
   bool HasKeyedRows() const;
   base::Status TakeActive(Part* from);
+  void TakeOptions(const NtsFlushOptions& options);
+  // What the running flush writes: `columns_`, or the memtables of frozen_.
+  size_t sources() const { return columns_ != nullptr ? 1 : frozen_.size(); }
   void StartPlan();
   void Recycle(std::unique_ptr<Memtable> table);
 
@@ -100,7 +107,8 @@ class Part {
   Tables queued_;
   Tables frozen_;
   bool flushing_ = false;
-  size_t current_ = 0;  // of frozen_, the one that plan_ is about
+  std::unique_ptr<ColumnBlocks> columns_;  // of the flush that was begun with them
+  size_t current_ = 0;  // of the sources, the one that plan_ is about
   NtsFlushOptions options_ = {};
   std::shared_ptr<const segment::DictionarySet> dictionaries_;  // of the flush
   FlushPlan plan_;

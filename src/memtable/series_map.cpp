@@ -1,30 +1,10 @@
 #include "memtable/series_map.h"
 
+#include "memtable/key_hash.h"
+
 namespace nodedb_ts::memtable {
 
 namespace {
-
-__extension__ typedef unsigned __int128 Wide;
-
-uint64_t Mix(uint64_t state, uint64_t word) {
-  const Wide product = Wide{state ^ word} * 0x9e3779b97f4a7c15u;
-  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
-}
-
-uint64_t MixBytes(uint64_t state, const void* bytes, size_t length) {
-  const uint8_t* at = static_cast<const uint8_t*>(bytes);
-  state = Mix(state, 0xc2b2ae3d27d4eb4fu + length);
-  for (; length >= 8; length -= 8, at += 8) state = Mix(state, LoadAs<uint64_t>(at));
-  if (length >= 4) {
-    const uint64_t tail = LoadAs<uint32_t>(at + length - 4);
-    return Mix(state, LoadAs<uint32_t>(at) | tail << 32);
-  }
-  if (length > 0) {
-    const uint64_t tail = at[0] | uint64_t{at[length / 2]} << 8 | uint64_t{at[length - 1]} << 16;
-    return Mix(state, tail);
-  }
-  return state;
-}
 
 uint64_t CellWord(const Slot& slot, uint64_t word) {
   switch (slot.cell) {
@@ -50,7 +30,7 @@ uint32_t SeriesMap::HashOf(const NtsValue* values) const {
   for (const Slot& slot : keys_.layout().slots) {
     const NtsValue& value = values[slot.column];
     if (value.is_null) {
-      state = Mix(state, 0x6a09e667f3bcc909u);
+      state = Mix(state, kNullHash);
     } else if (slot.cell == CellKind::kVar) {
       state = MixBytes(state, BytesOf(value), value.length);
     } else if (slot.cell == CellKind::kFixed) {

@@ -8,15 +8,15 @@
 #include <vector>
 
 #include "base/large_memory.h"
-#include "memtable/memtable.h"
+#include "memtable/flush_source.h"
 
 namespace nodedb_ts::memtable {
 
 class SeriesOrder {
  public:
-  // Ranks the series of a memtable in these columns. A memtable keyed by just these
-  // has numbered them already; else its rows are looked at here.
-  void Prepare(const Memtable* source, std::span<const uint16_t> columns);
+  // Ranks the series of the source's rows in these columns. A memtable keyed by just these
+  // has numbered them already; else the rows are looked at here.
+  void Prepare(const FlushSource* source, std::span<const uint16_t> columns);
 
   // Sorts rows by series, then time (NULL first), then arrival, into *sorted; starts:
   // positions at which a series begins, empty without series columns. REQUIRES: rows
@@ -36,17 +36,16 @@ class SeriesOrder {
     int64_t time;
     uint32_t row;
   };
-  void NumberRows(std::span<const uint16_t> columns);
   void RankOf(std::span<const uint32_t> rows);
   void SortBySeries(std::span<const uint32_t> rows, base::LargeVector<uint32_t>* sorted,
                     std::vector<uint32_t>* starts);
   void SortByTime(size_t begin, size_t end, base::LargeVector<uint32_t>* sorted);
 
-  const Memtable* source_ = nullptr;
+  const FlushSource* source_ = nullptr;
   bool single_ = true;              // no series columns
   uint32_t ranks_ = 0;
   std::vector<uint32_t> rank_;      // of each series number
-  base::LargeVector<uint32_t> number_;    // of each row, where the memtable has none
+  base::LargeVector<uint32_t> number_;    // of each row, where the source has none
   base::LargeVector<uint32_t> row_rank_;  // of the rows being sorted
   std::vector<uint32_t> counts_;
   base::LargeVector<uint64_t> times_;

@@ -77,9 +77,9 @@ class BucketNumbers {
 
 }  // namespace
 
-void GroupByBucket(const Memtable& source, base::LargeVector<uint32_t>* rows,
+void GroupByBucket(const FlushSource& source, base::LargeVector<uint32_t>* rows,
                    std::vector<BucketRows>* groups) {
-  const NtsSchema& schema = source.layout().schema();
+  const NtsSchema& schema = source.schema();
   groups->clear();
   if (rows->empty()) return;
   if (schema.time_column < 0) {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/large_memory.h"
-#include "memtable/memtable.h"
+#include "memtable/flush_source.h"
 
 namespace nodedb_ts::memtable {
 
@@ -26,7 +26,7 @@ struct BucketRows {
 
 // Reorders rows by bucket, ascending, NULL times first, keeping the order within a
 // bucket. buckets: those that have rows.
-void GroupByBucket(const Memtable& source, base::LargeVector<uint32_t>* rows,
+void GroupByBucket(const FlushSource& source, base::LargeVector<uint32_t>* rows,
                    std::vector<BucketRows>* buckets);
 
 }  // namespace nodedb_ts::memtable

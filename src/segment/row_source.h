@@ -58,8 +58,8 @@ class RowSource {
   virtual void GatherBytes(size_t column, std::span<const uint32_t> rows,
                            std::string_view* values, uint8_t* nulls) const = 0;
 
-  // The same as at most `most` runs that end with the last row, for a source that knows them without a look at each row;
-  // false: it does not, or they are more.
+  // The same as at most `most` runs that end with the last row, for a source that knows or soon finds them; false: it does
+  // not, or they are more.
   virtual bool GatherRuns(size_t column, std::span<const uint32_t> rows, size_t most, ByteRuns* runs) const {
     static_cast<void>(column), static_cast<void>(rows), static_cast<void>(most), static_cast<void>(runs);
     return false;

@@ -367,17 +367,24 @@ void SegmentBuilder::NoteTimes(const ChunkSummary& summary, std::span<const uint
     times_.max = times_.has_time ? std::max(times_.max, max) : max;
     times_.has_time = true;
   }
-  for (size_t r = 0; r < words.size() && !series_starts_.empty(); r++) {
+  for (size_t r = 0; r < words.size() && !series_starts_.empty();) {
     while (series_times_.size() < series_starts_.size() &&
            series_starts_[series_times_.size()] <= rows_ + r) {
       series_times_.emplace_back();
     }
-    if (nulls_[r]) continue;
-    TimeRange& times = series_times_.back();
-    const auto v = static_cast<int64_t>(words[r]);
-    times.min = times.has_time ? std::min(times.min, v) : v;
-    times.max = times.has_time ? std::max(times.max, v) : v;
-    times.has_time = true;
+    // The rest of its series that is in the row group.
+    const bool last = series_times_.size() == series_starts_.size();
+    const uint64_t end = last ? words.size()
+                              : std::min<uint64_t>(words.size(), series_starts_[series_times_.size()] - rows_);
+    TimeRange times = series_times_.back();
+    for (; r < end; r++) {
+      if (nulls_[r]) continue;
+      const auto v = static_cast<int64_t>(words[r]);
+      times.min = times.has_time ? std::min(times.min, v) : v;
+      times.max = times.has_time ? std::max(times.max, v) : v;
+      times.has_time = true;
+    }
+    series_times_.back() = times;
   }
 }
 

@@ -585,28 +585,37 @@ decode_batch(NtsReader *reader, NtsVectorSet *set, const VisibleBatch *batch, ui
 			 uint64 *const *values, uint8 *const *nulls, uint8 *data)
 {
 	NtsStatus	status;
+	uint32		rows = batch->header.rows;
+	TransactionId xmin = batch->header.xmin;
+	CommandId	cid = batch->header.cid;
 	uint64		row_id = batch->header.row_id;
+	uint64	   *row_ids = set->row_ids + first;
+	TransactionId *xmins = set->xmins + first;
+	uint32	   *cids = set->cids + first;
 
 	NTS_CHECK(nts_batch_decode(reader->columns, reader->natts, &batch->bytes, first, values, nulls,
 							   data, batch->info.data_bytes,
-							   batch->info.has_command_ids ? set->cids + first : NULL, &status),
+							   batch->info.has_command_ids ? cids : NULL, &status),
 			  status, reader->rel);
 	for (int i = batch->info.column_count; i < reader->natts; i++)
-		fill_default(set, i, first, batch->header.rows);
-	for (uint32 i = 0; i < batch->header.rows; i++)
+		fill_default(set, i, first, rows);
+	for (uint32 i = 0; i < rows; i++)
+		row_ids[i] = row_id + i;
+	for (uint32 i = 0; i < rows; i++)
+		xmins[i] = xmin;
+	for (uint32 i = 0; i < rows && !batch->info.has_command_ids; i++)
+		cids[i] = cid;
+	/* of its own transaction, an MVCC snapshot sees the rows of the commands before */
+	if (reader->snapshot->snapshot_type != SNAPSHOT_MVCC ||
+		!TransactionIdIsCurrentTransactionId(xmin))
+		return;
+	for (uint32 i = 0; i < rows; i++)
 	{
-		set->row_ids[first + i] = row_id + i;
-		set->xmins[first + i] = batch->header.xmin;
-		if (!batch->info.has_command_ids)
-			set->cids[first + i] = batch->header.cid;
-		if (set->cids[first + i] >= reader->snapshot->curcid &&
-			reader->snapshot->snapshot_type == SNAPSHOT_MVCC &&
-			TransactionIdIsCurrentTransactionId(batch->header.xmin))
-		{
-			if (set->hidden == NULL)
-				set->hidden = MemoryContextAllocZero(set->data_context, set->rows);
-			set->hidden[first + i] = 1;
-		}
+		if (cids[i] < reader->snapshot->curcid)
+			continue;
+		if (set->hidden == NULL)
+			set->hidden = MemoryContextAllocZero(set->data_context, set->rows);
+		set->hidden[first + i] = 1;
 	}
 }
 

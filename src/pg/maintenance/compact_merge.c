@@ -258,14 +258,14 @@ spool_part(NtsSorter *sorter)
 	NtsOutput	output;
 	NtsStatus	status;
 
-	if (nts_part_rows(sorter->part) == 0)
+	if (nts_sorter_rows(sorter) == 0)
 		return;
 	options.min_segment_rows = 1;
 	options.max_segment_rows = PG_UINT32_MAX;
 	options.max_segment_bytes = PG_UINT64_MAX;
 	options.max_batch_rows = 1;
 	options.level = 1;
-	NTS_CHECK(nts_flush_begin(sorter->part, &options, &status), status, sorter->rel);
+	nts_sorter_flush_begin(sorter, &options);
 	for (;;)
 	{
 		uint64		start = resort->spool->length;
@@ -277,7 +277,7 @@ spool_part(NtsSorter *sorter)
 		add_spooled(resort->merge, resort->inputs, resort->spool, start, output.footer_offset);
 		NTS_FAULT(compact_spool);
 	}
-	nts_flush_end(sorter->part, true);
+	nts_sorter_flush_end(sorter);
 }
 
 /* The rows of one segment become sorted segments of a spool. */

@@ -36,7 +36,7 @@ typedef struct Flush
 {
 	Relation	rel;
 	NtsReader  *reader;			/* decodes pages and knows the newest segment */
-	MemoryContext context;		/* frees the sorter's part */
+	MemoryContext context;		/* frees the sorter's part, and sets that it keeps */
 	NtsSorter	sorter;
 	NtsWriteTarget target;
 	uint64		moved_rows;
@@ -51,7 +51,7 @@ typedef struct Flush
 	uint64		expired_rows;
 } Flush;
 
-/* Writes what the part holds. A small remainder goes back to L0, unless it is all
+/* Writes what the sorter holds. A small remainder goes back to L0, unless it is all
  * there is: then it becomes one segment, whatever its times. */
 static void
 write_part(NtsSorter *sorter)
@@ -60,7 +60,7 @@ write_part(NtsSorter *sorter)
 	NtsFlushOptions options = {0};
 	NtsOutput	output;
 	NtsStatus	status;
-	uint64		rows = nts_part_rows(sorter->part);
+	uint64		rows = nts_sorter_rows(sorter);
 	uint64		written = 0;
 
 	if (rows == 0)
@@ -77,7 +77,7 @@ write_part(NtsSorter *sorter)
 	options.keep_command_ids = false;
 	options.level = 1;
 	options.dictionaries = nts_dictionaries_for_writing(flush->rel);
-	NTS_CHECK(nts_flush_begin(sorter->part, &options, &status), status, flush->rel);
+	nts_sorter_flush_begin(sorter, &options);
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -90,7 +90,7 @@ write_part(NtsSorter *sorter)
 		nts_progress(NTS_PHASE_WRITING, written, rows);
 		NTS_FAULT(flush_output);
 	}
-	nts_flush_end(sorter->part, true);
+	nts_sorter_flush_end(sorter);
 }
 
 /* What the user has chosen, else as the newest segment is sorted. */
@@ -187,7 +187,10 @@ take_page(Flush *flush, BlockNumber block, const char *page)
 
 	if (set == NULL)
 		return;					/* only aborted batches */
-	nts_sorter_take(&flush->sorter, set, flush->expire ? leave_out : NULL);
+	if (flush->expire)
+		nts_sorter_take(&flush->sorter, set, leave_out);
+	else
+		nts_sorter_keep(&flush->sorter, set);
 	flush->moved_rows += set->rows - (flush->expired_rows - expired);
 }
 

@@ -1,8 +1,11 @@
 /*
- * sorter.c - committed rows on their way into sorted segments, through a part of the core.
+ * sorter.c - committed rows on their way into sorted segments, through a part of the core or from where they were decoded.
  *
  * Used by ts_flush for L0 batches and by ts_compact for segments that are sorted by other
  * columns. The rows' ids and command ids are dropped: nobody may ask for them any more.
+ * Few rows stay in the sets they were decoded into: taken apart into rows, for a part that
+ * puts them together again by column, each would cost nearly twice as much. Many would take
+ * too much memory that way.
  */
 #include "postgres.h"
 
@@ -16,6 +19,8 @@
 #define MAX_BLOCK_ROWS 256
 #define MAX_BLOCK_WORDS 16384
 #define SMALL_BLOCK 16
+/* Sets that are kept take so much of the budget at most. */
+#define KEPT_SHARE 4
 
 /* Called with the address of a manager that outlives the caller's stack frame. */
 static void
@@ -61,6 +66,7 @@ nts_sorter_begin(NtsSorter *sorter, Relation rel, const NtsSchema *schema, Memor
 	NtsStatus	status;
 
 	sorter->rel = rel;
+	sorter->context = context;
 	sorter->columns = MemoryContextAllocZero(context, sizeof(NtsColumn) * Max(schema->column_count, 1));
 	sorter->values = MemoryContextAllocZero(context, sizeof(NtsValue) * Max(schema->column_count, 1));
 	memcpy(sorter->columns, schema->columns, sizeof(NtsColumn) * schema->column_count);
@@ -129,6 +135,8 @@ take_row(NtsSorter *sorter, NtsVectorSet *set, uint32 row)
 static void
 detoast_defaults(NtsSorter *sorter, NtsVectorSet *set)
 {
+	if (set->desc->constr == NULL || set->desc->constr->missing == NULL)
+		return;
 	for (int i = 0; i < set->natts; i++)
 	{
 		if (sorter->columns[i].kind != NTS_KIND_VAR)
@@ -208,4 +216,106 @@ nts_sorter_take(NtsSorter *sorter, NtsVectorSet *set, NtsSorterSkip skip)
 		}
 	}
 	take_block(sorter, set, count);
+}
+
+/* ---- sets that are kept ---- */
+
+static void
+add_kept(NtsSorter *sorter, NtsVectorSet *set)
+{
+	int			natts = Max(set->natts, 1);
+	const uint64_t **words = MemoryContextAlloc(set->context, sizeof(uint64_t *) * natts);
+	const uint8_t **nulls = MemoryContextAlloc(set->context, sizeof(uint8_t *) * natts);
+
+	Assert(set->natts == sorter->natts);
+	for (int c = 0; c < set->natts; c++)
+	{
+		words[c] = (const uint64_t *) set->columns[c].values;
+		nulls[c] = set->columns[c].nulls;
+	}
+	if (sorter->kept_count == sorter->kept_room)
+	{
+		MemoryContext old = MemoryContextSwitchTo(sorter->context);
+		int			room = sorter->kept_room == 0 ? 64 : sorter->kept_room * 2;
+
+		sorter->kept = sorter->kept == NULL ? palloc(sizeof(*sorter->kept) * room) :
+			repalloc_huge(sorter->kept, sizeof(*sorter->kept) * room);
+		sorter->blocks = sorter->blocks == NULL ? palloc(sizeof(*sorter->blocks) * room) :
+			repalloc_huge(sorter->blocks, sizeof(*sorter->blocks) * room);
+		sorter->kept_room = room;
+		MemoryContextSwitchTo(old);
+	}
+	sorter->blocks[sorter->kept_count] = (NtsColumnBlock) {words, nulls, set->rows};
+	sorter->kept[sorter->kept_count++] = set;
+	set->references++;
+	sorter->kept_rows += set->rows;
+	sorter->kept_bytes += MemoryContextMemAllocated(set->context, true);
+}
+
+static void
+forget_kept(NtsSorter *sorter)
+{
+	for (int i = 0; i < sorter->kept_count; i++)
+		nts_vector_set_release(sorter->kept[i]);
+	sorter->kept_count = 0;
+	sorter->kept_rows = 0;
+	sorter->kept_bytes = 0;
+}
+
+/* They are no longer kept when the part is full and its flush begins: that is of what is in the part. */
+static void
+hand_kept_over(NtsSorter *sorter)
+{
+	int			count = sorter->kept_count;
+
+	sorter->went_to_part = true;
+	sorter->kept_count = 0;
+	sorter->kept_rows = 0;
+	sorter->kept_bytes = 0;
+	for (int i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		nts_sorter_take(sorter, sorter->kept[i], NULL);
+		nts_vector_set_release(sorter->kept[i]);
+	}
+}
+
+void
+nts_sorter_keep(NtsSorter *sorter, NtsVectorSet *set)
+{
+	if (sorter->went_to_part)
+	{
+		nts_sorter_take(sorter, set, NULL);
+		return;
+	}
+	detoast_defaults(sorter, set);
+	add_kept(sorter, set);
+	if (sorter->kept_bytes > nts_sorter_budget() / KEPT_SHARE)
+		hand_kept_over(sorter);
+}
+
+uint64
+nts_sorter_rows(const NtsSorter *sorter)
+{
+	return sorter->kept_rows + nts_part_rows(sorter->part);
+}
+
+void
+nts_sorter_flush_begin(NtsSorter *sorter, const NtsFlushOptions *options)
+{
+	NtsStatus	status;
+	int			code;
+
+	if (sorter->kept_count > 0)
+		code = nts_flush_begin_columns(sorter->part, sorter->blocks, sorter->kept_count, sorter->cid, options, &status);
+	else
+		code = nts_flush_begin(sorter->part, options, &status);
+	NTS_CHECK(code, status, sorter->rel);
+}
+
+void
+nts_sorter_flush_end(NtsSorter *sorter)
+{
+	nts_flush_end(sorter->part, true);
+	forget_kept(sorter);
 }

@@ -1,5 +1,5 @@
 /*
- * sorter.h - committed rows on their way into sorted segments, through a part of the core.
+ * sorter.h - committed rows on their way into sorted segments, through a part of the core or from where they were decoded.
  */
 #ifndef NTS_MAINTENANCE_SORTER_H
 #define NTS_MAINTENANCE_SORTER_H
@@ -13,7 +13,7 @@
 
 typedef struct NtsSorter NtsSorter;
 
-/* Flushes the sorter's part: nts_flush_begin to nts_flush_end. */
+/* Flushes the sorter: nts_sorter_flush_begin to nts_sorter_flush_end. */
 typedef void (*NtsSorterFlush) (NtsSorter *sorter);
 
 /* Shall this row be left out? */
@@ -33,6 +33,15 @@ struct NtsSorter
 	const uint64_t **word_rows;
 	const bool **null_rows;
 	uint32	   *set_rows;		/* which row of the set each is */
+	/* sets that are written from where they are, as long as they are few */
+	MemoryContext context;
+	NtsVectorSet **kept;
+	NtsColumnBlock *blocks;		/* their columns */
+	int			kept_count;
+	int			kept_room;
+	uint64		kept_rows;
+	Size		kept_bytes;
+	bool		went_to_part;	/* they were too many: the rest goes there, too */
 	CommandId	cid;
 	NtsSorterFlush flush;		/* called when the part is full */
 	void	   *state;			/* for it */
@@ -49,6 +58,15 @@ extern void nts_sorter_series(NtsSorter *sorter, const uint16 *columns, uint32 c
 /* Takes the rows of a set whose columns are filled, but those that `skip` (if not NULL) says yes to. 54000: a row does
  * not fit. */
 extern void nts_sorter_take(NtsSorter *sorter, NtsVectorSet *set, NtsSorterSkip skip);
+/*
+ * The same with all rows of a set that the reader can do without, which is kept until they are written: for few rows, which
+ * cost less without a part. Sets that together take more than a quarter of the budget go to the part.
+ */
+extern void nts_sorter_keep(NtsSorter *sorter, NtsVectorSet *set);
+/* Rows that are kept or in the part; its flush begins, goes on with nts_flush_next, and ends with success. */
+extern uint64 nts_sorter_rows(const NtsSorter *sorter);
+extern void nts_sorter_flush_begin(NtsSorter *sorter, const NtsFlushOptions *options);
+extern void nts_sorter_flush_end(NtsSorter *sorter);
 /* The part's budget in bytes. */
 extern uint64 nts_sorter_budget(void);
 

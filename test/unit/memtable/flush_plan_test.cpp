@@ -3,6 +3,7 @@
 #include <limits>
 #include <random>
 
+#include "memtable/key_hash.h"
 #include "memtable/memtable_fixture.h"
 #include "memtable/time_buckets.h"
 
@@ -143,6 +144,28 @@ TEST(FlushPlan, UnkeyedRowsAreSortedTheSameWay) {
     EXPECT_EQ(NTS_OUTPUT_END, output.kind);
     EXPECT_TRUE(plan.finished());
   }
+}
+
+TEST(FlushPlan, UnkeyedSeriesOfEqualHashesAreKeptApart) {
+  std::vector<NtsColumn> columns = {Int(8), Int(8), Int(8)};
+  const NtsSchema schema = {columns.data(), 3, 0, 0};
+  const std::vector<uint16_t> key = {1};
+  memtable::Budget budget(1 << 30);
+  memtable::Memtable source(&budget, memtable::TableLayout::Make(schema, false, {}, 65536));
+  const auto like_null = static_cast<int64_t>(memtable::kNullHash);
+  std::vector<Row> numbers;
+  std::vector<Row> nulls;
+  for (int i = 0; i < 3000; ++i) {
+    const Row row = {{i, i % 3 == 0 ? Cell(like_null) : Cell(), i}};
+    (i % 3 == 0 ? numbers : nulls).push_back(row);
+    ASSERT_EQ(memtable::Grow::kOk, source.Append(ValuesOf(schema, row).data(), NTS_NO_ROW_ID, 0));
+  }
+  memtable::FlushPlan plan;
+  plan.Begin(&source, SegmentsOnly(), key);
+  NtsOutput output = {};
+  ASSERT_TRUE(plan.Next(&output).ok());
+  numbers.insert(numbers.end(), nulls.begin(), nulls.end());
+  EXPECT_EQ(numbers, RowsOf(schema, output));
 }
 
 TEST(FlushPlan, NeighbouringBucketsAreJoined) {
