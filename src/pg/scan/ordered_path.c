@@ -347,7 +347,7 @@ sorted_share(PlannerInfo *root, const RelOptInfo *rel, const NtsStorageOrder *or
 	double		bytes = columns->width * NTS_ORDER_VECTOR_ROWS;
 	int			fewest = scattered ? NTS_ORDER_FEWEST_SCATTERED_ROWS : NTS_ORDER_FEWEST_ROWS;
 	double		share = nts_storage_short_share(order, fewest);
-	double		recent = Max(0, 1 - order->settled_rows / Max(rel->tuples, 1));
+	double		recent = Max(0, 1 - order->segment_rows / Max(rel->tuples, 1));
 	double		room;
 
 	/* the chunks of a row group stay */
