@@ -95,6 +95,24 @@ CREATE FUNCTION near(a float8[], b float8[]) RETURNS boolean LANGUAGE sql AS $$
   SELECT coalesce(bool_and(x IS NOT DISTINCT FROM y OR abs(x - y) <= 1e-9 * greatest(abs(x), abs(y))), a IS NOT DISTINCT FROM b)
   FROM unnest(a, b) AS u(x, y)
 $$;
+-- what PostgreSQL would share out row by row: few values are called for, or workers do it by vectors, too
+CREATE TABLE narrow (ts timestamptz NOT NULL, host text, note text) USING nodedb_ts
+  WITH (autovacuum_enabled = off, nodedb_ts.series_columns = 'host');
+INSERT INTO narrow SELECT '2024-01-01'::timestamptz + i * interval '10 s', 'host_' || i % 13, 'note_' || i / 7 % 11 FROM generate_series(1, 40000) i;
+SELECT ts_flush('narrow') >= 0 AS flushed;
+ANALYZE narrow;
+SET parallel_setup_cost = 10;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SET max_parallel_workers_per_gather = 2;
+SELECT plan_of('SELECT min(note), max(note) FROM narrow');
+SELECT plan_of('SELECT first(note, ts), last(note, ts) FROM narrow');
+RESET parallel_setup_cost;
+RESET parallel_tuple_cost;
+RESET min_parallel_table_scan_size;
+RESET max_parallel_workers_per_gather;
+DROP TABLE narrow;
+
 -- said to be so expensive that sharing the rows out pays
 CREATE FUNCTION dear(int, int) RETURNS boolean LANGUAGE internal IMMUTABLE STRICT PARALLEL SAFE COST 25 AS 'int4ne';
 

@@ -22,10 +22,11 @@ ANALYZE p_heap, p_ts;
 
 EXPLAIN (COSTS OFF) SELECT * FROM p_ts WHERE n > 5 ORDER BY n DESC, ts LIMIT 3;
 EXPLAIN (COSTS OFF) SELECT host FROM p_ts WHERE ts < '2026-01-03' ORDER BY ts DESC LIMIT 3;
--- not: joins, groups, locks, a limit known at execution only
+-- not: joins, groups, locks
 EXPLAIN (COSTS OFF) SELECT a.n FROM p_ts_3 a JOIN p_heap b ON a.n = b.n ORDER BY a.n LIMIT 3;
 EXPLAIN (COSTS OFF) SELECT n FROM p_ts_3 GROUP BY n ORDER BY n LIMIT 3;
 EXPLAIN (COSTS OFF) SELECT n FROM p_ts_3 ORDER BY n LIMIT 3 FOR UPDATE;
+-- a limit that only the execution knows
 EXPLAIN (COSTS OFF) SELECT n FROM p_ts_3 ORDER BY n LIMIT (SELECT 3);
 
 \getenv abs_srcdir PG_ABS_SRCDIR

@@ -30,6 +30,14 @@ EXPLAIN (COSTS OFF) SELECT date_trunc('hour', ts) b, max(n) FROM t_ts GROUP BY b
 EXPLAIN (COSTS OFF) SELECT date_bin('15 minutes', ts, '2000-01-01') b, host, count(*) FROM t_ts GROUP BY host, b
   ORDER BY b NULLS FIRST, host DESC LIMIT 5 OFFSET 2;
 EXPLAIN (COSTS OFF) SELECT time_bucket('1 hour', lt) b, max(n) FROM t_ts GROUP BY b HAVING max(n) > 10 ORDER BY 1 LIMIT 3;
+-- a zone that is named, Grafana's time groups; a zone whose clocks change
+EXPLAIN (COSTS OFF) SELECT date_trunc('minute', ts, 'UTC') b, max(n) FROM t_ts GROUP BY b ORDER BY b DESC LIMIT 3;
+EXPLAIN (COSTS OFF) SELECT to_timestamp(floor(extract(epoch FROM ts) / 60) * 60) b, max(n) FROM t_ts GROUP BY b ORDER BY b DESC LIMIT 3;
+EXPLAIN (COSTS OFF) SELECT time_bucket('1 minute', ts, 'Europe/Berlin') b, max(n) FROM t_ts GROUP BY b ORDER BY b DESC LIMIT 3;
+-- not: numbers of buckets times something else, which may fail; of local times
+EXPLAIN (COSTS OFF) SELECT to_timestamp(floor(extract(epoch FROM ts) / 60) * 1e6) b, max(n) FROM t_ts GROUP BY b ORDER BY b DESC LIMIT 3;
+EXPLAIN (COSTS OFF) SELECT to_timestamp(floor(extract(epoch FROM ts AT TIME ZONE 'Europe/Berlin') / 60) * 60) b, max(n) FROM t_ts
+  GROUP BY b ORDER BY b DESC LIMIT 3;
 -- not: all groups are wanted; another key first; volatile conditions; the switch
 EXPLAIN (COSTS OFF) SELECT date_trunc('hour', ts) b, max(n) FROM t_ts GROUP BY b ORDER BY b DESC;
 EXPLAIN (COSTS OFF) SELECT date_trunc('hour', ts) b, max(n) FROM t_ts GROUP BY b ORDER BY 2 DESC, b LIMIT 3;
@@ -58,6 +66,8 @@ SELECT count(*) >= 0 AS compacted FROM ts_compact('long_ts', before => 'infinity
 ANALYZE long_ts;
 SELECT * FROM skipped($$SELECT date_trunc('minute', ts) b, sum(n) FROM long_ts WHERE ts < '2026-01-01 12:34:40' GROUP BY b ORDER BY b DESC LIMIT 5$$);
 SELECT * FROM skipped($$SELECT date_trunc('minute', ts) b, sum(n) FROM long_ts GROUP BY b ORDER BY b LIMIT 5$$);
+SELECT * FROM skipped($$SELECT time_bucket('1 minute', ts, 'UTC') b, sum(n) FROM long_ts GROUP BY b ORDER BY b DESC LIMIT 5$$);
+SELECT * FROM skipped($$SELECT to_timestamp(floor(extract(epoch FROM ts) / 60) * 60) b, sum(n) FROM long_ts GROUP BY b ORDER BY b DESC LIMIT 5$$);
 SELECT date_trunc('minute', ts) b, sum(n), count(*) FROM long_ts WHERE ts < '2026-01-01 12:34:40' GROUP BY b ORDER BY b DESC LIMIT 3;
 SELECT * FROM ts_verify('long_ts');
 DROP TABLE long_ts;
@@ -108,6 +118,23 @@ SELECT * FROM differences(ARRAY(
   SELECT format('SELECT date_trunc(%L, ts) b, count(*), sum(n) FROM {} GROUP BY b ORDER BY b %s LIMIT %s', u, o, l)
     FROM unnest('{minute,day,month}'::text[]) u, unnest('{ASC,DESC}'::text[]) o, unnest('{1,2,20}'::text[]) l));
 SET timezone = 'UTC';
+-- named zones, whose clocks change in the middle of the rows; times before 1970, where quotients are rounded the other way
+SELECT * FROM differences(ARRAY(
+  SELECT format('SELECT %s b, count(*), sum(n) FROM {} %s GROUP BY b ORDER BY b %s LIMIT %s', replace(b, '%z', z), w, o, l)
+    FROM unnest(ARRAY['date_trunc(''minute'', ts, ''%z'')', 'date_trunc(''day'', ts, ''%z'')', 'date_trunc(''month'', ts, ''%z'')',
+                      'time_bucket(''1 minute'', ts, ''%z'')', 'time_bucket(''40 minutes'', ts, ''%z'')', 'time_bucket(''90 minutes'', ts, ''%z'')',
+                      'time_bucket(''7 hours'', ts, ''%z'')', 'time_bucket(''1 day'', ts, ''%z'')', 'time_bucket(''1 month'', ts, ''%z'')']) b,
+         unnest('{UTC,Europe/Berlin,America/St_Johns,"XST+3XDT,M11.1.0/0:01,M11.2.0/0:01",-05:30}'::text[]) z,
+         unnest('{ASC,DESC}'::text[]) o, unnest('{1,3,50}'::text[]) l,
+         unnest(ARRAY['', 'WHERE ts >= ''2010-10-31 00:10'' AND ts < ''2010-10-31 01:50''', 'WHERE ts < ''2010-11-07 03:00''']) w
+   WHERE hashtext(b || z || o || l || w) % 3 = 0));
+INSERT INTO t_heap SELECT '1969-12-31 23:00'::timestamptz + i * interval '7.77 minutes', 'h1', i, i, NULL FROM generate_series(1, 20) i;
+INSERT INTO t_ts SELECT * FROM t_heap WHERE ts < '1980-01-01' AND ts > '1960-01-01';
+SELECT * FROM differences(ARRAY(
+  SELECT format('SELECT to_timestamp(floor(%s) * %s) b, count(*), sum(n) FROM {} WHERE isfinite(ts) GROUP BY b ORDER BY b %s LIMIT %s', s, w, o, l)
+    FROM (VALUES ('extract(epoch FROM ts) / 60', '60'), ('extract(epoch FROM ts) / 0.7', '0.7'), ('date_part(''epoch'', ts) / 900', '900'),
+                 ('extract(epoch FROM lt) / 3600', '3600')) x(s, w),
+         unnest('{ASC,DESC}'::text[]) o, unnest('{1,5,60}'::text[]) l));
 
 -- limits known at execution only, rescans with and without parameters, cursors
 PREPARE newest(int, timestamptz) AS

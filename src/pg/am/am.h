@@ -369,8 +369,8 @@ extern const NtsEntry *nts_reader_entry(NtsReader *reader, int index);
 /* The same with its place in the directory, as it was when the reader was opened. */
 extern const NtsEntryRef *nts_reader_entry_ref(NtsReader *reader, int index);
 extern int	nts_reader_entry_count(NtsReader *reader);
-/* Rows that are there for everybody, without those of L0 that may still change. */
-extern uint64 nts_reader_settled_rows(NtsReader *reader);
+/* Rows of the visible segments, and of delta extents that are frozen. Not of a reader that is restricted. */
+extern uint64 nts_reader_segment_rows(NtsReader *reader);
 /* The entry whose extent covers a block, or -1. */
 extern int	nts_reader_entry_of_block(NtsReader *reader, BlockNumber block);
 /* What the directory says of the times of an entry and, perhaps, some that follow: to how many it applies. */

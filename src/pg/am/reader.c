@@ -1719,9 +1719,19 @@ nts_reader_restrict(NtsReader *reader, const NtsTidRange *range)
 }
 
 uint64
-nts_reader_settled_rows(NtsReader *reader)
+nts_reader_segment_rows(NtsReader *reader)
 {
-	return reader->directory == NULL ? 0 : reader->directory->live_rows;
+	uint64		rows = reader->live_count > 0 ? reader->directory->live_rows : 0;
+
+	Assert(!reader->restricted);
+	for (int i = 0; i < reader->own_count; i++)
+	{
+		const NtsEntry *e = nts_reader_entry(reader, reader->live_count + i);
+
+		if (e->level != NTS_LEVEL_DELTA)
+			rows += e->rows;
+	}
+	return rows;
 }
 
 void

@@ -257,8 +257,9 @@ understand_time_bucket_zone(NtsStep *step, List *args)
 		set_months(step, 0);
 	else if (!understand_bins(step, linitial(args), NULL, MONDAY))
 		return false;
-	/* less than a day: where clocks change, the start may depend on the moment */
+	/* less than a day: where clocks change, the start may depend on the moment; it is never later than that */
 	step->check_ends = !months && step->width < USECS_PER_DAY;
+	step->ordered = true;
 	if (origin == NULL)
 		return true;
 	if (!is_plain_const(origin) || !is_possible_origin(DatumGetTimestampTz(((Const *) origin)->constvalue)))
@@ -297,7 +298,7 @@ understand_trunc(NtsStep *step, List *args, bool with_zone)
 		return true;
 	}
 	step->zoned = true;
-	step->ordered = list_length(args) == 2;
+	step->ordered = true;
 	return understand_column(step, lsecond(args)) &&
 		(list_length(args) < 3 || understand_zone(step, lthird(args)));
 }
@@ -455,7 +456,11 @@ understand_epoch(NtsStep *step, Node *node)
 	{
 		case F_FLOOR_NUMERIC:
 		case F_FLOOR_FLOAT8:
-			return understand_seconds(step, linitial(args));
+			if (!understand_seconds(step, linitial(args)))
+				return false;
+			/* every operation is monotone, also where its result is rounded; local clocks may be set back */
+			step->counts_up = !step->zoned;
+			return true;
 		case F_INT4_NUMERIC:
 		case F_INT8_NUMERIC:
 		case F_INT4_FLOAT8:
@@ -664,12 +669,43 @@ nts_bucket_is_plain(const struct NtsBucket *bucket)
 	return bucket->step_count == 1 && bucket->steps[0].expr == bucket->expr;
 }
 
+/* The number of a bucket, perhaps of another type, times the bucket's seconds. */
+static bool
+is_start_in_seconds(const NtsStep *step, Node *node)
+{
+	List	   *args;
+	Oid			function = called_function(node, &args);
+	int64		width;
+
+	if (function == F_FLOAT8_NUMERIC)
+		return is_start_in_seconds(step, linitial(args));
+	if ((function != F_NUMERIC_MUL && function != F_FLOAT8MUL) || !IsA(lsecond(args), Const) ||
+		!whole_microseconds(lsecond(args), &width) || width != step->width)
+		return false;
+	node = linitial(args);
+	if (called_function(node, &args) == F_FLOAT8_NUMERIC)
+		node = linitial(args);
+	return equal(node, step->expr);
+}
+
+/* to_timestamp(floor(seconds / n) * n): never falls, and does not fail, for it gives the time or a little less. */
+static bool
+is_start_of_numbered(const struct NtsBucket *bucket)
+{
+	List	   *args;
+
+	return bucket->step_count == 1 && bucket->steps[0].counts_up &&
+		called_function((Node *) bucket->expr, &args) == F_TO_TIMESTAMP_FLOAT8 &&
+		is_start_in_seconds(&bucket->steps[0], linitial(args));
+}
+
 bool
 nts_bucket_is_ordered(const struct NtsBucket *bucket)
 {
 	Oid			type = bucket->input->vartype;
 
-	return nts_bucket_is_plain(bucket) && bucket->steps[0].ordered && (type == TIMESTAMPOID || type == TIMESTAMPTZOID);
+	return (type == TIMESTAMPOID || type == TIMESTAMPTZOID) &&
+		((nts_bucket_is_plain(bucket) && bucket->steps[0].ordered) || is_start_of_numbered(bucket));
 }
 
 bool
@@ -691,15 +727,17 @@ int64
 nts_bucket_slack(const struct NtsBucket *bucket)
 {
 	const NtsStep *step = &bucket->steps[0];
+	const pg_tz *zone = step->zone != NULL ? step->zone : session_timezone;
+	long		offset;
 
-	if (!step->zoned)
+	if (!step->zoned || pg_get_timezone_offset(zone, &offset))
 		return 0;
 	/* one is never later than its time, and starts less than a width before it */
-	if (step->width <= USECS_PER_HOUR)
+	if (step->width <= USECS_PER_HOUR && !step->check_ends)
 		return step->width;
 	/* starts of local days: a clock may have been set back by a day, no zone lies further than that from another; a zone
-	 * made up by its rule (it has digits) by a week each way */
-	return strpbrk(pg_get_timezone_name(step->zone != NULL ? step->zone : session_timezone), "0123456789") == NULL ? 2 * USECS_PER_DAY : 15 * USECS_PER_DAY;
+	 * made up by its rule (it has digits) by a week each way. So may local starts of less than a day lie before their time. */
+	return strpbrk(pg_get_timezone_name((pg_tz *) zone), "0123456789") == NULL ? 2 * USECS_PER_DAY : 15 * USECS_PER_DAY;
 }
 
 Var *

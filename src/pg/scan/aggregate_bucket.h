@@ -38,6 +38,7 @@ typedef struct NtsStep
 	bool		gives_start;	/* its value is the start of the interval, from the origin on */
 	bool		ordered;		/* the values are starts of buckets, ordered as times are but for changes of clocks */
 	bool		rising;			/* the values never fall, as those that are ordered */
+	bool		counts_up;		/* nor do these, which are numbers of buckets: of what is made of them times may be ordered */
 	bool		border_unsure;	/* before the origin, versions differ in what the start itself belongs to */
 	bool		check_ends;		/* monotone, but rounded: an interval counts if both ends give the same */
 	ExprState  *state;			/* check_ends */

@@ -46,6 +46,9 @@
 #include "pg/scan/early_stop.h"
 #include "pg/scan/filter.h"
 
+/* The share of rows for which a minimum or maximum is called at least: values alternate, or are others in each vector. */
+#define REPEATED_CALLS 0.2
+
 static create_upper_paths_hook_type previous_hook;
 static const CustomScanMethods *scan_methods;
 
@@ -147,9 +150,27 @@ nts_agg_is_known_function(Oid function)
 	return OidIsValid(extension) && extension == get_extension_oid("nodedb_ts", true);
 }
 
+static bool is_extreme(Oid aggregate);
+
+/*
+ * How many rows an aggregate's own function is called for: of minima and maxima not for one that repeats the value before
+ * it, which it mostly does where there are few.
+ */
+static double
+called_share(PlannerInfo *root, const Aggref *aggref, Index relid)
+{
+	const RelOptInfo *rel = find_base_rel(root, relid);
+	double		values;
+
+	if (!is_extreme(aggref->aggfnoid) || list_length(aggref->args) != 1)
+		return 1;
+	values = estimate_num_groups(root, list_make1(linitial_node(TargetEntry, aggref->args)->expr), rel->rows, NULL, NULL);
+	return Min(1, REPEATED_CALLS + values / Max(rel->rows, 1));
+}
+
 /* An aggregate by its own functions: are they ones that ask for no more than memory? Adds what its state takes. */
 static bool
-may_be_called(Aggref *aggref, NtsGrouping *grouping)
+may_be_called(PlannerInfo *root, Aggref *aggref, NtsGrouping *grouping)
 {
 	HeapTuple	tuple;
 	Form_pg_aggregate form;
@@ -176,7 +197,7 @@ may_be_called(Aggref *aggref, NtsGrouping *grouping)
 	else if (!get_typbyval(aggref->aggtranstype))
 		grouping->state_bytes += get_typavgwidth(aggref->aggtranstype, -1) + 2 * sizeof(void *);
 	ReleaseSysCache(tuple);
-	grouping->call_cost += cpu_operator_cost;
+	grouping->call_cost += cpu_operator_cost * called_share(root, aggref, grouping->relid);
 	return result;
 }
 
@@ -245,7 +266,7 @@ understand_aggregate(PlannerInfo *root, Aggref *aggref, NtsGrouping *grouping)
 	if (nts_agg_is_distinct(aggref))
 		grouping->call_cost += cpu_operator_cost * 0.2;
 	if (nts_agg_kind(aggref) == NTS_AGG_CALL)
-		return may_be_called(aggref, grouping);
+		return may_be_called(root, aggref, grouping);
 	if (nts_agg_is_exact(nts_agg_kind(aggref)))
 		grouping->state_bytes += nts_agg_exact_size();
 	return true;

@@ -392,18 +392,26 @@ has_scan(const Split *split, bool shared)
 	return false;
 }
 
-/* May starting workers pay? Not where something is done in less time. */
+/*
+ * May starting workers pay? Not where one process does it in less time; but if PostgreSQL takes workers for it anyway, they
+ * had better do it our way. Where the grouped relation may be parallel, only what has workers itself is not parallel-safe.
+ */
 static bool
 may_be_parallel(const Split *split)
 {
+	const Path *cheapest = NULL;
 	ListCell   *cell;
 
 	if (!split->grouped->consider_parallel || max_parallel_workers_per_gather <= 0 || !has_scan(split, true))
 		return false;
 	foreach(cell, split->grouped->pathlist)
-		if (((Path *) lfirst(cell))->total_cost < WORKERS_PAY * parallel_setup_cost)
-			return false;
-	return true;
+	{
+		const Path *path = lfirst(cell);
+
+		if (cheapest == NULL || path->total_cost < cheapest->total_cost)
+			cheapest = path;
+	}
+	return cheapest == NULL || !cheapest->parallel_safe || cheapest->total_cost >= WORKERS_PAY * parallel_setup_cost;
 }
 
 void

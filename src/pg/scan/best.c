@@ -4,7 +4,8 @@
  * Rows are ranked by the first sort column, of words: smaller ranks are better. Other sort columns are compared where ranks
  * are equal. The scan below brings the newest segments first and, for the
  * greatest values, each series from its end; a row group or vector that cannot hold a better rank than what is kept is
- * not read. Of several rows of equal rank the one that is met first is kept.
+ * not read. Of several rows of equal rank the one that is met first is kept. The limit may be known only when the node
+ * begins; rows that take more memory than a hash table may are sorted, in temporary files if need be, with those that follow.
  */
 #include "postgres.h"
 
@@ -13,13 +14,17 @@
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "commands/explain.h"
+#include "common/int.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "optimizer/optimizer.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/ruleutils.h"
 #include "utils/sortsupport.h"
+#include "utils/tuplesort.h"
+#include "utils/typcache.h"
 
 #include "nodedb_ts/core.h"
 #include "pg/scan/best.h"
@@ -72,6 +77,13 @@ typedef struct BestState
 	uint32		bucket_count;	/* a power of two */
 	bool		done;
 	int			next;
+	List	   *limits;			/* ExprStates of an unknown limit */
+	int64		limit;			/* rows, at least 1; known when reading begins */
+	AttrNumber	attribute;		/* of the first sort column, in the rows that are kept */
+	struct Tuplesortstate *sort;	/* all rows, if those that are wanted take too much memory; or NULL */
+	TupleTableSlot *sorted;		/* what comes out of it */
+	int64		put;			/* rows that it got, up to `limit`, */
+	Rank		worst;			/* and the worst rank of those: no other row of a worse one is wanted */
 	NtsScanChooser chooser;
 	bool		is_stable;		/* conditions say the same of a row each time */
 	Size		most_memory;	/* that was kept before rescans */
@@ -323,10 +335,9 @@ is_better(const BestState *state, NtsVectorSet *set, uint32 at, const Rank *rank
 /* ---- keeping rows ---- */
 
 static void
-keep_tuple(BestState *state, BestRow *row, NtsVectorSet *set, uint32 at, const Rank *rank)
+fill_slot(BestState *state, NtsVectorSet *set, uint32 at)
 {
 	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
-	MemoryContext old;
 
 	for (int i = 0; i < state->column_count; i++)
 	{
@@ -337,6 +348,15 @@ keep_tuple(BestState *state, BestRow *row, NtsVectorSet *set, uint32 at, const R
 		slot->tts_values[i] = data->values[at];
 		slot->tts_isnull[i] = data->nulls[at] != 0;
 	}
+}
+
+static void
+keep_tuple(BestState *state, BestRow *row, NtsVectorSet *set, uint32 at, const Rank *rank)
+{
+	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
+	MemoryContext old;
+
+	fill_slot(state, set, at);
 	old = MemoryContextSwitchTo(state->context);
 	if (row->tuple != NULL)
 		heap_free_minimal_tuple(row->tuple);
@@ -387,7 +407,7 @@ sift_up(BestState *state, int i)
 static void
 take_of_all(BestState *state, NtsVectorSet *set, uint32 at, const Rank *rank)
 {
-	if (state->count < state->plan.limit)
+	if (state->count < state->limit)
 	{
 		keep_tuple(state, new_row(state), set, at, rank);
 		sift_up(state, state->count - 1);
@@ -409,24 +429,32 @@ take_of_key(BestState *state, NtsVectorSet *set, uint32 at, const Rank *rank, Da
 		keep_tuple(state, row, set, at, rank);
 }
 
+/* Of a row whose first sort column is filled. */
+static inline Rank
+rank_of_row(const BestState *state, const NtsVectorSet *set, uint32 row)
+{
+	const NtsColumnData *words = &set->columns[state->plan.column];
+
+	return words->nulls[row] ? null_rank(state) : word_rank(state, words->values[row]);
+}
+
 static void
 take_selection(BestState *state, const NtsSelection *selection)
 {
 	NtsVectorSet *set = selection->set;
-	const NtsColumnData *words = &set->columns[state->plan.column];
 	const NtsColumnData *keys = state->plan.key < 0 ? NULL : &set->columns[state->plan.key];
 	Rank		best = {0};
 	uint32		best_at = 0;
 	bool		in_run = false;
 
-	if (!words->filled)
+	if (!set->columns[state->plan.column].filled)
 		nts_vector_set_fill(set, state->plan.column);
 	if (keys != NULL && !keys->filled)
 		nts_vector_set_fill(set, state->plan.key);
 	for (uint32 i = 0; i < selection->count; i++)
 	{
 		uint32		row = selection->rows == NULL ? i : selection->rows[i];
-		Rank		rank = words->nulls[row] ? null_rank(state) : word_rank(state, words->values[row]);
+		Rank		rank = rank_of_row(state, set, row);
 
 		if (keys == NULL)
 		{
@@ -449,14 +477,144 @@ take_selection(BestState *state, const NtsSelection *selection)
 		take_of_key(state, set, best_at, &best, keys->values[best_at], keys->nulls[best_at] != 0);
 }
 
+/* ---- more rows than there is memory for ---- */
+
+static void
+note_memory(BestState *state)
+{
+	state->most_memory = Max(state->most_memory, MemoryContextMemAllocated(state->context, true));
+}
+
+static void
+begin_sort(BestState *state)
+{
+	TupleDesc	desc = state->css.ss.ss_ScanTupleSlot->tts_tupleDescriptor;
+	const NtsBestPlan *plan = &state->plan;
+	TypeCacheEntry *type = lookup_type_cache(TupleDescAttr(desc, state->attribute - 1)->atttypid,
+											 TYPECACHE_LT_OPR | TYPECACHE_GT_OPR);
+	int			count = 1 + state->more_count;
+	AttrNumber *columns = palloc(sizeof(AttrNumber) * count);
+	Oid		   *operators = palloc(sizeof(Oid) * count);
+	Oid		   *collations = palloc(sizeof(Oid) * count);
+	bool	   *nulls_first = palloc(sizeof(bool) * count);
+
+	columns[0] = state->attribute;
+	operators[0] = plan->descending ? type->gt_opr : type->lt_opr;
+	collations[0] = InvalidOid;
+	nulls_first[0] = plan->nulls_first;
+	for (int i = 0; i < state->more_count; i++)
+	{
+		const NtsBestOrder *order = list_nth(plan->more, i);
+
+		columns[i + 1] = state->more[i].attribute;
+		operators[i + 1] = order->operator;
+		collations[i + 1] = order->collation;
+		nulls_first[i + 1] = order->nulls_first;
+	}
+	state->sort = tuplesort_begin_heap(desc, count, columns, operators, collations, nulls_first, work_mem, NULL,
+									   TUPLESORT_NONE);
+}
+
+/* Puts the row in the slot into the sort. */
+static void
+put_row(BestState *state, const Rank *rank)
+{
+	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
+
+	tuplesort_puttupleslot(state->sort, slot);
+	ExecClearTuple(slot);
+	if (state->put == state->limit)
+		return;
+	if (state->put == 0 || compare_ranks(rank, &state->worst) > 0)
+		state->worst = *rank;
+	state->put++;
+}
+
+/* The rows that are kept are sorted, with those that follow. */
+static void
+give_up(BestState *state)
+{
+	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
+	MemoryContext old = MemoryContextSwitchTo(state->css.ss.ps.state->es_query_cxt);
+
+	note_memory(state);
+	begin_sort(state);
+	MemoryContextSwitchTo(old);
+	for (int i = 0; i < state->count; i++)
+	{
+		ExecForceStoreMinimalTuple(state->rows[i].tuple, slot, false);
+		put_row(state, &state->rows[i].rank);
+		heap_free_minimal_tuple(state->rows[i].tuple);
+	}
+	MemoryContextReset(state->context);
+	state->rows = NULL;
+	state->count = 0;
+	state->room = 0;
+}
+
+static void
+sort_selection(BestState *state, const NtsSelection *selection)
+{
+	if (!selection->set->columns[state->plan.column].filled)
+		nts_vector_set_fill(selection->set, state->plan.column);
+	for (uint32 i = 0; i < selection->count; i++)
+	{
+		uint32		row = selection->rows == NULL ? i : selection->rows[i];
+		Rank		rank = rank_of_row(state, selection->set, row);
+
+		if (state->put == state->limit && compare_ranks(&rank, &state->worst) > 0)
+			continue;
+		fill_slot(state, selection->set, row);
+		ExecStoreVirtualTuple(state->css.ss.ss_ScanTupleSlot);
+		put_row(state, &rank);
+	}
+}
+
+static bool
+next_sorted(BestState *state)
+{
+	TupleTableSlot *slot = state->css.ss.ss_ScanTupleSlot;
+	TupleTableSlot *sorted = state->sorted;
+
+	ExecClearTuple(slot);
+	if (!tuplesort_gettupleslot(state->sort, true, false, sorted, NULL))
+		return false;
+	slot_getallattrs(sorted);
+	for (int i = 0; i < state->column_count; i++)
+	{
+		slot->tts_values[i] = sorted->tts_values[i];
+		slot->tts_isnull[i] = sorted->tts_isnull[i];
+	}
+	ExecStoreVirtualTuple(slot);
+	return true;
+}
+
+static void
+end_sort(BestState *state)
+{
+	if (state->sort == NULL)
+		return;
+	ExecClearTuple(state->sorted);
+	tuplesort_end(state->sort);
+	state->sort = NULL;
+}
+
 /* ---- what the scan may leave out ---- */
+
+/* Without a key: have as many rows been met as are wanted? */
+static bool
+has_enough(const BestState *state)
+{
+	return state->plan.key < 0 && (state->sort != NULL ? state->put : state->count) >= state->limit;
+}
 
 /* No row of this rank, or of a worse one, is wanted any more. Of the worst one's rank others may be better. */
 static bool
 is_useless(const BestState *state, const Rank *rank)
 {
-	return state->plan.key < 0 && state->count >= state->plan.limit &&
-		compare_ranks(rank, &state->rows[0].rank) >= (state->more_count > 0 ? 1 : 0);
+	const Rank *worst = state->sort != NULL ? &state->worst : &state->rows[0].rank;
+
+	return compare_ranks(rank, worst) >= (state->more_count > 0 ? 1 : 0);
 }
 
 /* The key that all rows of the vector have; false: it is not known to be one. */
@@ -486,7 +644,7 @@ skip_group(void *arg, NtsScanState *scan, bool all)
 	BestState  *state = arg;
 	Rank		rank;
 
-	return state->plan.key < 0 && state->count >= state->plan.limit &&
+	return has_enough(state) &&
 		best_possible(state, nts_scan_group_statistics(scan, state->plan.column), &rank) && is_useless(state, &rank);
 }
 
@@ -500,7 +658,7 @@ skip_vector(void *arg, NtsScanState *scan, bool all)
 	Key			key;
 
 	if (state->plan.key < 0)
-		return state->count >= state->plan.limit &&
+		return has_enough(state) &&
 			best_possible(state, nts_scan_vector_statistics(scan, state->plan.column), &rank) &&
 			is_useless(state, &rank);
 	if (!key_of_vector(state, scan, &word, &key))
@@ -528,7 +686,7 @@ takes_last_rows(void *arg, const NtsSegmentInfo *segment, bool untimed)
 		segment->time_column != state->plan.column || (untimed && state->plan.nulls_first))
 		return false;
 	if (state->plan.key < 0)
-		return state->plan.limit == 1 && state->more_count == 0;
+		return state->limit == 1 && state->more_count == 0;
 	for (uint32 i = 0; i < segment->series_column_count; i++)
 		if (segment->series_columns[i] == state->plan.key)
 			return true;
@@ -555,6 +713,28 @@ compare_rows(const void *a, const void *b, void *arg)
 	return compare_kept(order->state, x, y);
 }
 
+/* What the Limit above finds, too; it complains of negative numbers first. */
+static void
+find_limit(BestState *state)
+{
+	ExprContext *econtext = state->css.ss.ps.ps_ExprContext;
+	ListCell   *cell;
+
+	state->limit = state->plan.limit;
+	foreach(cell, state->limits)
+	{
+		bool		isnull;
+		int64		number = DatumGetInt64(ExecEvalExprSwitchContext(lfirst(cell), econtext, &isnull));
+		bool		is_count = foreach_current_index(cell) == 0;
+
+		/* NULL is no limit, or nothing to skip */
+		number = isnull ? (is_count ? PG_INT64_MAX : 0) : Max(number, 0);
+		if (pg_add_s64_overflow(state->limit, number, &state->limit))
+			state->limit = PG_INT64_MAX;
+	}
+	state->limit = Max(state->limit, 1);
+}
+
 static void
 find_best(BestState *state)
 {
@@ -562,11 +742,20 @@ find_best(BestState *state)
 	SortSupportData sort = {0};
 	ResultOrder order = {state, state->plan.key >= 0 ? &sort : NULL};
 
+	find_limit(state);
 	while (nts_scan_next(&state->scan->css, &selection))
 	{
-		take_selection(state, &selection);
+		if (state->sort != NULL)
+			sort_selection(state, &selection);
+		else
+			take_selection(state, &selection);
+		if (state->plan.key < 0 && state->sort == NULL &&
+			MemoryContextMemAllocated(state->context, true) > get_hash_memory_limit())
+			give_up(state);
 		CHECK_FOR_INTERRUPTS();
 	}
+	if (state->sort != NULL)
+		tuplesort_performsort(state->sort);
 	if (state->plan.key >= 0)
 		nts_prepare_sort(state->context, state->plan.key_operator, state->plan.key_collation,
 					 state->plan.key_nulls_first, &sort);
@@ -584,12 +773,13 @@ exec_best(CustomScanState *node)
 
 	if (!state->done)
 		find_best(state);
-	if (state->next >= state->count)
+	if (state->sort != NULL ? !next_sorted(state) : state->next >= state->count)
 	{
 		ExecClearTuple(slot);
 		return projection == NULL ? slot : ExecClearTuple(projection->pi_state.resultslot);
 	}
-	ExecForceStoreMinimalTuple(state->rows[state->next++].tuple, slot, false);
+	if (state->sort == NULL)
+		ExecForceStoreMinimalTuple(state->rows[state->next++].tuple, slot, false);
 	if (projection == NULL)
 		return slot;
 	ResetExprContext(node->ss.ps.ps_ExprContext);
@@ -598,15 +788,11 @@ exec_best(CustomScanState *node)
 }
 
 static void
-note_memory(BestState *state)
-{
-	state->most_memory = Max(state->most_memory, MemoryContextMemAllocated(state->context, true));
-}
-
-static void
 reset(BestState *state)
 {
 	note_memory(state);
+	end_sort(state);
+	state->put = 0;
 	MemoryContextReset(state->context);
 	state->rows = NULL;
 	state->count = 0;
@@ -617,6 +803,16 @@ reset(BestState *state)
 	state->next = 0;
 	if (state->plan.key >= 0)
 		rebuild_buckets(state);
+}
+
+/* Where a sort column stands in the rows that are kept. */
+static AttrNumber
+kept_attribute(const BestState *state, int column)
+{
+	for (int i = 0; i < state->column_count; i++)
+		if (state->columns[i] == column)
+			return i + 1;
+	elog(ERROR, "nodedb_ts: a sort column is not among the best rows' columns");
 }
 
 static void
@@ -631,11 +827,7 @@ prepare_more(BestState *state, MemoryContext context)
 		BestOrder  *order = &state->more[state->more_count];
 
 		order->column = plan->column;
-		while (order->attribute < state->column_count && state->columns[order->attribute] != plan->column)
-			order->attribute++;
-		if (order->attribute == state->column_count)
-			elog(ERROR, "nodedb_ts: a sort column is not among the best rows' columns");
-		order->attribute++;
+		order->attribute = kept_attribute(state, plan->column);
 		nts_prepare_sort(context, plan->operator, plan->collation, plan->nulls_first, &order->sort);
 		state->more_count++;
 	}
@@ -665,6 +857,13 @@ begin_best(CustomScanState *node, EState *estate, int eflags)
 		state->columns[state->column_count++] = castNode(Var, lfirst_node(TargetEntry, cell)->expr)->varattno - 1;
 	state->context = AllocSetContextCreate(estate->es_query_cxt, "nodedb_ts best rows", ALLOCSET_DEFAULT_SIZES);
 	prepare_more(state, estate->es_query_cxt);
+	if (state->plan.key < 0)
+	{
+		state->attribute = kept_attribute(state, state->plan.column);
+		state->sorted = ExecInitExtraTupleSlot(estate, node->ss.ss_ScanTupleSlot->tts_tupleDescriptor,
+											   &TTSOpsMinimalTuple);
+		state->limits = ExecInitExprList(state->plan.limits, &node->ss.ps);
+	}
 	state->chooser.newest_first = true;
 	state->chooser.backward = state->plan.descending;
 	state->chooser.skip_group = skip_group;
@@ -679,6 +878,7 @@ begin_best(CustomScanState *node, EState *estate, int eflags)
 static void
 end_best(CustomScanState *node)
 {
+	end_sort((BestState *) node);
 	ExecEndNode(linitial(node->custom_ps));
 }
 
@@ -688,8 +888,8 @@ rescan_best(CustomScanState *node)
 	BestState  *state = (BestState *) node;
 	PlanState  *child = linitial(node->custom_ps);
 
-	/* unless something below changes, the rows stay the best */
-	if (node->ss.ps.chgParam == NULL && child->chgParam == NULL && state->done)
+	/* unless something below changes, the rows stay the best; what was sorted has been given out */
+	if (node->ss.ps.chgParam == NULL && child->chgParam == NULL && state->done && state->sort == NULL)
 	{
 		state->next = 0;
 		return;
@@ -698,6 +898,27 @@ rescan_best(CustomScanState *node)
 		UpdateChangedParamSet(child, node->ss.ps.chgParam);
 	ExecReScan(child);
 	reset(state);
+}
+
+static void
+explain_limit(const BestState *state, List *ancestors, ExplainState *es)
+{
+	CustomScan *plan = (CustomScan *) state->css.ss.ps.plan;
+	List	   *context;
+	StringInfoData text;
+	ListCell   *cell;
+
+	if (plan->custom_exprs == NIL)
+	{
+		ExplainPropertyInteger("Limit", NULL, state->plan.limit, es);
+		return;
+	}
+	context = set_deparse_context_plan(es->deparse_cxt, (Plan *) plan, ancestors);
+	initStringInfo(&text);
+	foreach(cell, plan->custom_exprs)
+		appendStringInfo(&text, "%s%s", foreach_current_index(cell) == 0 ? "" : " + ",
+						 deparse_expression(lfirst(cell), context, false, false));
+	ExplainPropertyText("Limit", text.data, es);
 }
 
 static void
@@ -725,12 +946,14 @@ explain_best(CustomScanState *node, List *ancestors, ExplainState *es)
 	if (state->plan.key >= 0)
 		ExplainPropertyText("Each", NameStr(state->key_attribute->attname), es);
 	else
-		ExplainPropertyInteger("Limit", NULL, state->plan.limit, es);
+		explain_limit(state, ancestors, es);
 	/* of a parallel plan the leader knows its own part only */
 	if (!es->analyze || state->scan->css.ss.ps.plan->parallel_aware)
 		return;
 	note_memory(state);
 	ExplainPropertyUInteger("Memory Usage", "kB", state->most_memory / 1024, es);
+	if (state->sort != NULL && state->done)
+		nts_explain_sort(state->sort, es);
 }
 
 static const CustomExecMethods exec_methods = {

@@ -25,15 +25,15 @@ typedef struct NtsBestPlan
 	int			column;			/* 0-based: the one that decides */
 	bool		descending;
 	bool		nulls_first;
-	int			limit;			/* rows; with a key 1 for each of its values */
+	int			limit;			/* rows; with a key 1 for each of its values; 0: the execution tells, by `limits` */
 	int			key;			/* 0-based column, or -1 */
 	bool		key_nulls_first;
 	Oid			key_operator;	/* orders the result */
 	Oid			key_collation;
 	List	   *more;			/* NtsBestOrder: without a key */
+	List	   *limits;			/* expressions of LIMIT and, perhaps, OFFSET: in custom_exprs */
 } NtsBestPlan;
 
-#define NTS_BEST_MAX_LIMIT 10000	/* rows that are held in memory */
 #define NTS_BEST_ROW_BYTES 128	/* of memory for a row that is kept, beside its values, about */
 
 extern List *nts_best_plan_list(const NtsBestPlan *plan);
@@ -43,6 +43,8 @@ extern void nts_best_plan_read(const CustomScan *scan, NtsBestPlan *plan);
 extern double nts_constant_limit(const Query *parse);
 /* How many rows in the query's order are wanted, at most, of a relation that is all that it reads; -1: unknown. */
 extern double nts_known_limit(const PlannerInfo *root);
+/* Does the query want no more of the relation than its best rows, few enough for memory as far as is known? */
+extern bool nts_best_may_limit(PlannerInfo *root, const RelOptInfo *rel);
 /* The table's column that a sort clause orders by, or NULL. */
 extern Var *nts_sort_column(PlannerInfo *root, const RelOptInfo *rel, const SortGroupClause *clause);
 /* Is a row of the scan no more than a row of the result, whatever stands above? */

@@ -1,9 +1,9 @@
 /*
  * best_path.c - when the planner may use the node of the best rows.
  *
- * ORDER BY column, ... LIMIT n over one table, and SELECT DISTINCT ON (key) ... ORDER BY key, column: the newest row of each
- * series. The first deciding column is one of words in its type's own order, the key one whose equal values have equal
- * bytes. Of a partitioned table each partition gives its best rows.
+ * ORDER BY column, ... LIMIT n over one table, where n may be known at execution only, and SELECT DISTINCT ON (key) ... ORDER
+ * BY key, column: the newest row of each series. The first deciding column is one of words in its type's own order, the key one
+ * whose equal values have equal bytes. Of a partitioned table each partition gives its best rows.
  */
 #include "postgres.h"
 
@@ -29,6 +29,9 @@
 #include "pg/scan/filter.h"
 #include "pg/scan/scan.h"
 
+/* The share of the rows that PostgreSQL takes an unknown limit for. */
+#define UNKNOWN_LIMIT 0.1
+
 static create_upper_paths_hook_type previous_hook = NULL;
 
 List *
@@ -45,7 +48,7 @@ nts_best_plan_list(const NtsBestPlan *plan)
 		integers = lappend_int(lappend_int(integers, order->column), order->nulls_first);
 		oids = lappend_oid(lappend_oid(oids, order->operator), order->collation);
 	}
-	return list_make2(integers, oids);
+	return list_make3(integers, oids, plan->limits);
 }
 
 void
@@ -62,6 +65,7 @@ nts_best_plan_read(const CustomScan *scan, NtsBestPlan *plan)
 	plan->key_operator = linitial_oid(oids);
 	plan->key_collation = lsecond_oid(oids);
 	plan->key_nulls_first = lthird_oid(oids) != 0;
+	plan->limits = scan->custom_exprs;
 	plan->more = NIL;
 	for (int i = 0; 5 + 2 * i < list_length(integers); i++)
 	{
@@ -85,7 +89,9 @@ make_plan(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, Lis
 
 	plan->scan.plan.targetlist = tlist;
 	plan->custom_plans = custom_plans;
-	plan->custom_private = path->custom_private;
+	plan->custom_private = list_truncate(list_copy(path->custom_private), 2);
+	/* where parameters are found, and followed */
+	plan->custom_exprs = copyObject(lthird(path->custom_private));
 	plan->flags = path->flags;
 	plan->methods = &nts_best_methods;
 	/* the rows as this node keeps them: the columns that the result needs, each once */
@@ -223,17 +229,47 @@ nts_known_limit(const PlannerInfo *root)
 	return parse->distinctClause != NIL || parse->sortClause == NIL || !nts_is_plain_query(parse) || limit < 1 ? -1 : limit;
 }
 
+/* Can the node find out the limit as it begins, as the Limit above does? */
+static bool
+is_later_limit(Node *node)
+{
+	return !contain_volatile_functions(node) && !contain_subplans(node);
+}
+
+/* The limit of a query in an order: *limit, or 0 and what tells it at execution. false: there is none that can be used. */
+static bool
+read_number(const PlannerInfo *root, int *limit, List **limits)
+{
+	const Query *parse = root->parse;
+	double		known = nts_known_limit(root);
+
+	*limit = 0;
+	*limits = NIL;
+	if (known >= 0)
+	{
+		*limit = (int) Min(known, INT_MAX);
+		return known <= INT_MAX;
+	}
+	if (parse->limitCount == NULL || parse->limitOption == LIMIT_OPTION_WITH_TIES || parse->distinctClause != NIL ||
+		parse->sortClause == NIL || !nts_is_plain_query(parse) || nts_constant_limit(parse) >= 0 ||
+		(IsA(parse->limitCount, Const) && ((const Const *) parse->limitCount)->constisnull) ||
+		!is_later_limit(parse->limitCount) || !is_later_limit(parse->limitOffset))
+		return false;
+	*limits = list_make1(parse->limitCount);
+	if (parse->limitOffset != NULL)
+		*limits = lappend(*limits, parse->limitOffset);
+	return true;
+}
+
 /* ORDER BY column, ... LIMIT n */
 static bool
 read_limit(PlannerInfo *root, RelOptInfo *rel, NtsBestPlan *plan)
 {
 	List	   *order = root->parse->sortClause;
-	double		limit = nts_known_limit(root);
 
-	if (limit < 0 || limit > NTS_BEST_MAX_LIMIT ||
+	if (!read_number(root, &plan->limit, &plan->limits) ||
 		!read_order(linitial(order), nts_sort_column(root, rel, linitial(order)), plan) || !read_more(root, rel, plan))
 		return false;
-	plan->limit = (int) limit;
 	plan->key = -1;
 	return true;
 }
@@ -251,11 +287,35 @@ has_plain_columns(PathTarget *target)
 	return true;
 }
 
-/* Rows that will be kept; false: they may take more memory than a hash table may. */
+static bool
+fit_into_memory(double rows, int width)
+{
+	return rows * (width + NTS_BEST_ROW_BYTES) <= get_hash_memory_limit();
+}
+
+bool
+nts_best_may_limit(PlannerInfo *root, const RelOptInfo *rel)
+{
+	int			limit;
+	List	   *limits;
+
+	return nts_enable_best && bms_equal(IS_OTHER_REL(rel) ? rel->top_parent_relids : rel->relids, root->all_baserels) &&
+		read_number(root, &limit, &limits) && fit_into_memory(limit, rel->reltarget->width);
+}
+
+/*
+ * Rows that will be kept; false: they may take more memory than a hash table may. How many an unknown limit asks for is as
+ * PostgreSQL has it; if they take more, they are sorted.
+ */
 static bool
 estimate_rows(PlannerInfo *root, const Path *scan, const NtsBestPlan *plan,
 			  const PathTarget *target, double *rows)
 {
+	if (plan->limits != NIL)
+	{
+		*rows = clamp_row_est(scan->rows * UNKNOWN_LIMIT);
+		return true;
+	}
 	*rows = Min((double) plan->limit, clamp_row_est(scan->rows));
 	if (plan->key >= 0)
 	{
@@ -263,7 +323,7 @@ estimate_rows(PlannerInfo *root, const Path *scan, const NtsBestPlan *plan,
 
 		*rows = estimate_num_groups(root, list_make1(key), clamp_row_est(scan->rows), NULL, NULL);
 	}
-	return *rows * (target->width + NTS_BEST_ROW_BYTES) <= get_hash_memory_limit();
+	return fit_into_memory(*rows, target->width);
 }
 
 static Path *
@@ -275,10 +335,10 @@ make_path(PlannerInfo *root, RelOptInfo *rel, Path *scan, PathTarget *target, co
 	path->path.parent = rel;
 	path->path.pathtarget = target;
 	path->path.parallel_safe = scan->parallel_safe;
-	path->path.rows = rows;
+	/* the Limit above takes its share of what may come */
+	path->path.rows = plan->limits != NIL ? scan->rows : rows;
 	/* most of what is not among the best is never decoded */
-	path->path.startup_cost = scan->startup_cost + 0.25 * (scan->total_cost - scan->startup_cost) +
-		path->path.rows * cpu_tuple_cost;
+	path->path.startup_cost = scan->startup_cost + 0.25 * (scan->total_cost - scan->startup_cost) + rows * cpu_tuple_cost;
 	path->path.total_cost = path->path.startup_cost + path->path.rows * (cpu_tuple_cost + target->cost.per_tuple);
 	path->path.pathkeys = root->sort_pathkeys;
 	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;

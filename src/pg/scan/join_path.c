@@ -104,7 +104,7 @@ nts_storage_order(Oid relid, NtsStorageOrder *order)
 			order->series_in_rows = (double) info.series;
 			order->sample = sample.rows;
 			order->sample_count = sample.count;
-			order->settled_rows = (double) nts_reader_settled_rows(reader);
+			order->segment_rows = (double) nts_reader_segment_rows(reader);
 		}
 		nts_reader_close(reader);
 	}

@@ -25,7 +25,7 @@ typedef struct NtsStorageOrder
 	double		newest_series;
 	double	   *sample;			/* rows of segments, of all kinds of size: */
 	int			sample_count;
-	double		settled_rows;	/* of the table, without L0 */
+	double		segment_rows;	/* of the table, without L0 */
 } NtsStorageOrder;
 
 /* false: the table has no segments. REQUIRES a lock on the table. */

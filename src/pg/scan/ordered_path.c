@@ -347,7 +347,7 @@ sorted_share(PlannerInfo *root, const RelOptInfo *rel, const NtsStorageOrder *or
 	double		bytes = columns->width * NTS_ORDER_VECTOR_ROWS;
 	int			fewest = scattered ? NTS_ORDER_FEWEST_SCATTERED_ROWS : NTS_ORDER_FEWEST_ROWS;
 	double		share = nts_storage_short_share(order, fewest);
-	double		recent = Max(0, 1 - order->settled_rows / Max(rel->tuples, 1));
+	double		recent = Max(0, 1 - order->segment_rows / Max(rel->tuples, 1));
 	double		room;
 
 	/* the chunks of a row group stay */
@@ -501,8 +501,7 @@ nts_order_paths(PlannerInfo *root, RelOptInfo *rel, Oid relid, const NtsStorageO
 	wanted = read_pathkeys(root, rel, relid, order, root->query_pathkeys, &plan);
 	plan.limit = known_limit(root, rel, wanted);
 	/* the newest rows of all are the business of the node of the best rows */
-	if (wanted != NIL && (plan.count > 0 || !nts_enable_best || root->limit_tuples < 0 ||
-						  root->limit_tuples > NTS_BEST_MAX_LIMIT))
+	if (wanted != NIL && (plan.count > 0 || !nts_best_may_limit(root, rel)))
 		paths = lappend(paths, make_path(root, rel, relid, plain, order, wanted, &plan));
 	stored = read_pathkeys(root, rel, relid, order, storage_pathkeys(root, rel, relid, order), &plan);
 	if (stored != NIL && !pathkeys_contained_in(stored, wanted))
