@@ -91,8 +91,8 @@ Status SegmentBuilder::MeasureRows(const RowSource& source, std::span<const uint
 }
 
 // Cuts the next rows into full vectors; at level 2 long series into vectors of their own, which end where periods of
-// the clock do, or have equal lengths.
-void SegmentBuilder::CutVectors(const RowSource& source, std::span<const uint32_t> rows,
+// the clock do (by_period), or have equal lengths.
+void SegmentBuilder::CutVectors(const RowSource& source, std::span<const uint32_t> rows, bool by_period,
                                 std::vector<uint32_t>* vector_rows) {
   size_t pending = 0;  // rows of short series
   const auto cut = [vector_rows](size_t n) {
@@ -100,13 +100,14 @@ void SegmentBuilder::CutVectors(const RowSource& source, std::span<const uint32_
     if (n > 0) vector_rows->push_back(static_cast<uint32_t>(n));
   };
   if (options_.level >= 2) {
-    const bool by_period = options_.units_per_second > 0 && schema_.time_column >= 0;
     if (by_period) {
       times_of_group_.resize(rows.size());
       nulls_.resize(rows.size());
       source.GatherWords(static_cast<size_t>(schema_.time_column), rows, times_of_group_.data(), nulls_.data());
     }
     const uint64_t end = rows_ + rows.size();
+    // Rows may be cut a second time.
+    while (next_start_ > 0 && series_starts_[next_start_ - 1] > rows_) next_start_--;
     while (next_start_ < series_starts_.size() && series_starts_[next_start_] <= rows_) next_start_++;
     for (uint64_t at = rows_; at < end;) {
       const bool last = next_start_ == series_starts_.size() || series_starts_[next_start_] >= end;
@@ -132,13 +133,13 @@ void SegmentBuilder::CutVectors(const RowSource& source, std::span<const uint32_
 }
 
 // Takes as many rows as a row group may have and cuts them into vectors.
-Status SegmentBuilder::PlanGroup(const RowSource& source, std::span<const uint32_t> rows,
+Status SegmentBuilder::PlanGroup(const RowSource& source, std::span<const uint32_t> rows, bool by_period,
                                  RowGroup* group) {
   const size_t most = std::min(kMaxRowGroupRows, rows.size());
   if (source.LargestRowBytes() <= kNeverCutRowBytes) {
     group->rows = most;
     group->raw_bytes = most * source.LargestRowBytes();
-    CutVectors(source, rows.first(most), &group->vector_rows);
+    CutVectors(source, rows.first(most), by_period, &group->vector_rows);
     return Status::Ok();
   }
   Status status = MeasureRows(source, rows.first(most));
@@ -150,7 +151,7 @@ Status SegmentBuilder::PlanGroup(const RowSource& source, std::span<const uint32
   // At level 1 a vector ends where its bytes do, and the next one may be full again.
   std::vector<uint32_t> planned;
   if (options_.level >= 2) {
-    CutVectors(source, rows.first(group->rows), &planned);
+    CutVectors(source, rows.first(group->rows), by_period, &planned);
   } else {
     planned.push_back(static_cast<uint32_t>(group->rows));
   }
@@ -177,8 +178,9 @@ Status SegmentBuilder::PlanGroup(const RowSource& source, std::span<const uint32
 Status SegmentBuilder::AddGroup(const RowSource& source, std::span<const uint32_t> rows,
                                 size_t* taken) {
   const size_t start = bytes_->size();
+  const bool by_period = options_.level >= 2 && options_.units_per_second > 0 && schema_.time_column >= 0;
   RowGroup group;
-  Status status = PlanGroup(source, rows, &group);
+  Status status = PlanGroup(source, rows, by_period, &group);
   if (!status.ok()) return status;
   if (rows_ + group.rows > UINT32_MAX) return Status::Limit("a segment with too many rows");
   if (group.raw_bytes / group.rows >= kHugeRowBytes) {
@@ -192,13 +194,54 @@ Status SegmentBuilder::AddGroup(const RowSource& source, std::span<const uint32_
   nulls_.resize(group.rows);
   rows = rows.first(group.rows);
   if (taking_last_) FindLastRows(group.rows);
+  Written before;
+  if (by_period) before = {{}, chunk_entries_, constants_, uses_dictionaries_};
+  frame_bytes_ = 0;
   status = WriteColumns(source, group, rows);
+  if (status.ok() && by_period && frame_bytes_ * 2 > bytes_->size() - start) {
+    status = TryLongerVectors(source, rows, start, std::move(before), &group);
+  }
   if (!status.ok()) return status;
   rows_ += group.rows;
   data_bytes_ += bytes_->size() - start;
   *taken = group.rows;
   groups_.push_back(std::move(group));
   return Status::Ok();
+}
+
+// A frame finds more to refer to in a longer vector. Where frames take most of a row group, it is written a second time with
+// vectors as long as the series let them be, and stays so if that saves a 32nd of it. before: what there was without
+// the row group, which begins at `start`.
+Status SegmentBuilder::TryLongerVectors(const RowSource& source, std::span<const uint32_t> rows, size_t start,
+                                        Written before, RowGroup* group) {
+  RowGroup longer;
+  Status status = PlanGroup(source, rows, false, &longer);
+  if (!status.ok() || longer.vector_rows.size() * 10 > group->vector_rows.size() * 9) return status;
+  const auto swap = [this, start](Written* other) {
+    std::vector<uint8_t> bytes(bytes_->begin() + static_cast<ptrdiff_t>(start), bytes_->end());
+    bytes_->resize(start);
+    bytes_->insert(bytes_->end(), other->bytes.begin(), other->bytes.end());
+    other->bytes.swap(bytes);
+    other->chunk_entries.swap(chunk_entries_);
+    other->constants.swap(constants_);
+    std::swap(other->uses_dictionaries, uses_dictionaries_);
+  };
+  swap(&before);
+  Written& shorter = before;
+  // Last rows have been taken, and times noted.
+  const bool taking_last = taking_last_;
+  taking_last_ = false;
+  noting_times_ = false;
+  status = WriteColumns(source, longer, rows);
+  noting_times_ = true;
+  taking_last_ = taking_last;
+  if (!status.ok()) return status;
+  if ((bytes_->size() - start) * 32 > shorter.bytes.size() * 31) {
+    swap(&shorter);
+  } else {
+    *group = std::move(longer);
+  }
+  return status;
 }
 
 // Where the row group at hand has the last rows of its series, as far as it knows.
@@ -251,7 +294,7 @@ Status SegmentBuilder::WriteColumn(const RowSource& source, size_t column, const
     Status status = WriteWords(shape, group, words, &summary);
     if (!status.ok()) return status;
     if (static_cast<int32_t>(column) == schema_.time_column && shape.kind == NTS_KIND_INT &&
-        &source != &last_rows_) {
+        noting_times_ && &source != &last_rows_) {
       NoteTimes(summary, {words, group.rows});
     }
   } else if (IsBytes(shape.kind)) {
@@ -279,6 +322,10 @@ Status SegmentBuilder::WriteColumn(const RowSource& source, size_t column, const
     summary = writer().WriteBytes(shape, views_.data(), nulls_.data(), group.vector_rows,
                                   bytes_);
     if (summary.codec == codec::kBytesTrained) uses_dictionaries_ = true;
+    if (summary.codec == codec::kBytesZstd || summary.codec == codec::kBytesZstdDictionary ||
+        summary.codec == codec::kBytesTrained) {
+      frame_bytes_ += bytes_->size() - start;
+    }
     if (options_.level >= 2) {
       status =
           read_back_.CheckBytes(shape, summary, {bytes_->data() + start, bytes_->size() - start},

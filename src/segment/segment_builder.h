@@ -85,9 +85,20 @@ class SegmentBuilder {
     std::vector<uint32_t> vector_rows;
   };
 
+  // What a row group leaves behind.
+  struct Written {
+    std::vector<uint8_t> bytes;  // its chunks
+    std::vector<uint8_t> chunk_entries;
+    std::vector<std::optional<std::vector<uint8_t>>> constants;
+    bool uses_dictionaries = false;
+  };
+
   ChunkWriter& writer() { return fast_writer_ ? *fast_writer_ : chunk_writer_; }
-  void CutVectors(const RowSource& source, std::span<const uint32_t> rows, std::vector<uint32_t>* vector_rows);
-  base::Status PlanGroup(const RowSource& source, std::span<const uint32_t> rows, RowGroup* group);
+  void CutVectors(const RowSource& source, std::span<const uint32_t> rows, bool by_period,
+                  std::vector<uint32_t>* vector_rows);
+  base::Status PlanGroup(const RowSource& source, std::span<const uint32_t> rows, bool by_period, RowGroup* group);
+  base::Status TryLongerVectors(const RowSource& source, std::span<const uint32_t> rows, size_t start, Written before,
+                                RowGroup* group);
   base::Status MeasureRows(const RowSource& source, std::span<const uint32_t> rows);
   base::Status WriteColumns(const RowSource& source, const RowGroup& group,
                             std::span<const uint32_t> rows);
@@ -128,10 +139,12 @@ class SegmentBuilder {
   LastRows last_rows_;
   bool uses_dictionaries_ = false;
   bool taking_last_ = false;   // what is gathered is for last_rows_, too
+  bool noting_times_ = true;   // false: the row group at hand is written a second time
   size_t last_series_ = 0;     // that the first row of the row group is of
   std::vector<uint32_t> last_positions_;  // in the row group, of its series' last rows
   uint64_t rows_ = 0;
   uint64_t data_bytes_ = 0;
+  uint64_t frame_bytes_ = 0;  // of the row group's chunks whose vectors are zstd frames
   // Buffers of one row group.
   std::vector<uint64_t> words_;
   std::vector<uint64_t> times_of_group_;

@@ -48,15 +48,17 @@ bool IsTrained(std::span<const uint8_t> content) {
 
 BytesEncoder::~BytesEncoder() {
   ZSTD_freeCCtx(context_);
-  ZSTD_freeCDict(dictionary_);
+  UseDictionary({});
 }
 
 void BytesEncoder::UseDictionary(std::span<const uint8_t> content) {
   ZSTD_freeCDict(dictionary_);
-  dictionary_ = nullptr;
+  ZSTD_freeCDict(quick_dictionary_);
+  dictionary_ = quick_dictionary_ = nullptr;
   if (content.empty() || IsTrained(content)) return;
   dictionary_ = ZSTD_createCDict(content.data(), content.size(), zstd_level_);
-  if (dictionary_ == nullptr) throw std::bad_alloc();
+  quick_dictionary_ = ZSTD_createCDict(content.data(), content.size(), 1);
+  if (dictionary_ == nullptr || quick_dictionary_ == nullptr) throw std::bad_alloc();
 }
 
 void BytesEncoder::Pack(std::span<const uint8_t> bytes, std::vector<uint8_t>* out) {
@@ -90,19 +92,33 @@ bool BytesEncoder::Compress(const char* bytes, size_t size, std::vector<uint8_t>
   }
   const size_t limit = size - size / 16;
   out->resize(start + limit);
-  const ZSTD_CDict* dictionary = huge                  ? nullptr
-                                 : trained_ != nullptr ? trained_->Compressor(zstd_level_)
-                                                       : dictionary_;
-  const size_t written =
-      dictionary != nullptr
-          ? ZSTD_compress_usingCDict(context_, out->data() + start, limit, bytes, size, dictionary)
-          : ZSTD_compressCCtx(context_, out->data() + start, limit, bytes, size, level);
+  size_t written = CompressAt(level, bytes, size, out->data() + start, limit);
+  if (level > 1) {
+    // Of bytes with little to refer to (hexadecimal hashes) level 1 makes less: more literals, which cost half of what
+    // short references do.
+    quick_frame_.resize(limit);
+    const size_t quick = CompressAt(1, bytes, size, quick_frame_.data(), limit);
+    if (!ZSTD_isError(quick) && (ZSTD_isError(written) || quick < written)) {
+      std::memcpy(out->data() + start, quick_frame_.data(), quick);
+      written = quick;
+    }
+  }
   if (ZSTD_isError(written)) {  // mostly: does not fit into the limit
     out->resize(start);
     return false;
   }
   out->resize(start + written);
   return true;
+}
+
+// A frame of at most `limit` bytes: their number, or zstd's error.
+size_t BytesEncoder::CompressAt(int level, const char* bytes, size_t size, uint8_t* out, size_t limit) {
+  const ZSTD_CDict* dictionary = size >= kHugeBytes    ? nullptr
+                                 : trained_ != nullptr ? trained_->Compressor(level == 1 ? 1 : zstd_level_)
+                                 : level == 1          ? quick_dictionary_
+                                                       : dictionary_;
+  return dictionary != nullptr ? ZSTD_compress_usingCDict(context_, out, limit, bytes, size, dictionary)
+                               : ZSTD_compressCCtx(context_, out, limit, bytes, size, level);
 }
 
 // All values in joined_, one after the other, and 8 bytes behind them.

@@ -54,6 +54,7 @@ class BytesEncoder {
 
  private:
   bool Compress(const char* bytes, size_t size, std::vector<uint8_t>* out);
+  size_t CompressAt(int level, const char* bytes, size_t size, uint8_t* out, size_t limit);
   bool EncodeSymbols(std::span<const std::string_view> values, size_t total, std::vector<uint8_t>* out);
   void Join(std::span<const std::string_view> values, size_t total);
 
@@ -61,9 +62,11 @@ class BytesEncoder {
   bool quick_;  // level 1: a few short values are left as they are
   ZSTD_CCtx_s* context_ = nullptr;
   ZSTD_CDict_s* dictionary_ = nullptr;
+  ZSTD_CDict_s* quick_dictionary_ = nullptr;  // the same one for level 1
   const TrainedDictionary* trained_ = nullptr;
   const FsstEncoder* symbols_ = nullptr;
   std::vector<char> joined_;
+  std::vector<uint8_t> quick_frame_;
 };
 
 // Bytes that a chunk's frames refer to.

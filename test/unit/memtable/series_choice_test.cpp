@@ -1,5 +1,6 @@
 #include "memtable/series_choice.h"
 
+#include <algorithm>
 #include <functional>
 #include <random>
 
@@ -80,6 +81,88 @@ TEST(SeriesChoice, TimesThatNeverRepeatLeaveTheLabels) {
                 Name("site", device % 6), Name("device", device), i}};
   });
   EXPECT_EQ(Choice({2}), choice);
+}
+
+const char* const kMethods[] = {"GET", "POST", "PUT"};
+
+// One row at each moment: nothing needs telling apart, and what describes a request is none of the key.
+TEST(SeriesChoice, WhatVariesAtRandomIsNoPartOfTheKey) {
+  std::mt19937 random(7);
+  const std::vector<NtsColumn> columns = {Int(8), Text(), Text(), Int(1, NTS_COLUMN_LABEL), Text(), Float8()};
+  const auto request = [&](int i, int host) {
+    return Row{{i, Name("host", host), kMethods[random() % 3], static_cast<int64_t>(random() % 10 == 0),
+                Name("path", static_cast<int>(random() % 400)), static_cast<int64_t>(random())}};
+  };
+  for (const int hosts : {5, 17, 50, 400, 4000}) {
+    EXPECT_EQ(Choice({1}), Choose(columns, 0, 10000, [&](int i) { return request(i, i % hosts); })) << hosts;
+    // In each round in another order.
+    std::vector<int> order(static_cast<size_t>(hosts));
+    EXPECT_EQ(Choice({1}), Choose(columns, 0, 10000, [&](int i) {
+                if (i % hosts == 0) {
+                  for (int h = 0; h < hosts; ++h) order[static_cast<size_t>(h)] = h;
+                  std::shuffle(order.begin(), order.end(), random);
+                }
+                return request(i, order[static_cast<size_t>(i % hosts)]);
+              })) << hosts << " shuffled";
+  }
+  // A few moments with two rows change nothing.
+  EXPECT_EQ(Choice({1}), Choose(columns, 0, 10000, [&](int i) {
+              Row row = request(i, static_cast<int>(random() % 20));
+              row.cells[0] = i - (i % 8 == 0);
+              return row;
+            }));
+}
+
+TEST(SeriesChoice, AStateThatLastsIsNoPartOfTheKey) {
+  std::mt19937 random(8);
+  std::vector<int> states(30);
+  EXPECT_EQ(Choice({2}), Choose({Int(8), Text(), Text(), Float8()}, 0, 10000, [&](int i) {
+              int& state = states[static_cast<size_t>(i % 30)];
+              if (random() % 40 == 0) state = static_cast<int>(random() % 4);
+              return Row{{i, Name("state", state), Name("device", i % 30), i}};
+            }));
+}
+
+TEST(SeriesChoice, LabelsInTurnWithinAnotherAreAKeyTogether) {
+  std::mt19937 random(9);
+  const std::vector<NtsColumn> columns = {Int(8), Text(), Text(), Text(), Float8()};
+  const auto row = [&](int i, int host, int cpu) {
+    return Row{{i * 10 + static_cast<int64_t>(random() % 5), Name("host", host), Name("cpu", cpu),
+                kMethods[random() % 3], i}};
+  };
+  EXPECT_EQ(Choice({1, 2}), Choose(columns, 0, 10000, [&](int i) { return row(i, i / 8 % 40, i % 8); }));
+  EXPECT_EQ(Choice({1, 2}), Choose(columns, 0, 10000, [&](int i) { return row(i, i % 40, i / 40 % 8); }));
+  // Hosts have between one and six interfaces.
+  std::vector<std::pair<int, int>> interfaces;
+  for (int host = 0; host < 60; ++host) {
+    for (int c = 0; c <= host * 7 % 6; ++c) interfaces.emplace_back(host, c);
+  }
+  EXPECT_EQ(Choice({1, 2}), Choose(columns, 0, 10000, [&](int i) {
+              const auto [host, name] = interfaces[static_cast<size_t>(i) % interfaces.size()];
+              return row(i, host, name);
+            }));
+  // Devices report three values each, at any time.
+  int device = 0;
+  EXPECT_EQ(Choice({1, 2}), Choose(columns, 0, 10000, [&](int i) {
+              if (i % 3 == 0) device = static_cast<int>(random() % 60);
+              Row one = row(i, device, i % 3);
+              one.cells[0] = int64_t{i / 3} * 1000000 + i % 3 + static_cast<int64_t>(random() % 900000) / 3 * 3;
+              return one;
+            }));
+}
+
+TEST(SeriesChoice, AtRegularTimesAFewValuesAtRandomMakeNoSeries) {
+  std::mt19937 random(10);
+  const std::vector<NtsColumn> columns = {Int(8), Text(), Text()};
+  for (const int step : {1, 0}) {  // at any time: the label, for lack of a better one
+    EXPECT_EQ(step == 1 ? Choice() : Choice({1}), Choose(columns, 0, 10000, [&](int i) {
+                return Row{{step == 1 ? i : i * 1000 + static_cast<int64_t>(random() % 900),
+                            kMethods[random() % 3], Name("user", static_cast<int>(random() % 5000))}};
+              }));
+  }
+  EXPECT_EQ(Choice({1}), Choose(columns, 0, 10000, [&](int i) {
+              return Row{{i, Name("device", static_cast<int>(random() % 60)), kMethods[random() % 3]}};
+            }));
 }
 
 TEST(SeriesChoice, OneSeriesNeedsNoColumns) {

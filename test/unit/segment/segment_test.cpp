@@ -413,6 +413,43 @@ TEST(Segment, VectorsOfLongSeriesEndWithPeriodsOfTheClock) {
   EXPECT_EQ((std::vector<uint32_t>{1024, 1024, 1024, 1024, 1024, 880}), VectorRows(Build(source, options, 0, starts), source));
 }
 
+// Values that come once more, 700 rows later: a frame of 1 000 rows has both of many, one of an hour (720 rows) hardly any.
+TEST(Segment, VectorsAreLongerThanPeriodsWhereFramesGainByIt) {
+  for (const size_t again : {700, 20000}) {
+    TableSource source(20000);
+    source.Add(TableSource::Int(8), Pattern::kSteps, 0, 1);
+    source.Add(TableSource::Int(4), Pattern::kConstant, 0, 2);
+    source.Add(TableSource::Var(), Pattern::kConstant, 0, 3);
+    std::mt19937_64 random(4);
+    for (size_t r = 0; r < source.rows(); r++) {
+      source.words[0][r] = r % 10000 * 5;
+      source.words[1][r] = r / 10000;
+      std::string& value = source.bytes[2][r];
+      value.resize(48);
+      // four bits a byte: frames are worth it in any case
+      for (char& c : value) c = static_cast<char>('a' + random() % 16);
+      if (r / again % 2 == 1) value = source.bytes[2][r - again];
+    }
+    const std::vector<uint32_t> starts = {0, 10000};
+    const uint16_t series_columns[] = {1};
+    SegmentBuildOptions options;
+    options.series_columns = series_columns;
+    options.with_last_rows = true;
+    options.level = 2;
+    options.units_per_second = 1;
+    const Built built = Build(source, options, 0, starts);
+    CheckAll(built, source);
+    EXPECT_TRUE(built.summary.last_rows);
+    if (again == 700) {
+      EXPECT_EQ(std::vector<uint32_t>(20, 1000), VectorRows(built, source));
+    } else {
+      EXPECT_EQ(720u, VectorRows(built, source)[0]);
+    }
+    options.level = 1;
+    EXPECT_LT(built.bytes.size(), Build(source, options, 0, starts).bytes.size() * 102 / 100);
+  }
+}
+
 // Labels of a sorted table and columns that follow them cost a few bytes a row group.
 TEST(Segment, RunsOverAChunk) {
   TableSource source(60000);

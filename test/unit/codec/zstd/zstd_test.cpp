@@ -54,6 +54,35 @@ TEST(Bytes, RoundTrips) {
   }
 }
 
+// Hashes in hexadecimal: level 6 refers to chance matches, each of which takes more than the digits do.
+TEST(Bytes, HigherLevelsTakeNoMore) {
+  std::mt19937_64 random(2);
+  const auto hash = [&random] {
+    std::string digits(32, '0');
+    for (char& c : digits) c = "0123456789abcdef"[random() % 16];
+    return digits;
+  };
+  std::vector<std::string> common, values;
+  for (int i = 0; i < 600; i++) common.push_back(hash());
+  for (size_t i = 0; i < 1000; i++) values.push_back(common[i % 600] + hash());
+  const std::vector<std::string_view> views(values.begin(), values.end());
+  std::string content;
+  for (int i = 0; i < 600; i += 4) content += common[static_cast<size_t>(i)];
+  for (const bool dictionary : {false, true}) {
+    size_t quick = 0;
+    for (const int level : {1, 6, 19}) {
+      BytesEncoder encoder(2, level);
+      if (dictionary) encoder.UseDictionary({reinterpret_cast<const uint8_t*>(content.data()), content.size()});
+      std::vector<uint8_t> bytes;
+      base::ByteWriter out(&bytes);
+      encoder.Encode(0, views, &out);
+      if (level == 1) quick = bytes.size();
+      EXPECT_LE(bytes.size(), quick) << level;
+    }
+  }
+  RoundTrip(0, values, 2);
+}
+
 TEST(Bytes, FrameThatPromisesMoreIsRefused) {
   const std::string value(1000, 'a');
   const std::string_view views[] = {value};
