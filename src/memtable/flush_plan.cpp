@@ -27,7 +27,7 @@ bool FlushPlan::MakesSegments(const FlushSource& source, const NtsFlushOptions& 
 void FlushPlan::Begin(const FlushSource* source, const NtsFlushOptions& options,
                       std::span<const uint16_t> series_columns,
                       const segment::DictionarySet* dictionaries) {
-  source_ = source;
+  End();
   dictionaries_ = dictionaries;
   options_ = options;
   options_.max_segment_rows = std::max<uint64_t>(options_.max_segment_rows, 1);
@@ -37,11 +37,11 @@ void FlushPlan::Begin(const FlushSource* source, const NtsFlushOptions& options,
   segments_planned_ = false;
   next_row_ = 0;
   next_group_ = 0;
-  groups_.clear();
-  order_.clear();
-  if (batches_) return;
-  order_.resize(source->rows());
-  for (uint32_t row = 0; row < source->rows(); ++row) order_[row] = row;
+  if (!batches_) {
+    order_.resize(source->rows());
+    for (uint32_t row = 0; row < source->rows(); ++row) order_[row] = row;
+  }
+  source_ = source;  // last: until then the plan has not begun
 }
 
 bool FlushPlan::finished() const {
@@ -137,16 +137,18 @@ base::Status FlushPlan::NextBatch(NtsOutput* output) {
     if (!status.ok()) return status;
   }
   if (encoded == 0) {
-    order_.push_back(next_row_++);  // too large for a page
+    order_.push_back(next_row_);  // too large for a page
+    ++next_row_;
     return base::Status::Ok();
   }
   if (encoded < rows.size()) batch_rows_ = encoded;
   if (encoded > rows.size()) return base::Status::Bug("a batch holds more rows than it was given");
   rows = rows.first(encoded);
-  next_row_ += static_cast<uint32_t>(encoded);
   rows_.resize(encoded);
   DescribeBatch(*source_, source_->schema(), layout, output);
   Describe(rows, output);
+  // Last: what is above may run out of memory, and then they are still to be put out.
+  next_row_ += static_cast<uint32_t>(encoded);
   return base::Status::Ok();
 }
 

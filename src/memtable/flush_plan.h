@@ -42,6 +42,8 @@ class FlushPlan {
   base::Status EncodeStaged(const StagedRows& staged, uint32_t first, const NtsFlushOptions& options,
                             NtsOutput* output);
 
+  // False: not yet, not any more, or Begin() has failed.
+  bool begun() const { return source_ != nullptr; }
   // True when each row has been put out.
   bool finished() const;
   // Ends the plan; keeps scratch buffers, which the next flush of a bulk load needs.

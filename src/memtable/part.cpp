@@ -178,8 +178,12 @@ base::Status Part::FlushStaged(NtsOutput* output) {
   if (table == nullptr) return base::Status::Memory("out of memory for flushing rows");
   table->account().MoveTo(Pool::kFrozen);
   frozen_.insert(frozen_.begin(), std::move(table));
-  staged_.Truncate(staged_done_);
-  StartPlan();
+  if (staged_done_ == 0) {
+    staged_.Clear(manager_->KeepBytes());
+  } else {
+    staged_.Truncate(staged_done_);
+  }
+  plan_.End();
   return status;
 }
 
@@ -371,7 +375,7 @@ base::Status Part::FlushBegin(const NtsFlushOptions& options) {
   staged_done_ = 0;
   current_ = 0;
   flushing_ = true;
-  StartPlan();
+  plan_.End();
   return base::Status::Ok();
 }
 
@@ -390,7 +394,7 @@ base::Status Part::FlushBeginColumns(std::span<const NtsColumnBlock> blocks, uin
     const uint32_t rows = columns_->rows() >= kChoiceRows ? kChoiceRows - 1 : columns_->rows();
     TakeSeries(ChooseSeriesColumns(schema(), *columns_, rows), rows >= kChoiceFirmRows);
   }
-  StartPlan();
+  plan_.End();
   flushing_ = true;
   return base::Status::Ok();
 }
@@ -402,7 +406,6 @@ void Part::TakeOptions(const NtsFlushOptions& options) {
 }
 
 void Part::StartPlan() {
-  if (current_ == sources()) return;
   if (columns_ != nullptr) return plan_.Begin(columns_.get(), options_, series_columns(), dictionaries_.get());
   const Memtable& table = *frozen_[current_];
   const bool keyed = table.layout().keyed();
@@ -418,10 +421,12 @@ base::Status Part::FlushNext(NtsOutput* output) {
     if (!status.ok() || output->kind != NTS_OUTPUT_END) return status;
   }
   while (current_ < sources()) {
+    // Here, not before: where it runs out of memory, the next call begins with it again.
+    if (!plan_.begun()) StartPlan();
     const base::Status status = plan_.Next(output);
     if (!status.ok() || output->kind != NTS_OUTPUT_END) return status;
     ++current_;
-    StartPlan();
+    plan_.End();
   }
   return base::Status::Ok();
 }
@@ -431,7 +436,7 @@ void Part::FlushEnd(bool success) {
   flushing_ = false;
   // Rows that were never put out are not in shared storage, whatever the caller says.
   const bool complete = staged_done_ == staged_.rows() &&
-                        (current_ >= sources() || (current_ + 1 == sources() && plan_.finished()));
+                        (current_ >= sources() || (current_ + 1 == sources() && plan_.begun() && plan_.finished()));
   const bool had_columns = columns_ != nullptr;
   staged_done_ = 0;
   plan_.End();

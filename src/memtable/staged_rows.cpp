@@ -40,12 +40,12 @@ void StagedRows::Clear(uint64_t keep_bytes) {
 
 bool StagedRows::Take(const NtsRowBlock& block, uint32_t command_id) {
   const uint64_t columns = schema().column_count;
-  if (block.images == nullptr) return false;
+  if (block.images == nullptr || block.count == 0) return false;
+  const auto length = [&](uint32_t row) {
+    return byte_columns_.empty() || block.images[row] == nullptr ? 0 : block.image_lengths[row];
+  };
   uint64_t image_bytes = 0;
-  for (uint32_t i = 0; i < block.count; ++i) {
-    if (block.images[i] == nullptr && !byte_columns_.empty()) return false;
-    if (block.images[i] != nullptr) image_bytes += base::AlignUp(block.image_lengths[i], kImageAlign);
-  }
+  for (uint32_t i = 0; i < block.count; ++i) image_bytes += base::AlignUp(length(i), kImageAlign);
   // Addresses, words and images first, which are aligned.
   const uint64_t row_bytes = sizeof(*words_) + sizeof(*nulls_) + sizeof(*images_) + sizeof(*image_lengths_) +
                              columns * (sizeof(uint64_t) + sizeof(bool));
@@ -70,15 +70,14 @@ bool StagedRows::Take(const NtsRowBlock& block, uint32_t command_id) {
   image_lengths_ = reinterpret_cast<uint32_t*>(image + image_bytes);
   auto* nulls = reinterpret_cast<bool*>(image_lengths_ + block.count);
   for (uint32_t i = 0; i < block.count; ++i, words += columns, nulls += columns) {
-    const bool has_image = block.images[i] != nullptr;
+    image_lengths_[i] = length(i);
     if (!CopyRow(block, i, words, nulls, image)) {
       Clear(buffer_bytes_);
       return false;
     }
     words_[i] = words;
     nulls_[i] = nulls;
-    images_[i] = has_image ? image : nullptr;
-    image_lengths_[i] = has_image ? block.image_lengths[i] : 0;
+    images_[i] = image_lengths_[i] > 0 ? image : nullptr;
     image += base::AlignUp(image_lengths_[i], kImageAlign);
   }
   rows_ = block.count;
@@ -91,10 +90,9 @@ bool StagedRows::CopyRow(const NtsRowBlock& block, uint32_t row, uint64_t* words
   const uint32_t columns = schema().column_count;
   std::memcpy(words, block.words[row], columns * sizeof(*words));
   std::memcpy(nulls, block.nulls[row], columns * sizeof(*nulls));
-  if (byte_columns_.empty()) return true;
   const uint8_t* const from = block.images[row];
-  const uint32_t length = block.image_lengths[row];
-  std::memcpy(image, from, length);
+  const uint32_t length = image_lengths_[row];
+  if (length > 0) std::memcpy(image, from, length);
   for (const uint16_t column : byte_columns_) {
     if (nulls[column]) continue;
     const uint8_t* const value = Address(words[column]);

@@ -723,5 +723,56 @@ TEST(Memtable, ManySeriesAreFoundAgain) {
   EXPECT_EQ(memtable.rows(), rows);
 }
 
+// A flush that runs out of memory anywhere goes on where it was when it is asked again, and puts every row out once.
+TEST(Part, FlushesGoOnAfterRunningOutOfMemory) {
+  for (const int large : {0, 20, -1}) {  // the row that is too large for a batch
+    for (int64_t left = 0, failed = 1; failed > 0; ++left) {
+      Table table({Int(8), Text(), Text()}, 0, 0);
+      memtable::Part* const inner = table.NewPart();
+      table.SetSeries({1});
+      std::vector<Row> rows;
+      for (int i = 0; i < 40; ++i) {
+        std::string value = "v" + std::to_string(i);
+        for (int k = 0; i == large && k < 2000; ++k) value += static_cast<char>(k * k * 31 >> k % 7);
+        rows.push_back({{i, "h", value}, NTS_NO_ROW_ID, 0});
+      }
+      const Block block(table.schema, rows, true, true);
+      NtsIngest ingest = NTS_INGEST_OK;
+      ASSERT_EQ(40u, table.part->AppendBlock(block.From(0), 0, &ingest));
+      for (const Row& row : rows) table.AppendTo(inner, row);
+      // Not merged: a memtable behind the staged rows, and one by itself.
+      failed = 0;
+      for (memtable::Part* const part : {table.part, inner}) {
+        NtsFlushOptions options = FlushOptions();
+        options.max_batch_bytes = 1000;
+        ASSERT_TRUE(part->FlushBegin(options).ok());
+        std::vector<Row> written;
+        NtsOutput output = {};
+        do {
+          allocations_left = left;
+          bool ok = false;
+          try {
+            ok = part->FlushNext(&output).ok();
+          } catch (const std::bad_alloc&) {
+          }
+          failed += ok ? 0 : 1;
+          allocations_left = -1;
+          if (!ok) ok = part->FlushNext(&output).ok();
+          ASSERT_TRUE(ok);
+          if (output.kind == NTS_OUTPUT_END) break;
+          const std::vector<Row> more = RowsOf(table.schema, output);
+          written.insert(written.end(), more.begin(), more.end());
+        } while (true);
+        part->FlushEnd(true);
+        EXPECT_EQ(0u, part->rows());
+        std::sort(written.begin(), written.end());
+        std::vector<Row> expected = rows;
+        std::sort(expected.begin(), expected.end());
+        ASSERT_EQ(expected, written) << "row " << large << ", allocation " << left;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace nodedb_ts::test
