@@ -407,6 +407,13 @@ SELECT count(*), max(n) FROM (SELECT host, n FROM border_ts WHERE flag = 1 ORDER
 SELECT count(*), max(n) FROM (SELECT host, n FROM border_ts WHERE flag + 0 = 1 ORDER BY host OFFSET 0) x;
 RESET enable_sort;
 DROP TABLE border_ts;
+-- a series column of old segments is dropped: of those after it nothing is known
+CREATE TABLE dropped_key (ts timestamptz, gone text, host text, v int) USING nodedb_ts WITH (nodedb_ts.series_columns = 'gone,host');
+INSERT INTO dropped_key SELECT '2024-01-01'::timestamptz + i / 20 * interval '1 s', 'g' || i % 2, 'h' || i % 20, i FROM generate_series(1, 20000) i;
+ALTER TABLE dropped_key DROP COLUMN gone;
+SELECT count(*) FROM dropped_key a WHERE EXISTS (SELECT FROM dropped_key b WHERE b.host = a.host AND b.v = 7);
+SELECT host, v FROM dropped_key ORDER BY host, ts LIMIT 2;
+DROP TABLE dropped_key;
 SELECT count(*) AS bad FROM (SELECT * FROM ts_verify('order_ts') UNION ALL SELECT * FROM ts_verify('own_ts') UNION ALL SELECT * FROM ts_verify('single_ts')) x;
 DEALLOCATE ALL;
 DROP FUNCTION differences, compare_queries, read_for;

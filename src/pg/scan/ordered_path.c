@@ -248,6 +248,9 @@ storage_pathkeys(PlannerInfo *root, RelOptInfo *rel, Oid relid, const NtsStorage
 		if (attribute == 0)
 			break;
 		column = column_var(rel, relid, attribute);
+		/* dropped since */
+		if (!OidIsValid(column->vartype))
+			break;
 		entry = lookup_type_cache(column->vartype, TYPECACHE_LT_OPR);
 		if (!OidIsValid(entry->lt_opr))
 			break;
