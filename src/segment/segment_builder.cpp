@@ -16,6 +16,7 @@ namespace {
 using base::ByteWriter;
 using base::Status;
 
+constexpr size_t kMostWrittenTwice = size_t{4} << 20;
 constexpr uint64_t kLongSeriesRows = 512;
 constexpr size_t kLeastRunRows = 16;  // on average: shorter runs of byte strings are written row by row
 constexpr uint64_t kHugeRowBytes = uint64_t{8} << 20;
@@ -198,7 +199,9 @@ Status SegmentBuilder::AddGroup(const RowSource& source, std::span<const uint32_
   if (by_period) before = {{}, chunk_entries_, constants_, uses_dictionaries_};
   frame_bytes_ = 0;
   status = WriteColumns(source, group, rows);
-  if (status.ok() && by_period && frame_bytes_ * 2 > bytes_->size() - start) {
+  // Large groups have large vectors, and are not held twice.
+  const size_t written = bytes_->size() - start;
+  if (status.ok() && by_period && written <= kMostWrittenTwice && frame_bytes_ * 2 > written) {
     status = TryLongerVectors(source, rows, start, std::move(before), &group);
   }
   if (!status.ok()) return status;
@@ -216,7 +219,9 @@ Status SegmentBuilder::TryLongerVectors(const RowSource& source, std::span<const
                                         Written before, RowGroup* group) {
   RowGroup longer;
   Status status = PlanGroup(source, rows, false, &longer);
-  if (!status.ok() || longer.vector_rows.size() * 10 > group->vector_rows.size() * 9) return status;
+  if (!status.ok() || longer.rows != group->rows || longer.vector_rows.size() * 10 > group->vector_rows.size() * 9) {
+    return status;
+  }
   const auto swap = [this, start](Written* other) {
     std::vector<uint8_t> bytes(bytes_->begin() + static_cast<ptrdiff_t>(start), bytes_->end());
     bytes_->resize(start);

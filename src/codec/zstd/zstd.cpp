@@ -18,6 +18,7 @@ namespace {
 constexpr size_t kMinCompressBytes = 64;          // a frame has about 12 bytes of its own
 // At level 1 the tables for a few short values cost more time than all else that is done to them.
 constexpr size_t kMinQuickBytes = 1024;
+constexpr size_t kMostTriedTwice = size_t{1} << 20;  // a second frame is held beside the first
 constexpr size_t kHugeBytes = size_t{8} << 20;    // probe a piece first, level 1 only
 // Higher levels want tables of tens of megabytes for inputs beyond this size.
 constexpr size_t kLargeBytes = size_t{256} << 10;
@@ -93,7 +94,7 @@ bool BytesEncoder::Compress(const char* bytes, size_t size, std::vector<uint8_t>
   const size_t limit = size - size / 16;
   out->resize(start + limit);
   size_t written = CompressAt(level, bytes, size, out->data() + start, limit);
-  if (level > 1) {
+  if (level > 1 && size <= kMostTriedTwice) {
     // Of bytes with little to refer to (hexadecimal hashes) level 1 makes less: more literals, which cost half of what
     // short references do.
     quick_frame_.resize(limit);
