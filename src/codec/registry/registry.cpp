@@ -81,10 +81,30 @@ bool DeltaMayPay(std::span<const uint64_t> values, size_t bytes) {
   return false;
 }
 
-void WriteDelta(std::span<const uint64_t> values, std::span<const uint64_t> deltas,
-                const FramePlan& plan, base::ByteWriter* out) {
-  out->Zig(static_cast<int64_t>(values[0]));
-  WriteFrame(deltas, plan, out);
+// Differences of integers as a frame, with what stands in front of it.
+struct DeltaPlan {
+  size_t count;
+  uint64_t deltas[kMaxVectorRows];
+  FramePlan frame;
+  size_t head_bytes;  // of the first values of all levels
+};
+
+// Plans the differences behind `heads_before` bytes, if they pay where all takes *best_bytes without them.
+bool PlanDeltas(std::span<const uint64_t> values, size_t heads_before, size_t* best_bytes, DeltaPlan* plan) {
+  if (!DeltaMayPay(values, *best_bytes - heads_before)) return false;
+  plan->count = values.size() - 1;
+  base::Differences(values.data(), values.size(), plan->deltas);
+  plan->frame = PlanFrame({plan->deltas, plan->count});
+  plan->head_bytes = heads_before + base::VarintBytes(base::ZigZag(static_cast<int64_t>(values[0])));
+  const size_t bytes = plan->head_bytes + plan->frame.bytes;
+  if (!DeltaPays(bytes, *best_bytes)) return false;
+  *best_bytes = bytes;
+  return true;
+}
+
+void WriteDelta(uint64_t first, const DeltaPlan& plan, base::ByteWriter* out) {
+  out->Zig(static_cast<int64_t>(first));
+  WriteFrame({plan.deltas, plan.count}, plan.frame, out);
 }
 
 bool Canonical(const WordShape& shape, std::span<const uint64_t> words) {
@@ -179,28 +199,13 @@ uint8_t EncodeIntegers(std::span<const uint64_t> values, uint8_t width, base::By
   const FramePlan frame = PlanFrame(values, bounds);
   size_t best_bytes = std::min<size_t>(frame.bytes, values.size() * width);
   uint8_t best = frame.bytes <= best_bytes ? kFrame : kPlain;
-  uint64_t deltas[kMaxVectorRows];
-  const size_t n = values.size() - 1;
-  FramePlan delta;
-  if (DeltaMayPay(values, best_bytes)) {
-    base::Differences(values.data(), values.size(), deltas);
-    delta = PlanFrame({deltas, n});
-    const size_t delta_bytes =
-        delta.bytes + base::VarintBytes(base::ZigZag(static_cast<int64_t>(values[0])));
-    if (DeltaPays(delta_bytes, best_bytes)) {
-      best_bytes = delta_bytes;
-      best = kDelta;
-    }
-  }
-  // Of regular times all differences are equal: then nothing is left.
-  uint64_t second[kMaxVectorRows];
-  FramePlan second_plan;
-  if (best == kDelta && n > 1 && delta.width > 0 && DeltaMayPay({deltas, n}, delta.bytes)) {
-    base::Differences(deltas, n, second);
-    second_plan = PlanFrame({second, n - 1});
-    const size_t heads = best_bytes - delta.bytes + base::VarintBytes(base::ZigZag(static_cast<int64_t>(deltas[0])));
-    if (DeltaPays(heads + second_plan.bytes, best_bytes)) {
-      best_bytes = heads + second_plan.bytes;
+  DeltaPlan first;
+  DeltaPlan second;
+  if (PlanDeltas(values, 0, &best_bytes, &first)) {
+    best = kDelta;
+    // Of regular times all differences are equal: then nothing is left.
+    if (first.count > 1 && first.frame.width > 0 &&
+        PlanDeltas({first.deltas, first.count}, first.head_bytes, &best_bytes, &second)) {
       best = kDeltaOfDelta;
     }
   }
@@ -208,10 +213,10 @@ uint8_t EncodeIntegers(std::span<const uint64_t> values, uint8_t width, base::By
   out->vector()->resize(start);
   switch (best) {
     case kFrame: WriteFrame(values, frame, out); break;
-    case kDelta: WriteDelta(values, {deltas, n}, delta, out); break;
+    case kDelta: WriteDelta(values[0], first, out); break;
     case kDeltaOfDelta:
       out->Zig(static_cast<int64_t>(values[0]));
-      WriteDelta({deltas, n}, {second, n - 1}, second_plan, out);
+      WriteDelta(first.deltas[0], second, out);
       break;
     default: kWordCodecs[best]->encode(shape, values, out); break;
   }
