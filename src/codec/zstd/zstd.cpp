@@ -57,9 +57,9 @@ void BytesEncoder::UseDictionary(std::span<const uint8_t> content) {
   ZSTD_freeCDict(quick_dictionary_);
   dictionary_ = quick_dictionary_ = nullptr;
   if (content.empty() || IsTrained(content)) return;
-  dictionary_ = ZSTD_createCDict(content.data(), content.size(), zstd_level_);
   quick_dictionary_ = ZSTD_createCDict(content.data(), content.size(), 1);
-  if (dictionary_ == nullptr || quick_dictionary_ == nullptr) throw std::bad_alloc();
+  if (zstd_level_ > 1) dictionary_ = ZSTD_createCDict(content.data(), content.size(), zstd_level_);
+  if (quick_dictionary_ == nullptr || (zstd_level_ > 1 && dictionary_ == nullptr)) throw std::bad_alloc();
 }
 
 void BytesEncoder::Pack(std::span<const uint8_t> bytes, std::vector<uint8_t>* out) {

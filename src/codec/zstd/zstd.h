@@ -62,7 +62,7 @@ class BytesEncoder {
   bool quick_;  // level 1: a few short values are left as they are
   ZSTD_CCtx_s* context_ = nullptr;
   ZSTD_CDict_s* dictionary_ = nullptr;
-  ZSTD_CDict_s* quick_dictionary_ = nullptr;  // the same one for level 1
+  ZSTD_CDict_s* quick_dictionary_ = nullptr;  // the same one for level 1, where there is no other
   const TrainedDictionary* trained_ = nullptr;
   const FsstEncoder* symbols_ = nullptr;
   std::vector<char> joined_;
