@@ -100,6 +100,8 @@ class Chooser {
   void LeaveOutInadmissible(std::vector<Candidate>* labels);
   void AddByTime(const std::vector<Candidate>& labels);
   void AddByTurns(const std::vector<Candidate>& labels);
+  template <typename May>
+  bool AddWidest(const std::vector<Candidate>& labels, May&& may);
   bool AddInTurn(const std::vector<Candidate>& labels);
   void AddMostDistinct(const std::vector<Candidate>& labels);
   void SortByTime();
@@ -310,17 +312,16 @@ bool Chooser::AtRegularTimes() const {
   return equal * 2 > steps;
 }
 
-// Adds the label with most values of those that come in turn within what is chosen.
-bool Chooser::AddInTurn(const std::vector<Candidate>& labels) {
+// Adds the label that makes most series of those that may(label, series with it); false: there is none.
+template <typename May>
+bool Chooser::AddWidest(const std::vector<Candidate>& labels, May&& may) {
   const Candidate* best = nullptr;
   Codes best_codes;
   best_codes.distinct = chosen_.distinct;
   for (const Candidate& label : labels) {
     if (Chosen(label.column)) continue;
     Codes codes = Combine(chosen_, label.codes);
-    if (codes.distinct <= best_codes.distinct) continue;
-    if (!columns_.empty() && codes.distinct > rows_ / 4) continue;
-    if (!InTurn(codes)) continue;
+    if (codes.distinct <= best_codes.distinct || !may(label, codes)) continue;
     best = &label;
     best_codes = std::move(codes);
   }
@@ -329,23 +330,21 @@ bool Chooser::AddInTurn(const std::vector<Candidate>& labels) {
   return true;
 }
 
+// Adds the label with most values of those that come in turn within what is chosen.
+bool Chooser::AddInTurn(const std::vector<Candidate>& labels) {
+  return AddWidest(labels, [&](const Candidate&, const Codes& codes) {
+    return (columns_.empty() || codes.distinct <= rows_ / 4) && InTurn(codes);
+  });
+}
+
 void Chooser::AddMostDistinct(const std::vector<Candidate>& labels) {
   const bool regular = AtRegularTimes();
   if (regular && !columns_.empty()) return;
-  const Candidate* best = nullptr;
-  Codes best_codes;
-  best_codes.distinct = chosen_.distinct;
-  for (const Candidate& label : labels) {
-    if (Chosen(label.column)) continue;
-    Codes codes = Combine(chosen_, label.codes);
-    if (codes.distinct <= best_codes.distinct) continue;
-    if (uint64_t{codes.distinct} * kLeastSeriesRows > rows_) continue;
+  AddWidest(labels, [&](const Candidate& label, const Codes& codes) {
+    if (uint64_t{codes.distinct} * kLeastSeriesRows > rows_) return false;
     const bool few = label.codes.distinct < kLeastSources;
-    if (few && (regular || !columns_.empty()) && Spread(codes) < kMostAtRandom) continue;
-    best = &label;
-    best_codes = std::move(codes);
-  }
-  if (best != nullptr) Take(best->column, std::move(best_codes));
+    return !(few && (regular || !columns_.empty()) && Spread(codes) < kMostAtRandom);
+  });
 }
 
 void Chooser::AddByTurns(const std::vector<Candidate>& labels) {
