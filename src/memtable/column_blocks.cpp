@@ -5,6 +5,7 @@
 #include <new>
 
 #include "memtable/column_store.h"
+#include "memtable/row_block.h"
 #include "segment/format.h"
 
 namespace nodedb_ts::memtable {
@@ -14,49 +15,14 @@ namespace {
 constexpr uint32_t kFullChunkBytes = 1024;  // of the lists of ids, which have one run
 constexpr uint32_t kMaxRows = UINT32_MAX - 16;
 
-const uint8_t* Address(uint64_t word) { return reinterpret_cast<const uint8_t*>(static_cast<uintptr_t>(word)); }
-
-std::string_view View(const uint8_t* bytes, size_t length) { return {reinterpret_cast<const char*>(bytes), length}; }
-
-// Stored elsewhere, or compressed?
-bool IsPlain(const uint8_t* varlena) {
-  return (varlena[0] & 1) != 0 ? varlena[0] != 1 : (varlena[0] & 3) == 0;
-}
-
-// Of a plain varlena as PostgreSQL lays it out.
-std::string_view VarView(uint64_t word) {
-  const uint8_t* const varlena = Address(word);
-  if ((varlena[0] & 1) != 0) return View(varlena + 1, (varlena[0] >> 1) - 1u);
-  return View(varlena + 4, (LoadAs<uint32_t>(varlena) >> 2) - 4);
-}
-
 // Calls with(function from words other than 0 to views): what is known of the column is asked once for all of its values.
 template <typename With>
 void WithViews(const NtsColumn& column, With&& with) {
   if (column.kind == NTS_KIND_FIXED) {
     const uint32_t width = column.width;
-    with([width](uint64_t word) { return View(Address(word), width); });
+    with([width](uint64_t word) { return std::string_view(reinterpret_cast<const char*>(Address(word)), width); });
   } else {
-    with([](uint64_t word) { return VarView(word); });
-  }
-}
-
-// Do they follow each other?
-bool AreConsecutive(std::span<const uint32_t> rows) {
-  for (size_t i = 1; i < rows.size(); ++i) {
-    if (rows[i] != rows[0] + i) return false;
-  }
-  return true;
-}
-
-// A Datum's value as RowSource has it.
-uint64_t Word(const NtsColumn& column, uint64_t datum) {
-  if (column.kind == NTS_KIND_FLOAT4) return static_cast<uint32_t>(datum);
-  switch (column.width) {
-    case 1: return static_cast<uint64_t>(int64_t{static_cast<int8_t>(datum)});
-    case 2: return static_cast<uint64_t>(int64_t{static_cast<int16_t>(datum)});
-    case 4: return static_cast<uint64_t>(int64_t{static_cast<int32_t>(datum)});
-    default: return datum;
+    with([](uint64_t word) { return PlainView(Address(word)); });
   }
 }
 
@@ -102,7 +68,7 @@ base::Status ColumnBlocks::Measure() {
       for (uint32_t i = 0; i < block.count; ++i) {
         if (nulls[i]) continue;
         if (!IsPlain(Address(words[i]))) return base::Status::Bug("a value of a column to be flushed is not plain");
-        const uint64_t length = VarView(words[i]).size();
+        const uint64_t length = PlainView(Address(words[i])).size();
         raw_bytes_ += length;
         longest = std::max(longest, length);
       }
@@ -140,7 +106,7 @@ uint64_t ColumnBlocks::RawRowBytes(uint32_t row) const {
     if (schema_.columns[c].kind != NTS_KIND_VAR) {
       bytes += schema_.columns[c].kind == NTS_KIND_NONE ? 0 : schema_.columns[c].width;
     } else if (!place.block->nulls[c][place.offset]) {
-      bytes += VarView(place.block->words[c][place.offset]).size();
+      bytes += PlainView(Address(place.block->words[c][place.offset])).size();
     }
   }
   return bytes;
@@ -186,9 +152,7 @@ void ColumnBlocks::CopyWords(size_t column, uint32_t first, size_t count, uint64
     std::memcpy(nulls + done, place.block->nulls[column] + place.offset, share);
     done += share;
   }
-  if (!segment::IsBytes(type.kind) && type.width < sizeof(uint64_t)) {
-    for (size_t i = 0; i < count; ++i) words[i] = Word(type, words[i]);
-  }
+  segment::MakeCanonical(segment::ShapeOf(type), {words, count});
   if (std::memchr(nulls, 1, count) == nullptr) return;
   for (size_t i = 0; i < count; ++i) words[i] = nulls[i] ? 0 : words[i];
 }
@@ -234,15 +198,6 @@ bool ColumnBlocks::GatherRuns(size_t column, std::span<const uint32_t> rows, siz
     }
   });
   return runs->size() > 0;
-}
-
-void ColumnBlocks::GatherRowIds(std::span<const uint32_t> rows, uint64_t* row_ids) const {
-  std::fill_n(row_ids, rows.size(), NTS_NO_ROW_ID);
-}
-
-void ColumnBlocks::GatherCommandIds(std::span<const uint32_t> rows, uint32_t* command_ids) const {
-  uint32_t hint = 0;
-  for (size_t i = 0; i < rows.size(); ++i) command_ids[i] = command_ids_.Get(rows[i], &hint);
 }
 
 }  // namespace nodedb_ts::memtable

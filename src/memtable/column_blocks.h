@@ -43,8 +43,6 @@ class ColumnBlocks final : public FlushSource {
                    uint8_t* nulls) const override;
   bool GatherRuns(size_t column, std::span<const uint32_t> rows, size_t most, segment::ByteRuns* runs) const override;
   uint64_t LargestRowBytes() const override { return largest_row_bytes_; }
-  void GatherRowIds(std::span<const uint32_t> rows, uint64_t* row_ids) const override;
-  void GatherCommandIds(std::span<const uint32_t> rows, uint32_t* command_ids) const override;
 
  private:
   static constexpr size_t kNone = SIZE_MAX;

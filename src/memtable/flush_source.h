@@ -2,6 +2,7 @@
 #ifndef NODEDB_TS_MEMTABLE_FLUSH_SOURCE_H
 #define NODEDB_TS_MEMTABLE_FLUSH_SOURCE_H
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -10,6 +11,14 @@
 #include "segment/row_source.h"
 
 namespace nodedb_ts::memtable {
+
+// Do they follow each other, as rows that stay in arrival order do?
+inline bool AreConsecutive(std::span<const uint32_t> rows) {
+  for (size_t i = 1; i < rows.size(); ++i) {
+    if (rows[i] != rows[0] + i) return false;
+  }
+  return true;
+}
 
 class FlushSource : public segment::RowSource {
  public:
@@ -23,6 +32,15 @@ class FlushSource : public segment::RowSource {
   virtual bool times_ascend() const = 0;
   virtual const RowIds& row_ids() const = 0;
   virtual const CommandIds& command_ids() const = 0;
+
+  void GatherRowIds(std::span<const uint32_t> rows, uint64_t* row_ids) const final {
+    uint32_t hint = 0;
+    for (size_t i = 0; i < rows.size(); ++i) row_ids[i] = this->row_ids().Get(rows[i], &hint);
+  }
+  void GatherCommandIds(std::span<const uint32_t> rows, uint32_t* command_ids) const final {
+    uint32_t hint = 0;
+    for (size_t i = 0; i < rows.size(); ++i) command_ids[i] = this->command_ids().Get(rows[i], &hint);
+  }
 
   // How many series it has numbered; 0: its rows have no numbers, and the others are not called.
   virtual uint32_t numbered_series() const = 0;

@@ -98,8 +98,6 @@ class Memtable final : public FlushSource, private CacheOwner {
                    uint8_t* nulls) const override;
   bool GatherRuns(size_t column, std::span<const uint32_t> rows, size_t most, segment::ByteRuns* runs) const override;
   uint64_t LargestRowBytes() const override { return largest_row_bytes_; }
-  void GatherRowIds(std::span<const uint32_t> rows, uint64_t* row_ids) const override;
-  void GatherCommandIds(std::span<const uint32_t> rows, uint32_t* command_ids) const override;
 
  private:
   static constexpr uint32_t kMaxRows = UINT32_MAX - 16;

@@ -128,10 +128,7 @@ bool Memtable::FindBlockRow(const NtsRowBlock& block, uint32_t i, BlockRow* row,
     if (row->same) return true;
   }
   for (const Slot& slot : layout_->keys().slots) {
-    NtsValue& value = block_values_[slot.column];
-    value = {block.words[i][slot.column], 0, block.nulls[i][slot.column] ? 1u : 0u};
-    if (slot.cell != CellKind::kVar || value.is_null) continue;
-    if (!PlainBytes(Address(value.word), &value)) return false;
+    if (!ReadValue(block, i, slot.column, slot.cell == CellKind::kVar, &block_values_[slot.column])) return false;
   }
   row->series = series_.Find(block_values_.data(), hash);
   row->same = row->series != kNoSeries && image != nullptr &&
@@ -143,9 +140,7 @@ bool Memtable::FindBlockRow(const NtsRowBlock& block, uint32_t i, BlockRow* row,
 bool Memtable::FindBlockVariant(const NtsRowBlock& block, uint32_t i, BlockRow* row) {
   for (const Slot& slot : layout_->variants().slots) {
     NtsValue& value = block_values_[slot.column];
-    value = {block.words[i][slot.column], 0, block.nulls[i][slot.column] ? 1u : 0u};
-    if (value.is_null) continue;
-    if (!PlainBytes(Address(value.word), &value)) return false;
+    if (!ReadValue(block, i, slot.column, true, &value)) return false;
     row->var_bytes += value.length;
   }
   row->variant = FindVariant(block_values_.data(), row->previous_variant);

@@ -11,14 +11,6 @@ namespace {
 
 using Home = TableLayout::Home;
 
-// Do they follow each other, as rows that stay in arrival order do?
-bool AreConsecutive(std::span<const uint32_t> rows) {
-  for (size_t i = 1; i < rows.size(); ++i) {
-    if (rows[i] != rows[0] + i) return false;
-  }
-  return true;
-}
-
 // Calls visit(i, how many, place of row first + i) for each chunk's share of consecutive rows.
 template <typename Visit>
 void ForEachShare(const ColumnStore& store, uint32_t first, size_t rows, Visit&& visit) {
@@ -358,16 +350,6 @@ bool Memtable::GatherRuns(size_t column, std::span<const uint32_t> rows, size_t 
     runs->Add(run.end, ViewOf(value), value.is_null != 0);
   }
   return true;
-}
-
-void Memtable::GatherRowIds(std::span<const uint32_t> rows, uint64_t* row_ids) const {
-  uint32_t hint = 0;
-  for (size_t i = 0; i < rows.size(); ++i) row_ids[i] = row_ids_.Get(rows[i], &hint);
-}
-
-void Memtable::GatherCommandIds(std::span<const uint32_t> rows, uint32_t* command_ids) const {
-  uint32_t hint = 0;
-  for (size_t i = 0; i < rows.size(); ++i) command_ids[i] = command_ids_.Get(rows[i], &hint);
 }
 
 void Memtable::GatherSeries(std::span<const uint32_t> rows, uint32_t* series) const {

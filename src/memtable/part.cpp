@@ -23,13 +23,11 @@ bool SameSchema(const NtsSchema& a, const NtsSchema& b) {
   return true;
 }
 
-// The first row of a block.
+// The first row of a block of plain values.
 void ReadRow(const NtsSchema& schema, const NtsRowBlock& block, NtsValue* values) {
   for (uint32_t i = 0; i < schema.column_count; ++i) {
-    const uint8_t kind = schema.columns[i].kind;
-    values[i] = {block.words[0][i], 0, block.nulls[0][i] || kind == NTS_KIND_NONE ? 1u : 0u};
-    // Staged values are plain.
-    if (kind == NTS_KIND_VAR && !values[i].is_null) static_cast<void>(PlainBytes(Address(values[i].word), &values[i]));
+    static_cast<void>(ReadValue(block, 0, i, schema.columns[i].kind == NTS_KIND_VAR, &values[i]));
+    if (schema.columns[i].kind == NTS_KIND_NONE) values[i].is_null = 1;
   }
 }
 

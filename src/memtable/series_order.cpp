@@ -6,6 +6,7 @@
 
 #include "memtable/key_hash.h"
 #include "memtable/series_map.h"
+#include "segment/format.h"
 
 namespace nodedb_ts::memtable {
 
@@ -18,8 +19,7 @@ class KeyNumbers {
   KeyNumbers(const FlushSource& source, std::span<const uint16_t> columns) : source_(source), columns_(columns) {
     values_.resize(columns.size() * kBlockRows);
     for (const uint16_t column : columns) {
-      const uint8_t kind = source.schema().columns[column].kind;
-      is_bytes_.push_back(kind == NTS_KIND_VAR || kind == NTS_KIND_FIXED);
+      is_bytes_.push_back(segment::IsBytes(source.schema().columns[column].kind) ? 1 : 0);
     }
   }
 

@@ -4,8 +4,8 @@
 #include <cstring>
 
 #include "base/bits.h"
-#include "base/words.h"
 #include "memtable/row_block.h"
+#include "segment/format.h"
 
 namespace nodedb_ts::memtable {
 
@@ -19,8 +19,7 @@ constexpr uint64_t kImageAlign = 8;  // of the most aligned type
 StagedRows::StagedRows(Budget* budget, std::shared_ptr<const TableLayout> layout)
     : layout_(std::move(layout)), account_(budget, this) {
   for (uint32_t i = 0; i < schema().column_count; ++i) {
-    const uint8_t kind = schema().columns[i].kind;
-    if (kind == NTS_KIND_VAR || kind == NTS_KIND_FIXED) byte_columns_.push_back(static_cast<uint16_t>(i));
+    if (segment::IsBytes(schema().columns[i].kind)) byte_columns_.push_back(static_cast<uint16_t>(i));
   }
 }
 
@@ -98,9 +97,10 @@ bool StagedRows::CopyRow(const NtsRowBlock& block, uint32_t row, uint64_t* words
     const uint8_t* const value = Address(words[column]);
     if (value < from || value >= from + length) return false;
     const NtsColumn& type = schema().columns[column];
-    NtsValue plain = {words[column], type.width, 0};
-    if (type.kind == NTS_KIND_VAR && !PlainBytes(value, &plain)) return false;
-    if (plain.length > static_cast<uint64_t>(from + length - Address(plain.word))) return false;
+    NtsValue plain;
+    if (!ReadValue(block, row, column, type.kind == NTS_KIND_VAR, &plain)) return false;
+    const uint64_t bytes = type.kind == NTS_KIND_VAR ? plain.length : type.width;
+    if (bytes > static_cast<uint64_t>(from + length - Address(plain.word))) return false;
     words[column] = reinterpret_cast<uintptr_t>(image + (value - from));
   }
   return true;
@@ -122,11 +122,7 @@ void StagedRows::GatherWords(size_t column, std::span<const uint32_t> rows, uint
     words[i] = is_null ? 0 : all_words[rows[i] * columns];
     nulls[i] = is_null ? 1 : 0;
   }
-  if (type.kind == NTS_KIND_INT) {
-    base::SignExtendAll({words, rows.size()}, type.width);
-  } else if (type.kind == NTS_KIND_FLOAT4) {
-    for (size_t i = 0; i < rows.size(); ++i) words[i] &= UINT32_MAX;
-  }
+  segment::MakeCanonical(segment::ShapeOf(type), {words, rows.size()});
 }
 
 void StagedRows::GatherBytes(size_t column, std::span<const uint32_t> rows, std::string_view* values,
@@ -137,9 +133,9 @@ void StagedRows::GatherBytes(size_t column, std::span<const uint32_t> rows, std:
     nulls[i] = is_null ? 1 : 0;
     values[i] = {};
     if (is_null) continue;
-    NtsValue value = {words_[rows[i]][column], type.width, 0};
-    if (type.kind == NTS_KIND_VAR) static_cast<void>(PlainBytes(Address(value.word), &value));
-    values[i] = {static_cast<const char*>(BytesOf(value)), value.length};
+    const uint8_t* const value = Address(words_[rows[i]][column]);
+    values[i] = type.kind == NTS_KIND_VAR ? PlainView(value)
+                                          : std::string_view(reinterpret_cast<const char*>(value), type.width);
   }
 }
 

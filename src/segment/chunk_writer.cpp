@@ -20,14 +20,6 @@ constexpr size_t kMaxWordEntries = 8192;
 constexpr size_t kWordSampleRows = 4096;  // at level 2
 constexpr size_t kRunsPerVector = 2;  // up to these runs a chunk may be stepped
 
-void MakeCanonical(const ColumnShape& shape, uint64_t* words, size_t count) {
-  if (shape.kind == NTS_KIND_FLOAT4) {
-    for (size_t i = 0; i < count; i++) words[i] &= UINT32_MAX;
-  } else if (shape.kind == NTS_KIND_INT) {
-    base::SignExtendAll({words, count}, shape.width);
-  }
-}
-
 }  // namespace
 
 uint8_t WriteWordVector(const WordShape& shape, const uint64_t* words, const uint8_t* nulls,
@@ -178,7 +170,7 @@ ChunkSummary ChunkWriter::WriteWords(const ColumnShape& shape, uint64_t* words,
   const size_t rows = TotalRows(vector_rows);
   summary.null_count = CountNulls(nulls, rows);
   if (summary.null_count == rows) return summary;
-  MakeCanonical(shape, words, rows);
+  MakeCanonical(shape, {words, rows});
   const WordShape word_shape = WordShapeOf(shape);
   base::ByteWriter writer(out);
   if (summary.null_count == 0 && AllEqual(words, rows)) {

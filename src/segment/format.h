@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "base/bits.h"
 #include "codec/bitpack/bitpack.h"
@@ -83,6 +84,15 @@ inline bool IsWord(uint8_t kind) {
   return kind == NTS_KIND_INT || kind == NTS_KIND_FLOAT4 || kind == NTS_KIND_FLOAT8;
 }
 inline bool IsBytes(uint8_t kind) { return kind == NTS_KIND_FIXED || kind == NTS_KIND_VAR; }
+
+// Words as they are stored (RowSource), of which only the low bytes counted before. Of byte strings they are left alone.
+inline void MakeCanonical(const ColumnShape& shape, std::span<uint64_t> words) {
+  if (shape.kind == NTS_KIND_FLOAT4) {
+    for (uint64_t& word : words) word &= UINT32_MAX;
+  } else if (shape.kind == NTS_KIND_INT) {
+    base::SignExtendAll(words, shape.width);
+  }
+}
 
 // REQUIRES IsWord(shape.kind).
 inline codec::WordShape WordShapeOf(const ColumnShape& shape) {
